@@ -1,0 +1,169 @@
+"""Emitted C, a harness and our startup code, compiled and linked for a bare Cortex-M."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import as_file, files
+from pathlib import Path
+from types import MappingProxyType
+
+from skosh.base.errors import FitError, ToolError
+from skosh.build.flags import BARE, MEANING, WARNINGS, optimize_flag
+from skosh.build.link_map import model_sizes, object_sizes
+from skosh.targets.image import Firmware, read_elf
+from skosh.targets.machine import Target
+from skosh.targets.toolchain import cached, run_tool, zig, zig_version
+
+_HARNESS = "skosh_harness.c"
+_RUNTIME = {"skosh_startup.c": "startup.c", "skosh_memory.c": "memory.c"}
+_SUPPORT = frozenset({"skosh_startup.o", "skosh_harness.o"})
+_STACK_BYTES = 2048  # the least that a program must leave
+
+_LINKER_SCRIPT = """\
+MEMORY
+{{
+    FLASH (rx) : ORIGIN = {flash.origin:#x}, LENGTH = {flash.size}
+    RAM (rwx) : ORIGIN = {ram.origin:#x}, LENGTH = {ram.size}
+}}
+ENTRY(skosh_reset)
+SECTIONS
+{{
+    .vectors : {{ KEEP(*(.vectors)) }} > FLASH
+    .text : {{ *(.text .text.*) }} > FLASH
+    .rodata : {{ *(.rodata .rodata.*) }} > FLASH
+    .data : ALIGN(8) {{ skosh_data_start = .; *(.data .data.*) . = ALIGN(4); skosh_data_end = .; }} > RAM AT> FLASH
+    skosh_data_load = LOADADDR(.data);
+    .bss (NOLOAD) : ALIGN(8) {{ skosh_bss_start = .; *(.bss .bss.* COMMON) . = ALIGN(8); skosh_bss_end = .; }} > RAM
+    skosh_stack_top = ORIGIN(RAM) + LENGTH(RAM);
+    ASSERT(skosh_bss_end + {stack} <= skosh_stack_top, "no RAM left for the stack")
+    /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .comment .note*) }}
+}}
+"""
+
+
+def compile_firmware(
+    target: Target,
+    sources: Mapping[str, str],
+    *,
+    prefix: str,
+    harness: str,
+    optimize: str = "balanced",
+    defines: Sequence[str] = (),
+) -> Firmware:
+    """Compiles and links ``sources`` (C files and headers by name) and ``harness``, which defines ``int skosh_main(void)``.
+
+    The program's memory is that of ``target``; ``dataclasses.replace(target, ram=...)`` links for a board. ``defines``
+    ("NAME=VALUE", also of macros with parameters) hold for every file. The result comes from the cache when all of this
+    was compiled before.
+
+    Raises
+    ------
+    ToolError: the compiler is missing, or refuses the C. FitError: the program is larger than flash or RAM.
+    """
+    assert not target.is_host, "the host has no firmware: use compile_host"
+    runtime = {name: _runtime_text(path) for name, path in _RUNTIME.items()}
+    units = {**runtime, _HARNESS: harness, **sources}
+    assert len(units) == len(runtime) + 1 + len(sources), "a source has the name of a runtime file"
+    headers = {f"include/{name}": _runtime_text(f"include/{name}") for name in ("string.h", "math.h")}
+    flags = (*target.flags, optimize_flag(optimize), *MEANING, *BARE, *(f"-D{define}" for define in defines))
+    script = _LINKER_SCRIPT.format(flash=target.flash, ram=target.ram, stack=_STACK_BYTES)
+
+    def make(folder: Path) -> None:
+        _write(folder, {**units, **headers, "link.ld": script})
+        names = [name for name in units if name.endswith(".c")]
+        with ThreadPoolExecutor(2) as pool:
+            objects = list(pool.map(lambda name: _compile(folder, name, flags, target, prefix), names))
+        _link(folder, objects, target, optimize)
+        for path in [p for p in folder.rglob("*") if p.is_file() and p.name not in ("out.elf", "out.map")]:
+            path.unlink()
+
+    key = ("firmware", zig_version(), flags, target.has_fpu, script, sorted({**units, **headers}.items()), _runtime_text("math.zig"))
+    made = cached(key, make)
+    elf, map_text = (made / "out.elf").read_bytes(), (made / "out.map").read_text(encoding="utf-8")
+    objects = object_sizes(map_text)
+    image = read_elf(elf)
+    return Firmware(
+        target=target.name,
+        elf=elf,
+        sizes=model_sizes(objects, _SUPPORT),
+        objects=MappingProxyType(objects),
+        map_text=map_text,
+        symbols=image.symbols,
+        sections=image.sections,
+    )
+
+
+def _runtime_text(name: str) -> str:
+    return (files("skosh.build") / "runtime" / name).read_text(encoding="utf-8")
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _compile(folder: Path, name: str, flags: Sequence[str], target: Target, prefix: str) -> str:
+    # the runtime defines memcpy itself: its loops must not become calls of memcpy
+    own = ("-ffreestanding", "-fno-builtin", *(("-DSKOSH_FPU",) if target.has_fpu else ())) if name in _RUNTIME else ()
+    made = name.removesuffix(".c") + ".o"
+    command = [str(zig()), "cc", *flags, *own, *WARNINGS, "-I.", "-Iinclude", "-c", name, "-o", made]
+    run_tool(command, f'"{prefix}" for {target.name}: compile {name}', folder)
+    return made
+
+
+def _link(folder: Path, objects: Sequence[str], target: Target, optimize: str) -> None:
+    """Links; only when functions are missing once more, with the compiler's own library, which takes seconds to make."""
+    command = [str(zig()), "ld.lld", "-T", "link.ld", "--gc-sections", "-Map=out.map", "-o", "out.elf", *objects]
+    failure = _try(command, folder, target)
+    if failure is not None and "undefined symbol" in failure.message:
+        failure = _try([*command, *(str(library) for library in _libraries(target, optimize))], folder, target)
+    if failure is None:
+        return
+    overflow = re.search(r"will not fit in region '(\w+)': overflowed by (\d+) bytes", failure.message)
+    raise _misfit(overflow, target) if overflow or "no RAM left" in failure.message else failure
+
+
+def _try(command: Sequence[str], folder: Path, target: Target) -> ToolError | None:
+    try:
+        run_tool(command, f"link for {target.name}", folder)
+    except ToolError as error:
+        return error
+    return None
+
+
+def _misfit(overflow: re.Match[str] | None, target: Target) -> FitError:
+    region = overflow.group(1) if overflow else "RAM"
+    size = (target.flash if region == "FLASH" else target.ram).size
+    excess = f"{overflow.group(2)} bytes too large" if overflow else f"within {_STACK_BYTES} bytes, the stack's, of too large"
+    hint = 'optimize="flash"' if region == "FLASH" else 'optimize="ram"'
+    where = "flash" if region == "FLASH" else "RAM"
+    return FitError(f"the program must fit {size} bytes of {where} of {target.name}; it is {excess}", hint=f"try {hint}")
+
+
+def _libraries(target: Target, optimize: str) -> tuple[Path, Path]:
+    """Zig's compiler-rt (soft float, 64-bit division, part of libm) and math.zig (the rest of it) as archives."""
+    # compiler-rt is not made for speed alone: twice the size for a tenth of the time where speed isn't the aim
+    mode = "-OReleaseFast" if optimize in ("speed", "energy") else "-OReleaseSmall"
+    math_zig = _runtime_text("math.zig")
+    flags = (*target.flags, mode, "-fstrip", "-ffunction-sections", "-fdata-sections", "-fno-unwind-tables")
+
+    def make(folder: Path) -> None:
+        with as_file(files("skosh.build") / "runtime" / "math.zig") as math_source:
+            roots = {"runtime": _zig_library() / "compiler_rt.zig", "math": math_source}
+            for name, root in roots.items():
+                command = [str(zig()), "build-lib", *flags, "--name", name, str(root), f"-femit-bin=lib{name}.a"]
+                run_tool(command, f"compile the {name} library for {target.name}", folder)
+
+    folder = cached(("libraries", zig_version(), flags, math_zig), make)
+    return folder / "libmath.a", folder / "libruntime.a"
+
+
+def _zig_library() -> Path:
+    folder = zig().parent  # zig env may answer with a path relative to where it runs
+    match = re.search(r'lib_dir"?\s*[:=]\s*"([^"]+)"', run_tool([str(zig()), "env"], "zig env", folder))
+    if match is None:
+        raise ToolError("zig env doesn't say where zig's library is", hint="is SKOSH_ZIG a zig executable?")
+    return folder / match.group(1)

@@ -1,0 +1,28 @@
+"""Compiler flags: what every compilation says, and what each aim adds."""
+
+from __future__ import annotations
+
+from skosh.base.errors import InputError
+
+#: Emitted C must pass these without a word.
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
+
+#: The same meaning everywhere: no fused multiply-add, no sanitizer (zig's default), errno left alone.
+MEANING = ("-ffp-contract=off", "-fno-math-errno", "-fno-sanitize=undefined")
+
+#: What a bare machine needs: unused functions can go, no unwinding, no stack protector, no frame pointer. Hosted,
+#: so that the compiler may open-code memcpy and sqrtf as firmware compilers do; runtime/ brings the functions.
+BARE = (
+    "-fhosted", "-ffunction-sections", "-fdata-sections", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
+    "-fno-stack-protector", "-fomit-frame-pointer", "-g0",
+)  # fmt: skip
+
+#: aim -> optimization level. Unrolled and vectorized code is the emitter's business, hence -O2 more often than -O3.
+OPTIMIZE = {"balanced": "-O2", "speed": "-O3", "flash": "-Oz", "ram": "-O2", "energy": "-O3"}
+
+
+def optimize_flag(optimize: str) -> str:
+    """The optimization level for an aim; an InputError that lists the aims for another word."""
+    if optimize not in OPTIMIZE:
+        raise InputError(f'optimize must be one of {", ".join(OPTIMIZE)}, not "{optimize}"')
+    return OPTIMIZE[optimize]

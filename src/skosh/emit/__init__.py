@@ -1,0 +1,1 @@
+"""Floor 6: kernels and a plan become C."""

@@ -1,0 +1,172 @@
+"""Kernel expressions as C99, with no more parentheses than a careful author writes and no implicit narrowing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from skosh.base.dtypes import DType, f32, i32
+from skosh.ir.kernel import Binary, CallExpr, Cast, Const, Expr, Load, Param, Select, Unary, Var
+from skosh.ir.simplify import from_polynomial, polynomial, simplify
+
+_PRECEDENCE = {
+    "*": 12, "/": 12, "//": 12, "%": 12, "+": 11, "-": 11, "<<": 10, ">>": 10, "<": 9, "<=": 9, ">": 9, ">=": 9,
+    "==": 8, "!=": 8, "&": 7, "^": 6, "|": 5, "and": 4, "or": 3,
+}  # fmt: skip
+_SPELLING = {"//": "/", "and": "&&", "or": "||"}
+_TERNARY, _UNARY, _ATOM = 2, 13, 15
+
+
+@dataclass(frozen=True)
+class Names:
+    """How the C spells things: buffers' parameters, and the functions of the unit."""
+
+    params: Mapping[str, Param]
+    function: Callable[[str], str]
+    steps: Mapping[str, int] = field(default_factory=dict)  # loop variables that are multiples of their step
+
+
+def expression(e: Expr, names: Names) -> str:
+    """The C text of an expression."""
+    return _text(e, names)[0]
+
+
+def operand(e: Expr, names: Names, level: int) -> str:
+    text, precedence = _text(e, names)
+    return f"({text})" if precedence < level else text
+
+
+def _text(e: Expr, names: Names) -> tuple[str, int]:
+    match e:
+        case Const(value, dtype):
+            return literal(value, dtype)
+        case Var(name):
+            return name, _ATOM
+        case Load(buffer, index):
+            return f"{buffer}[{expression(address(names.params[buffer], index, names.steps), names)}]", _ATOM
+        case Binary(op, a, b, dtype):
+            return _binary(op, a, b, dtype, names)
+        case Unary("sqrt", a):
+            return f"{names.function('sqrtf')}({expression(a, names)})", _ATOM
+        case Unary(op, a):
+            return f"{ {'-': '-', '~': '~', 'not': '!'}[op] }{operand(a, names, _UNARY + 1)}", _UNARY
+        case Cast(how, a, dtype):
+            return _cast(how, a, dtype, names)
+        case Select(condition, a, b):
+            parts = operand(condition, names, _TERNARY + 1), operand(a, names, _TERNARY + 1), operand(b, names, _TERNARY)
+            return f"{parts[0]} ? {parts[1]} : {parts[2]}", _TERNARY
+        case CallExpr(function, args):
+            return f"{names.function(function.name)}({', '.join(expression(a, names) for a in args)})", _ATOM
+    raise AssertionError(f"no C for {e!r}")
+
+
+def _binary(op: str, a: Expr, b: Expr, dtype: DType, names: Names) -> tuple[str, int]:
+    if op in ("min", "max"):
+        return f"{names.function(f'{op}_{dtype.name}')}({expression(a, names)}, {expression(b, names)})", _ATOM
+    if op == "<<" and dtype.kind == "int":  # C leaves a left shift of a negative number undefined
+        shifted = f"(u{dtype.c}){operand(a, names, _UNARY)} << {operand(b, names, _UNARY)}"
+        if isinstance(a, Const) and isinstance(b, Const):
+            return literal(int(a.value) << int(b.value), dtype)
+        if isinstance(a, Const) and a.value == 1 and dtype == i32:
+            return f"1 << {operand(b, names, _UNARY)}", _PRECEDENCE["<<"]
+        return f"({dtype.c})({shifted})", _UNARY
+    if op == "*" and isinstance(b, Const) and b.value == 1:
+        return _text(a, names)
+    level = _PRECEDENCE[op]
+    left_level, right_level = level, level + 1
+    mixes = {"<<", ">>", "&", "|", "^"}
+    if op in mixes:  # the reader (and -Wparentheses) wants arithmetic inside shifts and masks bracketed
+        left_level = right_level = _UNARY
+    if op in ("and", "or") and isinstance(a, Binary) and a.op in ("and", "or") and a.op != op:
+        left_level = _UNARY
+    if op in ("and", "or") and isinstance(b, Binary) and b.op in ("and", "or") and b.op != op:
+        right_level = _UNARY
+    text = f"{operand(a, names, left_level)} {_SPELLING.get(op, op)} {operand(b, names, right_level)}"
+    if dtype.kind == "uint" and dtype.bits < 32:
+        raise AssertionError("arithmetic on narrow types is refused by the frontend")
+    return text, level
+
+
+def _cast(how: str, a: Expr, dtype: DType, names: Names) -> tuple[str, int]:
+    inner = operand(a, names, _UNARY)
+    if how == "bits":
+        return f"{names.function('bits_of_f32' if dtype == i32 else 'f32_of_bits')}({expression(a, names)})", _ATOM
+    if how == "widen" and dtype == i32 and isinstance(a, Load) and a.dtype.bits < 32:
+        return _text(a, names)  # C promotes to int by itself, and int is at least as wide as int32_t's users assume here
+    return f"({dtype.c}){inner}", _UNARY
+
+
+def literal(value: int | float | bool, dtype: DType) -> tuple[str, int]:
+    """A constant that reads back exactly."""
+    if dtype.kind == "bool":
+        return ("true" if value else "false"), _ATOM
+    if dtype.is_float:
+        return float_literal(float(value), dtype)
+    number = int(value)
+    if dtype == i32 and number == dtype.min:
+        return "INT32_MIN", _ATOM
+    if dtype.name == "i64":
+        if number == dtype.min:
+            return "INT64_MIN", _ATOM
+        return f"INT64_C({number})", _ATOM if number >= 0 else _ATOM
+    if dtype.name == "u64":
+        return f"UINT64_C({number})", _ATOM
+    if dtype.name == "u32":
+        return f"{number}u", _ATOM
+    return str(number), _ATOM if number >= 0 else _UNARY
+
+
+def float_literal(value: float, dtype: DType) -> tuple[str, int]:
+    if math.isnan(value):
+        return "NAN", _ATOM
+    if math.isinf(value):
+        return ("INFINITY", _ATOM) if value > 0 else ("-INFINITY", _UNARY)
+    if dtype == f32:
+        text = np.format_float_scientific(np.float32(value), unique=True, trim="0")
+        short = np.format_float_positional(np.float32(value), unique=True, trim="0")
+        text = short if len(short) <= len(text) + 2 else text
+        text += "f"
+    else:
+        text = repr(value) if any(c in repr(value) for c in ".en") else f"{value!r}.0"
+    return text, _ATOM if value >= 0 and not text.startswith("-") else _UNARY
+
+
+def address(param: Param, index: tuple[Expr, ...], steps: Mapping[str, int]) -> Expr:
+    """The flat position of an element, simplified: row-major, or in blocks of ``tile`` rows."""
+    inner: Expr = Const(0)
+    rest: Expr = Const(1)
+    for i, n in zip(index[1:], param.shape[1:], strict=True):
+        inner = _sum(_product(inner, n), i)
+        rest = _product(rest, n)
+    if param.tile == 1:
+        return simplify(_sum(_product(index[0], rest), inner))
+    tile = Const(param.tile)
+    start, within = _block(index[0], param.tile, steps)
+    return simplify(_sum(_sum(_product(start, rest), _product(inner, tile)), within))
+
+
+def _block(row: Expr, tile: int, steps: Mapping[str, int]) -> tuple[Expr, Expr]:
+    """(first row of the block, row within it): n + 2 with n a multiple of 4 is row 2 of the block that starts at n."""
+    terms = polynomial(row)
+    within = terms.get((), 0)
+    whole = all(c * _known_factor(m, steps) % tile == 0 for m, c in terms.items() if m)
+    if whole and within >= 0:
+        block = within // tile * tile
+        return from_polynomial({**{m: c for m, c in terms.items() if m}, (): block}), Const(within - block)
+    number = Const(tile)
+    return _product(Binary("//", row, number, i32), number), Binary("%", row, number, i32)
+
+
+def _known_factor(monomial: tuple[Expr, ...], steps: Mapping[str, int]) -> int:
+    return math.prod(steps.get(f.name, 1) for f in monomial if isinstance(f, Var))
+
+
+def _sum(a: Expr, b: Expr) -> Expr:
+    return Binary("+", a, b, i32)
+
+
+def _product(a: Expr, b: Expr) -> Expr:
+    return Binary("*", a, b, i32)

@@ -1,0 +1,136 @@
+"""Kernels and scalar functions of the kernel language as C functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from skosh.emit.expressions import Names, address, expression
+from skosh.ir.kernel import (
+    Assign,
+    Binary,
+    Body,
+    Cast,
+    Const,
+    Expr,
+    For,
+    Function,
+    If,
+    Kernel,
+    Let,
+    Return,
+    Stmt,
+    Store,
+    Unary,
+    Var,
+    all_exprs,
+)
+from skosh.ir.simplify import simplify
+
+INDENT = "    "
+
+BUILTINS = {
+    "min_{t}": "static inline {c} {name}({c} a, {c} b)\n{{\n    return a < b ? a : b;\n}}\n",
+    "max_{t}": "static inline {c} {name}({c} a, {c} b)\n{{\n    return a > b ? a : b;\n}}\n",
+    "bits_of_f32": (
+        "static inline int32_t {name}(float x)\n{{\n    int32_t bits;\n    memcpy(&bits, &x, sizeof bits);\n    return bits;\n}}\n"
+    ),
+    "f32_of_bits": (
+        "static inline float {name}(int32_t bits)\n{{\n    float x;\n    memcpy(&x, &bits, sizeof x);\n    return x;\n}}\n"
+    ),
+    "sqrtf": "static inline float {name}(float x)\n{{\n    return sqrtf(x);\n}}\n",
+}
+
+
+def builtins_used(thing: Kernel | Function) -> dict[str, str]:
+    """The small helpers a body needs beside the language's own functions: name -> C text with {name} free."""
+    found: dict[str, str] = {}
+    for e in all_exprs(thing.body):
+        if isinstance(e, Binary) and e.op in ("min", "max"):
+            template = BUILTINS[e.op + "_{t}"]
+            found[f"{e.op}_{e.dtype.name}"] = template.replace("{c}", e.dtype.c)
+        elif isinstance(e, Cast) and e.how == "bits":
+            name = "bits_of_f32" if e.dtype.name == "i32" else "f32_of_bits"
+            found[name] = BUILTINS[name]
+        elif isinstance(e, Unary) and e.op == "sqrt":
+            found["sqrtf"] = BUILTINS["sqrtf"]
+    return found
+
+
+def function_text(function: Function, spell: Callable[[str], str]) -> str:
+    """A scalar function, ``static inline``."""
+    names = Names({}, spell)
+    params = ", ".join(f"{p.dtype.c} {p.name}" for p in function.params)
+    doc = comment(function.doc)
+    head = f"static inline {function.returns.c} {spell(function.name)}({params})"
+    return f"{doc}{head}\n{{\n{body_text(function.body, names, 1)}}}\n"
+
+
+def kernel_text(kernel: Kernel, name: str, spell: Callable[[str], str], *, restrict: bool = True) -> str:
+    """A kernel: pointers for buffers (const where only read), int32_t for free sizes and scalars.
+
+    restrict: no call passes overlapping buffers.
+    """
+    names = Names({p.name: p for p in kernel.params}, spell)
+    star = "*restrict " if restrict else "*"
+    parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
+    parts += [f"{v.dtype.c} {v.name}" for v in kernel.numbers]
+    shapes = "; ".join(f"{p.name}: {p.dtype}[{', '.join(expression(d, names) for d in p.shape)}]" for p in kernel.params)
+    doc = comment("\n".join(x for x in (kernel.doc, shapes, *kernel.steps) if x))
+    head = wrapped(f"static void {name}(", parts, ")")
+    return f"{doc}{head}\n{{\n{body_text(kernel.body, names, 1)}}}\n"
+
+
+def wrapped(start: str, parts: list[str], end: str, width: int = 116) -> str:
+    lines, line = [], start
+    for i, part in enumerate(parts):
+        piece = part + (", " if i + 1 < len(parts) else end)
+        if len(line) + len(piece.rstrip()) > width and line.strip():
+            lines.append(line.rstrip())
+            line = " " * min(len(start), 24)
+        line += piece
+    return "\n".join([*lines, line])
+
+
+def comment(text: str) -> str:
+    lines = [line.rstrip().replace("*/", "* /") for line in text.strip().splitlines()]
+    return "/* " + "\n * ".join(lines) + " */\n" if lines else ""
+
+
+def body_text(body: Body, names: Names, depth: int) -> str:
+    return "".join(_stmt(s, names, depth) for s in body)
+
+
+def _stmt(s: Stmt, names: Names, depth: int) -> str:
+    pad = INDENT * depth
+    match s:
+        case Let(var, value):
+            return f"{pad}{var.dtype.c} {var.name} = {expression(value, names)};\n"
+        case Assign(var, value):
+            return f"{pad}{_update(var, value, names)};\n"
+        case Store(buffer, index, value):
+            at = expression(address(names.params[buffer], index, names.steps), names)
+            return f"{pad}{buffer}[{at}] = {expression(value, names)};\n"
+        case For(var=var, lo=lo, hi=hi, body=body, step=step):
+            advance = f"{var}++" if step == 1 else f"{var} += {step}"
+            low, high = expression(simplify(lo), names), expression(simplify(hi), names)
+            head = f"{pad}for (int32_t {var} = {low}; {var} < {high}; {advance}) {{\n"
+            if step > 1 and isinstance(lo, Const) and int(lo.value) % step == 0:
+                names = replace(names, steps={**names.steps, var: step})
+            return head + body_text(body, names, depth + 1) + f"{pad}}}\n"
+        case If(condition, then, other):
+            text = f"{pad}if ({expression(condition, names)}) {{\n{body_text(then, names, depth + 1)}{pad}}}"
+            if len(other) == 1 and isinstance(other[0], If):
+                return f"{text} else {_stmt(other[0], names, depth).lstrip()}"
+            return f"{text} else {{\n{body_text(other, names, depth + 1)}{pad}}}\n" if other else f"{text}\n"
+        case Return(value):
+            return f"{pad}return {expression(value, names)};\n"
+    raise AssertionError(f"no C for {s!r}")
+
+
+def _update(var: Var, value: Expr, names: Names) -> str:
+    """``acc += x`` where that is what it says."""
+    if isinstance(value, Binary) and value.op in ("+", "-", "*", "&", "|", "^", "<<", ">>") and value.a == var:
+        if not (value.op == "<<" and value.dtype.kind == "int"):
+            return f"{var.name} {value.op}= {expression(value.b, names)}"
+    return f"{var.name} = {expression(value, names)}"

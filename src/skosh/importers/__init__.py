@@ -1,0 +1,58 @@
+"""Floor 4: a file or a fitted object becomes a Graph. Importers are found by name and imported only when one is used.
+
+An importer is ``load(source, name=None, **options) -> Graph``; it raises a ModelError for what can't be read and one
+UnsupportedError that lists every obstacle.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from skosh.base import registry
+from skosh.base.errors import InputError
+from skosh.ir.graph import Graph
+
+IMPORTERS: registry.Table = {
+    "tflite": "skosh.importers.tflite:load",
+}
+
+SUFFIXES = {".tflite": "tflite", ".lite": "tflite"}
+"""File name endings, and the importer that reads such files."""
+
+LIBRARIES: dict[str, str] = {}
+"""First part of the module that defines an object's class, and the importer that takes such objects."""
+
+
+def load(source: Any, name: str | None = None, **options: Any) -> Graph:
+    """A Graph from a model: a path, the bytes of a file, or a fitted object of a library that skosh knows.
+
+    name: what the generated C calls the model; the file's name without ending when absent.
+    Raises InputError when no importer takes such a source, ModelError when the model can't be read.
+    """
+    graph: Graph = registry.load(IMPORTERS, importer_of(source), "an importer")(source, name=name, **options)
+    return graph
+
+
+def importer_of(source: Any) -> str:
+    """The importer's name, from the file's ending, its first bytes, or the module of the object's class."""
+    if isinstance(source, (str, Path)):
+        suffix = Path(source).suffix.lower()
+        if suffix in SUFFIXES:
+            return SUFFIXES[suffix]
+        raise InputError(f'the file must end in {_alternatives(SUFFIXES)}, not "{suffix}"', loc=str(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        if bytes(source[4:8]) == b"TFL3":
+            return "tflite"
+        raise InputError("these bytes begin like no file that skosh can read", hint="pass a path")
+    for base in type(source).__mro__:
+        library = base.__module__.partition(".")[0]
+        if library in LIBRARIES:
+            return LIBRARIES[library]
+    what = f"{type(source).__module__}.{type(source).__qualname__}"
+    raise InputError(f"a model must be a file or an object of {_alternatives(LIBRARIES) or 'a library'}, not a {what}")
+
+
+def _alternatives(names: Any) -> str:
+    *most, last = list(names) or [""]
+    return f"{', '.join(most)} or {last}" if most else last

@@ -1,0 +1,201 @@
+"""TensorFlow Lite files: read safely, then each operator is converted by its family's module.
+
+A family is ``skosh.importers.tflite.<name>`` with ``CONVERTERS``: TFLite's operator name -> converter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+
+from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
+from skosh.importers.tflite.advice import advice_for
+from skosh.importers.tflite.reader import Converted, Converter, Model, Record, Subgraph, read
+from skosh.ir.graph import Graph, Node, State, Tensor
+
+FAMILIES = (
+    "convolution", "dense", "pooling", "softmax", "reshape", "elementwise", "activations", "reductions", "movement",
+    "resize", "recurrent", "state", "quantization",
+)  # fmt: skip
+
+MAX_FILE_BYTES = 1 << 30
+
+
+def load(source: str | Path | bytes, name: str | None = None) -> Graph:
+    """A Graph from a ``.tflite`` file or its bytes.
+
+    Raises InputError when there is no such file, ModelError when it is damaged, and one UnsupportedError with every
+    operator that skosh doesn't have.
+    """
+    data, file = _bytes_of(source)
+    model = read(data, file)
+    state = _module("state")
+    if state is not None and hasattr(state, "resolve_variables"):
+        model = state.resolve_variables(model)
+    return to_graph(model, name or (Path(file).stem if isinstance(source, (str, Path)) else "model"))
+
+
+def _bytes_of(source: str | Path | bytes) -> tuple[bytes, str]:
+    """(content, name for messages)."""
+    if not isinstance(source, (str, Path)):
+        return bytes(source), "<bytes>"
+    path = Path(source)
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise ModelError(f"it must not be larger than {MAX_FILE_BYTES >> 20} MiB, but has {size >> 20}", loc=path.name)
+        return path.read_bytes(), path.name
+    except OSError as error:
+        raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+
+
+@cache
+def converters() -> dict[str, Converter]:
+    """Every family's converters, by TFLite's operator name."""
+    table: dict[str, Converter] = {}
+    for family in FAMILIES:
+        module = _module(family)
+        table.update(module.CONVERTERS if module is not None else {})
+    return table
+
+
+def _module(family: str) -> object | None:
+    name = f"{__name__}.{family}"
+    return import_module(name) if find_spec(name) is not None else None
+
+
+# -------------------------------------------------------------------------------------------------- records to a graph
+
+
+def to_graph(model: Model, name: str) -> Graph:
+    """Convert every record, or raise one UnsupportedError with all that stands in the way."""
+    main = model.subgraphs[0]
+    loc = Loc(model.file)
+    obstacles = _model_obstacles(model)
+    converted: list[Converted] = []
+    for record in main.records:
+        found = _convert(record, model)
+        if isinstance(found, Obstacle):
+            obstacles.append(found)
+        else:
+            converted.append(found)
+    if obstacles:
+        raise UnsupportedError(tuple(obstacles), loc=loc)
+    graph = _assemble(model, main, converted, name)
+    _check_order(graph)
+    _check_types(graph)
+    return graph
+
+
+def _model_obstacles(model: Model) -> list[Obstacle]:
+    main = model.subgraphs[0]
+    found = [
+        Obstacle(Loc(model.file, t.name), f"the input {model.problems[t.name][0]}", model.problems[t.name][1])
+        for t in main.inputs
+        if t.name in model.problems
+    ]
+    if len(model.subgraphs) > 1:
+        advice = "convert the model without control flow (IF, WHILE), with fixed shapes and loops unrolled"
+        found.append(Obstacle(Loc(model.file), f"it has {len(model.subgraphs)} subgraphs", advice))
+    return found
+
+
+def _convert(record: Record, model: Model) -> Converted | Obstacle:
+    converter = converters().get(record.code)
+    if converter is None:
+        return Obstacle(record.loc, f"operator {record.code} is not supported", advice_for(record.code))
+    for tensor in (*record.inputs, *record.outputs):
+        if tensor is not None and tensor.name in model.problems and tensor not in model.subgraphs[0].inputs:
+            problem, advice = model.problems[tensor.name]
+            return Obstacle(record.loc, f'tensor "{tensor.name}" of {record.code} {problem}', advice)
+    try:
+        found = converter(record)
+    except ModelError as error:
+        return Obstacle(record.loc, error.message, error.hint or advice_for(record.code))
+    return found if isinstance(found, Converted) else Converted(found)
+
+
+def _assemble(model: Model, main: Subgraph, converted: Sequence[Converted], name: str) -> Graph:
+    tensors = {t.name: t for t in (*main.inputs, *main.outputs)}
+    states: list[State] = list(model.states)
+    nodes = []
+    for record, c in zip(main.records, converted, strict=True):
+        kept = range(len(record.inputs)) if c.inputs is None else c.inputs
+        inputs = (*(record.inputs[i] if i < len(record.inputs) else None for i in kept), *c.more_inputs)
+        outputs = (*record.outputs, *c.more_outputs)
+        for t in (*inputs, *outputs):
+            if t is not None and tensors.setdefault(t.name, t) is not t:
+                raise ModelError(f'two tensors are called "{t.name}"', loc=record.loc)
+        names = tuple("" if t is None else t.name for t in inputs)
+        while names and not names[-1]:
+            names = names[:-1]
+        nodes.append(Node(c.op, names, tuple(t.name for t in outputs), record.loc.node, record.loc))
+        states.extend(c.states)
+    for state in states:
+        for end in (state.before, state.after):
+            if end not in tensors:
+                tensors[end] = _state_tensor(main, end)
+    return Graph(
+        name=name,
+        tensors=MappingProxyType(tensors),
+        nodes=tuple(nodes),
+        inputs=tuple(t.name for t in main.inputs),
+        outputs=tuple(t.name for t in main.outputs),
+        states=tuple(states),
+        loc=Loc(model.file),
+        digest=model.digest,
+        notes=MappingProxyType({"format": "tflite", "description": model.description}),
+    )
+
+
+def _state_tensor(main: Subgraph, name: str) -> Tensor:
+    """A tensor that only a state names: a variable that nobody reads, or that keeps its value."""
+    return next(t for t in main.tensors if t.name == name)
+
+
+def _check_order(graph: Graph) -> None:
+    """Every tensor is made once, before it is used."""
+    for name in graph.inputs:
+        if graph.tensors[name].is_constant or graph.inputs.count(name) > 1:
+            raise ModelError(f'input "{name}" must be one input, and not constant', loc=graph.loc)
+    known = {t.name for t in graph.constants} | {*graph.inputs} | {s.before for s in graph.states}
+    for node in graph.nodes:
+        for name in node.inputs:
+            if name and name not in known:
+                raise ModelError(
+                    f'its input "{name}" must be made before it is used', loc=node.loc, hint="nodes must be in order"
+                )
+        for name in node.outputs:
+            if name in known:
+                raise ModelError(f'its output "{name}" must be made only once', loc=node.loc)
+            known.add(name)
+    for name in (*graph.outputs, *(s.after for s in graph.states)):
+        if name not in known:
+            raise ModelError(f'output "{name}" must be made by some node', loc=graph.loc)
+
+
+def _check_types(graph: Graph) -> None:
+    """Each operator's shape rule accepts its inputs and gives what the file declares; all that don't, at once."""
+    obstacles = []
+    for node in graph.nodes:
+        try:
+            inferred = node.op.infer(graph.operands(node.inputs))
+        except ModelError as error:
+            obstacles.append(Obstacle(node.loc, error.message, error.hint or "check how the model was converted"))
+            continue
+        declared = graph.required(node.outputs)
+        if len(inferred) != len(declared):
+            raise ModelError(f"{node.op.kind} must have {len(inferred)} outputs, not {len(declared)}", loc=node.loc)
+        for want, tensor in zip(inferred, declared, strict=True):
+            if (want.shape, want.dtype) != (tensor.shape, tensor.dtype):
+                raise ModelError(
+                    f'its output "{tensor.name}" must be {want.dtype}{list(want.shape)} by the inputs of {node.op.kind}, '
+                    f"but the file says {tensor.dtype}{list(tensor.shape)}",
+                    loc=node.loc,
+                )
+    if obstacles:
+        raise UnsupportedError(tuple(obstacles), loc=graph.loc)

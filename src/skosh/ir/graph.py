@@ -1,0 +1,189 @@
+"""The Graph language: tensors and nodes, frozen. Every model family is one of these.
+
+A graph is pure: a node reads tensors and makes new ones. State that lives between calls (a streaming filter, an LSTM)
+is a ``State``: the tensor a run begins with and the tensor that becomes its value for the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from skosh.base.dtypes import DType
+from skosh.base.errors import NOWHERE, Loc
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Quant:
+    """Affine quantization: real = scale * (q - zero_point), per tensor or per index of ``axis``."""
+
+    scales: tuple[float, ...]  # float32 values, held exactly
+    zero_points: tuple[int, ...]
+    axis: int | None = None  # None: one scale for the whole tensor
+
+    @property
+    def scale(self) -> float:
+        assert len(self.scales) == 1, "a per-channel tensor has no single scale"
+        return self.scales[0]
+
+    @property
+    def zero_point(self) -> int:
+        assert len(set(self.zero_points)) == 1, "a tensor with many zero points has no single one"
+        return self.zero_points[0]
+
+    @property
+    def per_channel(self) -> bool:
+        return len(self.scales) > 1
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A value of the graph. ``data`` is there when it is constant; its shape and type are then those of the tensor."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: DType
+    quant: Quant | None = None
+    data: Array | None = field(default=None, repr=False)
+
+    @property
+    def is_constant(self) -> bool:
+        return self.data is not None
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.bytes
+
+
+@dataclass(frozen=True)
+class Type:
+    """What a shape rule gives for an output: shape and element type."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+
+
+Operands = Sequence[Tensor | None]
+"""A node's tensors in order; None stands for an optional input that is absent."""
+
+
+class Op:
+    """What a node does. Each operator is a frozen dataclass of its attributes, in ``ops/``, with these five answers.
+
+    Methods get the node's tensors (shapes, types, quantization, constants), so an operator never sees the graph.
+    """
+
+    kind: ClassVar[str]  # "conv2d": the name in text forms, reports and C
+    view: ClassVar[bool] = False  # the output is the input's bytes, unchanged, under another shape
+    inplace: ClassVar[tuple[tuple[int, int], ...]] = ()  # (input, output) pairs that may share memory, shapes permitting
+    update: ClassVar[tuple[tuple[int, int], ...]] = ()  # (input, output) pairs that always do: state, changed in place
+
+    def infer(self, inputs: Operands) -> tuple[Type, ...]:
+        """Output shapes and types; a ModelError (without place, the caller adds it) when the inputs don't fit."""
+        raise NotImplementedError(type(self).__name__)
+
+    def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
+        """The meaning: output values from input values, in numpy, written for the eye. Constants are in ``values`` too."""
+        raise NotImplementedError(type(self).__name__)
+
+    def macs(self, inputs: Operands, outputs: Operands) -> int:
+        """Multiply-accumulates of one run; 0 for operators that have none."""
+        return 0
+
+    def calls(self, inputs: Operands, outputs: Operands) -> Sequence[Any]:
+        """The kernel calls that compute it, in order (``ir.program.Call``)."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operator applied to tensors, by name. An empty name is an absent optional input."""
+
+    op: Op
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    name: str = ""
+    loc: Loc = NOWHERE
+
+
+@dataclass(frozen=True)
+class State:
+    """Memory that lives between runs: ``before`` is its value when a run begins, ``after`` when it ends.
+
+    ``initial``: its value before the first run, of the tensors' shape and type.
+    """
+
+    name: str
+    before: str
+    after: str
+    initial: Array = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A model. ``tensors`` holds every tensor by name; ``nodes`` are in an order that can be executed."""
+
+    name: str
+    tensors: Mapping[str, Tensor]
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    states: tuple[State, ...] = ()
+    loc: Loc = NOWHERE
+    digest: str = ""  # sha256 of the source, hex; empty when there was none
+    notes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # what an importer knows and reports show
+
+    def tensor(self, name: str) -> Tensor:
+        return self.tensors[name]
+
+    def operands(self, names: Sequence[str]) -> tuple[Tensor | None, ...]:
+        return tuple(self.tensors[n] if n else None for n in names)
+
+    def required(self, names: Sequence[str]) -> tuple[Tensor, ...]:
+        return tuple(self.tensors[n] for n in names)
+
+    @cached_property
+    def producer(self) -> Mapping[str, Node]:
+        return {out: node for node in self.nodes for out in node.outputs}
+
+    @cached_property
+    def consumers(self) -> Mapping[str, tuple[Node, ...]]:
+        found: dict[str, list[Node]] = {name: [] for name in self.tensors}
+        for node in self.nodes:
+            for name in dict.fromkeys(n for n in node.inputs if n):
+                found[name].append(node)
+        return {name: tuple(nodes) for name, nodes in found.items()}
+
+    @property
+    def constants(self) -> Iterator[Tensor]:
+        return (t for t in self.tensors.values() if t.is_constant)
+
+    def with_(self, **changes: Any) -> Graph:
+        """A copy with some fields replaced; tensors nobody names any more are dropped."""
+        graph = replace(self, **changes)
+        used = {n for node in graph.nodes for n in (*node.inputs, *node.outputs) if n}
+        used |= {*graph.inputs, *graph.outputs}
+        used |= {n for s in graph.states for n in (s.before, s.after)}
+        return replace(graph, tensors={n: t for n, t in graph.tensors.items() if n in used})
+
+
+def macs(graph: Graph) -> int:
+    """Multiply-accumulates of one run of the whole graph."""
+    return sum(node_macs(graph, node) for node in graph.nodes)
+
+
+def node_macs(graph: Graph, node: Node) -> int:
+    return node.op.macs(graph.operands(node.inputs), graph.operands(node.outputs))

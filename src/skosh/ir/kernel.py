@@ -1,0 +1,309 @@
+"""The Kernel language: loops that say whether their iterations are independent, loads, stores, arithmetic of stated width.
+
+Types are exact and never convert by themselves. Arithmetic is on i32, i64, u32, u64, f32 and f64; narrow types are only
+stored, loaded and cast. ``+ - *`` on signed integers must not overflow: the interpreter stops when one does, and the C
+is plain. Where overflow is meant, ``wrap`` and unsigned types say so. Sizes and scalars are parameters too; a kernel
+bound to numbers is specialised, one with free parameters is shared by layers of several shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from skosh.base.dtypes import DType, bool_, i32
+from skosh.base.errors import NOWHERE, Loc
+
+
+class Expr:
+    """A value; ``dtype`` is its type."""
+
+    dtype: DType
+
+
+@dataclass(frozen=True)
+class Const(Expr):
+    value: int | float | bool
+    dtype: DType = i32
+
+
+@dataclass(frozen=True)
+class Var(Expr):
+    """A loop variable, a local scalar, a size or a scalar parameter."""
+
+    name: str
+    dtype: DType = i32
+
+
+@dataclass(frozen=True)
+class Load(Expr):
+    buffer: str
+    index: tuple[Expr, ...]
+    dtype: DType
+
+
+@dataclass(frozen=True)
+class Binary(Expr):
+    """op: + - * // % << >> & | ^ min max (operands and result of one type), == != < <= > >= (bool), and or (bool).
+
+    // and % are C's: they truncate, and for sizes both sides are >= 0. / is for floats. >> on signed types is arithmetic.
+    """
+
+    op: str
+    a: Expr
+    b: Expr
+    dtype: DType
+
+
+@dataclass(frozen=True)
+class Unary(Expr):
+    """op: - ~ not sqrt (f32, correctly rounded)."""
+
+    op: str
+    a: Expr
+    dtype: DType
+
+
+@dataclass(frozen=True)
+class Cast(Expr):
+    """how: "widen" (every value fits), "wrap" (modulo 2^bits), "convert" (integer to float, or float to integer
+    toward zero), "bits" (f32 as the i32 of the same bits, and back)."""
+
+    how: str
+    a: Expr
+    dtype: DType
+
+
+@dataclass(frozen=True)
+class Select(Expr):
+    """``a if condition else b``; both sides may be computed, so neither may fault."""
+
+    condition: Expr
+    a: Expr
+    b: Expr
+    dtype: DType
+
+
+@dataclass(frozen=True)
+class CallExpr(Expr):
+    """A scalar function of the language applied to scalars."""
+
+    function: Function
+    args: tuple[Expr, ...]
+    dtype: DType
+
+
+class Stmt:
+    """Something done."""
+
+
+Body = tuple[Stmt, ...]
+
+
+@dataclass(frozen=True)
+class Let(Stmt):
+    """A new local scalar."""
+
+    var: Var
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Assign(Stmt):
+    """A new value for a local scalar."""
+
+    var: Var
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Store(Stmt):
+    buffer: str
+    index: tuple[Expr, ...]
+    value: Expr
+
+
+@dataclass(frozen=True)
+class For(Stmt):
+    """for var in [lo, hi). par: the iterations are independent, in any order or at once; otherwise they are ordered."""
+
+    var: str
+    lo: Expr
+    hi: Expr
+    body: Body
+    par: bool
+    step: int = 1
+
+
+@dataclass(frozen=True)
+class If(Stmt):
+    condition: Expr
+    then: Body
+    other: Body = ()
+
+
+@dataclass(frozen=True)
+class Return(Stmt):
+    """Ends a Function; the last statement of its body."""
+
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Param:
+    """A buffer parameter: ``shape`` in sizes of the kernel. ``tile``: dimension 0 is re-laid in blocks of so many rows,
+
+    so that element (i, j...) lies at ((i // tile) * rest + j...) * tile + i % tile; data is padded to whole blocks.
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[Expr, ...]
+    written: bool = False
+    tile: int = 1
+
+
+@dataclass(frozen=True)
+class Function:
+    """A scalar function, emitted as ``static inline``."""
+
+    name: str
+    params: tuple[Var, ...]
+    returns: DType
+    body: Body
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A procedure over buffers. ``sizes``: i32 parameters named in shapes; ``scalars``: the other numbers it takes.
+
+    ``steps`` tells the schedule that made it, one line each: part of its identity and of the comment in the C.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    sizes: tuple[str, ...]
+    scalars: tuple[Var, ...]
+    body: Body
+    doc: str = ""
+    steps: tuple[str, ...] = ()
+    loc: Loc = field(default=NOWHERE, compare=False)
+
+    def param(self, name: str) -> Param:
+        return next(p for p in self.params if p.name == name)
+
+    @property
+    def numbers(self) -> tuple[Var, ...]:
+        """Everything that a call binds to a number: sizes, then scalars."""
+        return (*(Var(s) for s in self.sizes), *self.scalars)
+
+
+# ------------------------------------------------------------------------------------------------ walking and rewriting
+
+
+def children(node: Expr) -> Iterator[Expr]:
+    """The expressions directly inside an expression."""
+    for f in fields(node):  # type: ignore[arg-type]
+        value = getattr(node, f.name)
+        if isinstance(value, Expr):
+            yield value
+        elif isinstance(value, tuple):
+            yield from (v for v in value if isinstance(v, Expr))
+
+
+def walk_expr(node: Expr) -> Iterator[Expr]:
+    """The expression and everything inside it."""
+    yield node
+    for child in children(node):
+        yield from walk_expr(child)
+
+
+def stmt_exprs(stmt: Stmt) -> Iterator[Expr]:
+    """The expressions directly inside a statement, not those of nested statements."""
+    for f in fields(stmt):  # type: ignore[arg-type]
+        value = getattr(stmt, f.name)
+        if isinstance(value, Expr) and f.name != "var":
+            yield value
+        elif isinstance(value, tuple):
+            yield from (v for v in value if isinstance(v, Expr))
+
+
+def walk(body: Body) -> Iterator[Stmt]:
+    """Every statement, outer before inner."""
+    for stmt in body:
+        yield stmt
+        if isinstance(stmt, For):
+            yield from walk(stmt.body)
+        elif isinstance(stmt, If):
+            yield from walk(stmt.then)
+            yield from walk(stmt.other)
+
+
+def all_exprs(body: Body) -> Iterator[Expr]:
+    for stmt in walk(body):
+        for expr in stmt_exprs(stmt):
+            yield from walk_expr(expr)
+
+
+def map_expr(node: Expr, rule: Callable[[Expr], Expr]) -> Expr:
+    """Rebuild bottom-up, with ``rule`` applied to each expression after its parts."""
+    changes: dict[str, Any] = {}
+    for f in fields(node):  # type: ignore[arg-type]
+        value = getattr(node, f.name)
+        if isinstance(value, Expr):
+            new: Any = map_expr(value, rule)
+        elif isinstance(value, tuple) and value and isinstance(value[0], Expr):
+            new = tuple(map_expr(v, rule) for v in value)
+        else:
+            continue
+        if new is not value:
+            changes[f.name] = new
+    return rule(replace(node, **changes) if changes else node)  # type: ignore[type-var]
+
+
+def map_body(body: Body, rule: Callable[[Expr], Expr]) -> Body:
+    """Rebuild every expression of a body. Variables that are assigned are not touched: see ``rename``."""
+
+    def one(stmt: Stmt) -> Stmt:
+        match stmt:
+            case Let(var, value):
+                return Let(var, map_expr(value, rule))
+            case Assign(var, value):
+                return Assign(var, map_expr(value, rule))
+            case Store(buffer, index, value):
+                return Store(buffer, tuple(map_expr(i, rule) for i in index), map_expr(value, rule))
+            case For():
+                return replace(
+                    stmt, lo=map_expr(stmt.lo, rule), hi=map_expr(stmt.hi, rule), body=map_body(stmt.body, rule)
+                )
+            case If(condition, then, other):
+                return If(map_expr(condition, rule), map_body(then, rule), map_body(other, rule))
+            case Return(value):
+                return Return(map_expr(value, rule))
+        raise AssertionError(f"unknown statement {stmt!r}")
+
+    return tuple(one(s) for s in body)
+
+
+def substitute(body: Body, values: Mapping[str, Expr]) -> Body:
+    """Variables replaced by expressions."""
+    return map_body(body, lambda e: values.get(e.name, e) if isinstance(e, Var) else e)
+
+
+def functions(kernel: Kernel | Function) -> tuple[Function, ...]:
+    """The scalar functions a kernel calls, each after those it calls itself."""
+    found: dict[str, Function] = {}
+
+    def visit(body: Body) -> None:
+        for expr in all_exprs(body):
+            if isinstance(expr, CallExpr) and expr.function.name not in found:
+                visit(expr.function.body)
+                found[expr.function.name] = expr.function
+
+    visit(kernel.body)
+    return tuple(found.values())
+
+
+TRUE = Const(True, bool_)

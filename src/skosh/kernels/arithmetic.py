@@ -1,0 +1,38 @@
+"""Requantization in the kernel language; ``base/arith.py`` says the same in numpy, and a test holds the two together."""
+
+from __future__ import annotations
+
+from skosh.base.dtypes import i32, i64  # noqa: F401  (read by the kernel language)
+from skosh.kernels.language import func, wrap
+
+
+@func
+def srdhm(a: i32, b: i32) -> i32:
+    """round(a * b / 2^31): gemmlowp's saturating rounding doubling high multiply, for b > INT32_MIN (no overflow)."""
+    return wrap(i32, (i64(a) * i64(b) + 1073741824) >> 31)
+
+
+@func
+def rounding_divide_by_pot(x: i32, exponent: i32) -> i32:
+    """round(x / 2^exponent), ties away from zero; 0 <= exponent <= 31."""
+    mask = wrap(i32, (i64(1) << exponent) - 1)
+    half = (mask >> 1) + (1 if x < 0 else 0)
+    return (x >> exponent) + (1 if (x & mask) > half else 0)
+
+
+@func
+def requantize(x: i32, multiplier: i32, shift: i32) -> i32:
+    """x * multiplier * 2^(shift - 31), rounded twice; shift > 0 shifts left first, and wraps."""
+    left = max(shift, 0)
+    right = max(-shift, 0)
+    return rounding_divide_by_pot(srdhm(wrap(i32, i64(x) << left), multiplier), right)
+
+
+@func
+def requantize_bounded(x: i32, multiplier: i32, right: i32) -> i32:
+    """requantize for |x| < 2^30 and shift = -right, 1 <= right <= 30: equal, and shorter on most machines.
+
+    (2x * m + 2^31) >> 32 is one rounded high multiply; adding the sign before the rounding shift moves ties away from zero.
+    """
+    high = wrap(i32, (i64(x * 2) * i64(multiplier) + 2147483648) >> 32)
+    return (high + (high >> 31) + (1 << (right - 1))) >> right

@@ -1,0 +1,90 @@
+"""The words of the kernel language. A decorated function is never run as Python: it is read, checked and kept as data.
+
+    @kernel
+    def dense(x: i8[M, K], w: i8[N, K], bias: i32[N], y: i32[M, N]):
+        for m, n in par(M, N):
+            acc = bias[n]
+            for k in seq(K):
+                acc += widen(x[m, k]) * widen(w[n, k])
+            y[m, n] = acc
+
+Parameters: ``name: type[shape]`` is a buffer, names in shapes are sizes; ``name: type`` or a bare keyword-only name
+(i32) is a number; ``name: function`` is a scalar function. A type name that is not an element type is a type variable.
+Functions and type variables are bound when the kernel is called.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from skosh.base.dtypes import DType
+from skosh.ir.kernel import Function, Kernel
+from skosh.kernels import frontend
+
+
+@dataclass(frozen=True)
+class Generic:
+    """A kernel with type variables or function parameters; ``of(T=i8)`` is the kernel for that type."""
+
+    source: frontend.Source
+
+    def of(self, **bound: DType | Function) -> Kernel:
+        return _instance(self.source, tuple(sorted(bound.items(), key=lambda item: item[0])))
+
+
+@functools.cache
+def _instance(source: frontend.Source, bound: tuple[tuple[str, DType | Function], ...]) -> Kernel:
+    return frontend.read_kernel(source, dict(bound))
+
+
+def _kernel(function: Callable[..., Any]) -> Kernel | Generic:
+    """Read a function as a kernel. ScheduleError, with the user's own line, for what the language does not have."""
+    source = frontend.source_of(function)
+    if frontend.type_variables(source):
+        return Generic(source)
+    return frontend.read_kernel(source, {})
+
+
+def _func(function: Callable[..., Any]) -> Function:
+    """Read a function as a scalar function of the language."""
+    return frontend.read_function(frontend.source_of(function))
+
+
+if TYPE_CHECKING:  # bodies are another language: a type checker must not read them as Python
+    from typing import no_type_check as func
+    from typing import no_type_check as kernel
+else:
+    kernel = _kernel
+    func = _func
+
+
+def resolve(thing: Any, bound: Mapping[str, DType | Function]) -> Kernel:
+    """The kernel that ``thing`` is, for these types and functions."""
+    if isinstance(thing, Generic):
+        return thing.of(**bound)
+    assert isinstance(thing, Kernel), f"{thing!r} is not a kernel: decorate it with @kernel"
+    return thing
+
+
+def _word(name: str, meaning: str) -> Callable[..., Any]:
+    def word(*_: Any) -> Any:
+        raise TypeError(f"{name} is a word of the kernel language; it has no meaning outside @kernel")
+
+    word.__doc__ = meaning
+    word.__name__ = name
+    return word
+
+
+par = _word("par", "par(N, M) or par(lo, hi=...): loops whose iterations are independent.")
+seq = _word("seq", "seq(N) or seq(lo, hi): a loop in order.")
+widen = _word("widen", "A narrower integer as i32.")
+wrap = _word("wrap", "wrap(T, x): x modulo 2^bits.")
+sat = _word("sat", "sat(T, x): x clamped to the range of T.")
+trunc = _word("trunc", "trunc(T, x): a float as an integer, toward zero; x must be in range.")
+clamp = _word("clamp", "clamp(x, lo, hi): min(max(x, lo), hi).")
+bits = _word("bits", "bits(x): the f32 x as the i32 of the same bits.")
+from_bits = _word("from_bits", "from_bits(x): the i32 x as the f32 of the same bits.")
+sqrt = _word("sqrt", "sqrt(x): the correctly rounded square root of an f32.")

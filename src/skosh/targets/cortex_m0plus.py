@@ -1,0 +1,17 @@
+"""Arm Cortex-M0+ (ARMv6-M): no divide, no 32x32->64 multiply, no unaligned access."""
+
+from __future__ import annotations
+
+from skosh.targets.machine import Memory, Target
+
+TARGET = Target(
+    name="cortex-m0plus",
+    description="Arm Cortex-M0+: the smallest; RP2040, STM32G0, SAMD21",
+    flags=("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0plus"),
+    flash=Memory(0x08000000, 2 << 20),
+    ram=Memory(0x20000000, 512 << 10),
+    timings="cortex-m0plus",
+    emulator="CORTEX_M0",
+    has_hardware_divide=False,
+    has_long_multiply=False,
+)

@@ -1,0 +1,68 @@
+"""The nouns of this floor: a Target is a kind of processor, a Device a board that one can buy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Where a profiled model stores the number of each layer as it finishes: stimulus port 0 of the Cortex-M trace unit
+#: (ITM), so that the store is harmless, and useful, on real hardware too.
+MARKER_ADDRESS = 0xE0000000
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A region of the address space; origin and size in bytes."""
+
+    origin: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.origin + self.size
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor to compile for.
+
+    ``flags`` select it for ``zig cc``; ``timings`` names a table of ``targets.timings``, "" where cycles aren't modelled;
+    ``emulator`` is Unicorn's name of the processor, "" where the code runs on this computer.
+    """
+
+    name: str
+    description: str
+    flags: tuple[str, ...]
+    flash: Memory
+    ram: Memory
+    timings: str = ""
+    emulator: str = ""
+    pointer_bytes: int = 4
+    has_fpu: bool = False
+    has_dsp: bool = False
+    has_hardware_divide: bool = True
+    has_long_multiply: bool = True
+
+    @property
+    def is_host(self) -> bool:
+        return not self.emulator
+
+
+@dataclass(frozen=True)
+class Device:
+    """A board or chip: what one can buy. flash and ram in bytes; ``source`` names the datasheet of the figures."""
+
+    name: str
+    description: str
+    target: str
+    clock_mhz: float
+    flash: int
+    ram: int
+    source: str
+
+
+def marker_define(prefix: str) -> str:
+    """The macro definition (without -D) that makes the model ``prefix`` store each finished layer's number at MARKER_ADDRESS."""
+    return (
+        f"{prefix.upper()}_LAYER_DONE(layer,arena)="
+        f"((void)(arena),(void)(*(volatile unsigned *){MARKER_ADDRESS:#x}u=(unsigned)(layer)))"
+    )

@@ -1,0 +1,123 @@
+"""Zig, the C compiler of every target, and the cache of what it made. Both floors above that compile C share this.
+
+Zig comes with the ``ziglang`` wheel; ``SKOSH_ZIG`` names another one. Results are kept in ``~/.cache/skosh``
+(``SKOSH_CACHE`` names another folder) under the hash of everything they were made from; where no folder can be
+written, they live in a temporary one as long as the process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from skosh.base.errors import ToolError
+
+_KEEP = 2000  # cached results; beyond them the oldest go
+_FIRST_LINES = 12  # of a compiler's complaint
+
+
+@cache
+def zig() -> Path:
+    """The zig executable; a ToolError that says how to get it when there is none."""
+    named = os.environ.get("SKOSH_ZIG")
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise ToolError(f'SKOSH_ZIG must name a zig executable, not "{named}"')
+        return Path(found).absolute()
+    spec = find_spec("ziglang")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for name in ("zig", "zig.exe"):
+            if (Path(folder) / name).is_file():
+                return Path(folder) / name
+    on_path = shutil.which("zig")
+    if on_path is None:
+        raise ToolError("no C compiler: zig was not found", hint="pip install ziglang, or set SKOSH_ZIG")
+    return Path(on_path)
+
+
+@cache
+def zig_version() -> str:
+    """What ``zig version`` prints."""
+    return run_tool([str(zig()), "version"], "zig").strip()
+
+
+def run_tool(command: Sequence[str], what: str, folder: Path | None = None) -> str:
+    """Runs a tool in ``folder`` and gives its standard output; ``what`` names the job in the ToolError when it fails."""
+    try:
+        done = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise ToolError(f"{what}: can't run {command[0]}: {error.strerror}") from error
+    if done.returncode != 0:
+        complaint = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        shown = "\n".join(f"  {line}" for line in complaint[:_FIRST_LINES])
+        raise ToolError(f"{what}: {Path(command[0]).name} failed (exit status {done.returncode})\n{shown}")
+    return done.stdout
+
+
+def cached(made_from: object, make: Callable[[Path], None]) -> Path:
+    """The folder that ``make`` fills, made once for each ``made_from`` (whose repr must say everything it depends on)."""
+    folder = _cache_root() / hashlib.sha256(repr(made_from).encode()).hexdigest()[:40]
+    if folder.is_dir():
+        return folder
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="new-") as scratch:
+        work = Path(scratch) / "made"
+        work.mkdir()
+        make(work)
+        try:
+            work.rename(folder)  # another process may have been first: its result is the same
+        except OSError:
+            if not folder.is_dir():
+                raise
+    _prune(folder.parent)
+    return folder
+
+
+@cache
+def _cache_root() -> Path:
+    named = os.environ.get("SKOSH_CACHE")
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    wanted = Path(named) if named else Path(home) / "skosh"
+    if _writable(wanted):
+        return wanted
+    temporary = Path(tempfile.mkdtemp(prefix="skosh-"))
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return temporary
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+@cache
+def _zig_cache() -> str | None:
+    """Where zig keeps its own cache, when its default place can't be written."""
+    if "ZIG_GLOBAL_CACHE_DIR" in os.environ:
+        return None
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return None if _writable(Path(home) / "zig") else str(_cache_root() / "zig")
+
+
+def _environment() -> dict[str, str]:
+    own = _zig_cache()
+    return {**os.environ, **({"ZIG_GLOBAL_CACHE_DIR": own} if own else {})}
+
+
+def _prune(root: Path) -> None:
+    folders = [f for f in root.iterdir() if f.is_dir() and len(f.name) == 40]
+    if len(folders) > _KEEP:
+        for folder in sorted(folders, key=lambda f: f.stat().st_mtime)[: _KEEP // 4]:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""What tests share: writing TFLite files, running the oracle, comparing."""
