@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 
@@ -52,7 +52,7 @@ def compile_firmware(
     optimize: str = "balanced",
     defines: Sequence[str] = (),
 ) -> Firmware:
-    """Compiles and links ``sources`` (C files and headers by name) and ``harness``, which defines ``int skosh_main(void)``.
+    """Links ``sources`` (C files and headers by name) with ``harness``, C that defines ``int skosh_main(void)``.
 
     The program's memory is that of ``target``; ``dataclasses.replace(target, ram=...)`` links for a board. ``defines``
     ("NAME=VALUE", also of macros with parameters) hold for every file. The result comes from the cache when all of this
@@ -79,8 +79,8 @@ def compile_firmware(
         for path in [p for p in folder.rglob("*") if p.is_file() and p.name not in ("out.elf", "out.map")]:
             path.unlink()
 
-    key = ("firmware", zig_version(), flags, target.has_fpu, script, sorted({**units, **headers}.items()), _runtime_text("math.zig"))
-    made = cached(key, make)
+    texts = sorted({**units, **headers, "math.zig": _runtime_text("math.zig")}.items())
+    made = cached(("firmware", zig_version(), flags, target.has_fpu, script, texts), make)
     elf, map_text = (made / "out.elf").read_bytes(), (made / "out.map").read_text(encoding="utf-8")
     objects = object_sizes(map_text)
     image = read_elf(elf)
@@ -106,8 +106,9 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def _compile(folder: Path, name: str, flags: Sequence[str], target: Target, prefix: str) -> str:
-    # the runtime defines memcpy itself: its loops must not become calls of memcpy
-    own = ("-ffreestanding", "-fno-builtin", *(("-DSKOSH_FPU",) if target.has_fpu else ())) if name in _RUNTIME else ()
+    own: tuple[str, ...] = ()
+    if name in _RUNTIME:  # it defines memcpy itself: its loops must not become calls of memcpy
+        own = ("-Os", "-ffreestanding", "-fno-builtin", *(("-DSKOSH_FPU",) if target.has_fpu else ()))
     made = name.removesuffix(".c") + ".o"
     command = [str(zig()), "cc", *flags, *own, *WARNINGS, "-I.", "-Iinclude", "-c", name, "-o", made]
     run_tool(command, f'"{prefix}" for {target.name}: compile {name}', folder)
@@ -115,11 +116,13 @@ def _compile(folder: Path, name: str, flags: Sequence[str], target: Target, pref
 
 
 def _link(folder: Path, objects: Sequence[str], target: Target, optimize: str) -> None:
-    """Links; only when functions are missing once more, with the compiler's own library, which takes seconds to make."""
+    """Links; when functions are missing, once more with each library of Zig's, which take up to seconds to make."""
     command = [str(zig()), "ld.lld", "-T", "link.ld", "--gc-sections", "-Map=out.map", "-o", "out.elf", *objects]
     failure = _try(command, folder, target)
-    if failure is not None and "undefined symbol" in failure.message:
-        failure = _try([*command, *(str(library) for library in _libraries(target, optimize))], folder, target)
+    for library in ("math", "runtime"):
+        if failure is not None and "undefined symbol" in failure.message:
+            command.append(str(_library(library, target, optimize)))
+            failure = _try(command, folder, target)
     if failure is None:
         return
     overflow = re.search(r"will not fit in region '(\w+)': overflowed by (\d+) bytes", failure.message)
@@ -137,28 +140,30 @@ def _try(command: Sequence[str], folder: Path, target: Target) -> ToolError | No
 def _misfit(overflow: re.Match[str] | None, target: Target) -> FitError:
     region = overflow.group(1) if overflow else "RAM"
     size = (target.flash if region == "FLASH" else target.ram).size
-    excess = f"{overflow.group(2)} bytes too large" if overflow else f"within {_STACK_BYTES} bytes, the stack's, of too large"
-    hint = 'optimize="flash"' if region == "FLASH" else 'optimize="ram"'
-    where = "flash" if region == "FLASH" else "RAM"
-    return FitError(f"the program must fit {size} bytes of {where} of {target.name}; it is {excess}", hint=f"try {hint}")
+    excess = (
+        f"it is {overflow.group(2)} bytes too large" if overflow else f"less than {_STACK_BYTES} are left for the stack"
+    )
+    where, aim = ("flash", "flash") if region == "FLASH" else ("RAM", "ram")
+    message = f"the program must fit {size} bytes of {where} on {target.name}; {excess}"
+    return FitError(message, hint=f'try optimize="{aim}"')
 
 
-def _libraries(target: Target, optimize: str) -> tuple[Path, Path]:
-    """Zig's compiler-rt (soft float, 64-bit division, part of libm) and math.zig (the rest of it) as archives."""
-    # compiler-rt is not made for speed alone: twice the size for a tenth of the time where speed isn't the aim
+def _library(name: str, target: Target, optimize: str) -> Path:
+    """An archive: "runtime", Zig's compiler-rt (soft float, 64-bit division, part of libm); "math", more of libm."""
+    # compiler-rt made for speed is up to five times as large, in 64-bit division for one
     mode = "-OReleaseFast" if optimize in ("speed", "energy") else "-OReleaseSmall"
     math_zig = _runtime_text("math.zig")
     flags = (*target.flags, mode, "-fstrip", "-ffunction-sections", "-fdata-sections", "-fno-unwind-tables")
 
     def make(folder: Path) -> None:
-        with as_file(files("skosh.build") / "runtime" / "math.zig") as math_source:
-            roots = {"runtime": _zig_library() / "compiler_rt.zig", "math": math_source}
-            for name, root in roots.items():
-                command = [str(zig()), "build-lib", *flags, "--name", name, str(root), f"-femit-bin=lib{name}.a"]
-                run_tool(command, f"compile the {name} library for {target.name}", folder)
+        root = _zig_library() / "compiler_rt.zig"
+        if name == "math":
+            root = folder / "math.zig"
+            root.write_text(math_zig, encoding="utf-8")
+        command = [str(zig()), "build-lib", *flags, "--name", name, str(root), f"-femit-bin=lib{name}.a"]
+        run_tool(command, f"compile the {name} library for {target.name}", folder)
 
-    folder = cached(("libraries", zig_version(), flags, math_zig), make)
-    return folder / "libmath.a", folder / "libruntime.a"
+    return cached(("library", name, zig_version(), flags, math_zig), make) / f"lib{name}.a"
 
 
 def _zig_library() -> Path:

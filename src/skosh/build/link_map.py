@@ -19,7 +19,7 @@ PADDING = "<alignment>"
 
 
 def object_sizes(map_text: str) -> dict[str, tuple[int, int]]:
-    """(bytes in flash, bytes in RAM) by object file; library members by their archive, PADDING for what no object owns."""
+    """(bytes in flash, bytes in RAM) by object file or archive; PADDING for what no object owns."""
     sizes: dict[str, tuple[int, int]] = {}
 
     def add(name: str, section: str, count: int) -> None:

@@ -107,6 +107,10 @@ class Op:
         """The kernel calls that compute it, in order (``ir.program.Call``)."""
         raise NotImplementedError(type(self).__name__)
 
+    def frugal_calls(self, inputs: Operands, outputs: Operands) -> Sequence[Any]:
+        """The same without scratch memory where that can be had, though slower."""
+        return self.calls(inputs, outputs)
+
 
 @dataclass(frozen=True)
 class Node:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.arith import Ints, quantize_multiplier, round_half_away
+from skosh.base.arith import Ints, quantize_multiplier, requantize, requantize_i64, round_half_away
 from skosh.base.dtypes import DType, f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Operands, Quant, Tensor
@@ -61,22 +61,48 @@ def clamp_float(x: Array, activation: str) -> Array:
 
 
 def multipliers(reals: Sequence[float] | float) -> tuple[Ints, Ints]:
-    """(multiplier, shift) arrays of real factors; see ``base.arith.quantize_multiplier``."""
-    pairs = [quantize_multiplier(float(r)) for r in np.atleast_1d(reals)]
+    """(multiplier, shift) arrays of real factors; see ``base.arith.quantize_multiplier``.
+
+    A ModelError when a factor is 2^30 or more: no 32-bit arithmetic shifts that far.
+    """
+    reals = [float(r) for r in np.atleast_1d(reals)]
+    for real in reals:
+        if not abs(real) < 2.0**30:
+            raise ModelError(f"a requantization factor must be below 2^30, not {real:g}", hint="check the scales")
+    pairs = [quantize_multiplier(r) for r in reals]
     return np.array([m for m, _ in pairs], dtype=np.int64), np.array([s for _, s in pairs], dtype=np.int64)
 
 
 def product_multipliers(x: Tensor, w: Tensor, y: Tensor, channels: int) -> tuple[Ints, Ints]:
-    """Per-channel (multiplier, shift) of x.scale * w.scale[c] / y.scale, in double; a single w.scale serves all channels."""
+    """[channels] (multiplier, shift) of x.scale * w.scale[c] / y.scale, in double; a single w.scale serves all channels."""
     assert x.quant is not None and w.quant is not None and y.quant is not None, "checked by infer"
-    scales = w.quant.scales if w.quant.per_channel else w.quant.scales * channels
-    return multipliers([x.quant.scale * s / y.quant.scale for s in scales])
+    m, s = multipliers([x.quant.scale * scale / y.quant.scale for scale in w.quant.scales])
+    return np.broadcast_to(m, channels).copy(), np.broadcast_to(s, channels).copy()
 
 
-def check_shift(shift: Ints, limit: int, what: str = "the requantization factor") -> None:
-    """A ModelError when a left shift is beyond what 32-bit arithmetic can hold."""
-    if np.any(shift > limit):
-        raise ModelError(f"{what} must be below 2^{limit}, not 2^{int(np.max(shift))}", hint="check the scales")
+def float_product_multiplier(x: Tensor, w: Tensor, y: Tensor) -> tuple[Ints, Ints]:
+    """[1] (multiplier, shift) of x.scale * w.scale / y.scale, the product rounded to float32 first.
+
+    TFLM's GetQuantizedConvolutionMultipler, which per-tensor dense layers and matrix products use.
+    """
+    assert x.quant is not None and w.quant is not None and y.quant is not None, "checked by infer"
+    with np.errstate(over="ignore", under="ignore"):
+        product = np.float32(x.quant.scale) * np.float32(w.quant.scale)
+    return multipliers(float(product) / y.quant.scale)
+
+
+def finish(acc: Ints, scaling: tuple[Ints, Ints], y: Tensor, activation: str, wide: bool) -> Array:
+    """Accumulators [..., channels] to the output's type: requantized, zero point added, clamped.
+
+    wide: 64-bit accumulators are rounded once (TFLM's int64 form); 32-bit ones, which wrap, twice.
+    """
+    assert y.quant is not None, "checked by infer"
+    if wide:
+        scaled = requantize_i64(acc, *scaling)
+    else:
+        scaled = requantize(acc.astype(np.int32), *scaling)
+    lo, hi = activation_range(activation, y.quant, y.dtype)
+    return np.clip(scaled + y.quant.zero_point, lo, hi).astype(y.dtype.np)
 
 
 # --------------------------------------------------------------------------------------------------------------- padding
@@ -104,14 +130,6 @@ def window_pads(
     top, bottom = same_pads(size[0], window[0], stride[0], dilation[0])
     left, right = same_pads(size[1], window[1], stride[1], dilation[1])
     return top, bottom, left, right
-
-
-def padded_size(size: int, before: int, after: int, window: int, stride: int, dilation: int = 1) -> int:
-    """Window positions along an axis with explicit padding; at least 1 or a ModelError."""
-    room = size + before + after - ((window - 1) * dilation + 1)
-    if room < 0:
-        raise ModelError(f"a window of {(window - 1) * dilation + 1} doesn't fit {size} + {before} + {after} elements")
-    return room // stride + 1
 
 
 # ------------------------------------------------------------------------------------------------------------ broadcast
@@ -144,6 +162,25 @@ def required(inputs: Operands, count: int, at_most: int | None = None) -> tuple[
 def optional(inputs: Operands, index: int) -> Tensor | None:
     """Input number ``index``, or None when it is absent."""
     return inputs[index] if index < len(inputs) else None
+
+
+def given(values: Sequence[Array | None], index: int) -> Array:
+    """The value number ``index``, which infer has found to be there."""
+    value = values[index]
+    assert value is not None, f"operand {index} is absent"
+    return value
+
+
+def check_same_dtype(*tensors: Tensor) -> None:
+    """A ModelError unless all have the first one's element type."""
+    for t in tensors[1:]:
+        check_dtype(t, tensors[0].dtype)
+
+
+def check_constant(tensor: Tensor) -> None:
+    """A ModelError unless the tensor is constant."""
+    if not tensor.is_constant:
+        raise ModelError(f'"{tensor.name}" must be constant', hint="freeze the weights when converting the model")
 
 
 def check_dtype(tensor: Tensor, *allowed: DType) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skosh.base import arith
 from skosh.ir.graph import Array
 from skosh.ir.kernel import Function
 from skosh.ir.program import Const
@@ -66,11 +65,14 @@ def conv2d_patches(
 
 @kernel
 def conv2d_direct(
-    x: i8[H, W, C], w: i8[N, KH, KW, C], bias: i32[N], multiplier: i32[(N - 1) * P + 1], right: i8[(N - 1) * P + 1],
+    x: i8[H, W, C], w: i8[N, KH, KW, D], bias: i32[N], multiplier: i32[(N - 1) * P + 1], right: i8[(N - 1) * P + 1],
     y: i8[OH, OW, N],
-    *, rescale: function, P, stride_h, stride_w, dilation_h, dilation_w, top, left, zx, zy, lo, hi
+    *, rescale: function, P, G, stride_h, stride_w, dilation_h, dilation_w, top, left, zx, zy, lo, hi
 ):  # fmt: skip
-    """Convolution without scratch memory: taps that fall on the padding are skipped. The bias is the layer's own."""
+    """Convolution without scratch memory: taps that fall on the padding are skipped. The bias is the layer's own.
+
+    G filters form a group, which sees D channels of its own.
+    """
     for oh, ow, n in par(OH, OW, N):
         acc = bias[n]
         for kh in seq(KH):
@@ -79,8 +81,8 @@ def conv2d_direct(
                 for kw in seq(KW):
                     column = ow * stride_w + kw * dilation_w - left
                     if 0 <= column < W:
-                        for c in seq(C):
-                            acc += (widen(x[row, column, c]) - zx) * widen(w[n, kh, kw, c])
+                        for d in seq(D):
+                            acc += (widen(x[row, column, n // G * D + d]) - zx) * widen(w[n, kh, kw, d])
         y[oh, ow, n] = wrap(i8, clamp(rescale(acc, multiplier[n * P], widen(right[n * P])) + zy, lo, hi))
 
 
@@ -123,10 +125,3 @@ def accumulator_bound(weights: Array, bias: Array, x_min: int, x_max: int) -> Ar
     low = np.where(w > 0, w * x_min, w * x_max).sum(axis=1) + bias
     return np.maximum(np.abs(high), np.abs(low))
 
-
-def real_multipliers(x_scale: float, w_scales: tuple[float, ...], y_scale: float, filters: int) -> tuple[Array, Array]:
-    """([N] multipliers, [N] shifts) of x_scale * w_scale / y_scale, in double precision as TFLM's Prepare does."""
-    pairs = [arith.quantize_multiplier(x_scale * s / y_scale) for s in w_scales]
-    m = np.array([p[0] for p in pairs], np.int64)
-    s = np.array([p[1] for p in pairs], np.int64)
-    return np.broadcast_to(m, filters).copy(), np.broadcast_to(s, filters).copy()

@@ -10,7 +10,16 @@ import numpy as np
 
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Type
+from skosh.ir.program import Call, In, Out
+from skosh.kernels import call, kernel, par
 from skosh.ops.common import required
+
+
+@kernel
+def copy(x: T[N], y: T[N]):
+    """y = x."""
+    for i in par(N):
+        y[i] = x[i]
 
 
 @dataclass(frozen=True)
@@ -30,5 +39,25 @@ class Reshape(Op):
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         return (np.asarray(values[0]).reshape(self.shape),)
 
-    def calls(self, inputs: Operands, outputs: Operands) -> tuple[()]:
-        return ()
+    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        """A copy, for the rare view that must have memory of its own."""
+        (y,) = required(outputs, 1)
+        return (call(copy, x=In(0), y=Out(0), N=y.size, T=y.dtype),)
+
+
+@dataclass(frozen=True)
+class Copy(Op):
+    """y = x, in memory of its own: a constant that is an output, a state that takes another tensor's value."""
+
+    kind = "copy"
+
+    def infer(self, inputs: Operands) -> tuple[Type, ...]:
+        (x,) = required(inputs, 1)
+        return (Type(x.shape, x.dtype),)
+
+    def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
+        return (np.array(values[0]),)
+
+    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        (y,) = required(outputs, 1)
+        return (call(copy, x=In(0), y=Out(0), N=y.size, T=y.dtype),)

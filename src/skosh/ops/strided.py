@@ -1,7 +1,7 @@
 """Moving elements without changing them: rectangles in flat memory, and the three kernels that copy and fill them.
 
-Every operator that only rearranges (transpose, slice, concat, pad, tile, depth_to_space...) says which rectangle of the
-input goes to which rectangle of the output; the dimensions are collapsed here, so that few loops and few kernels remain.
+Every operator that only rearranges (transpose, slice, concat, pad, tile, depth_to_space...) says which rectangle of
+the input goes to which rectangle of the output; dimensions are collapsed here, so that few loops and kernels remain.
 """
 
 from __future__ import annotations
@@ -138,9 +138,7 @@ def fill(y: Out, target: Box, value: int | float, dtype: DType) -> tuple[Call, .
     return tuple(calls)
 
 
-def _loops(
-    shape: tuple[int, ...], boxes: tuple[Box, ...]
-) -> list[tuple[list[int], list[list[int]], list[int]]]:
+def _loops(shape: tuple[int, ...], boxes: tuple[Box, ...]) -> list[tuple[list[int], list[list[int]], list[int]]]:
     """(sizes, strides of each box, offset of each box) of calls with exactly OUTER + 1 loops.
 
     Axes of size 1 go, neighbours that lie alike in all boxes merge; of too many axes the smallest are unrolled.

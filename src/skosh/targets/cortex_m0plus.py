@@ -14,4 +14,5 @@ TARGET = Target(
     emulator="CORTEX_M0",
     has_hardware_divide=False,
     has_long_multiply=False,
+    has_unaligned_access=False,
 )

@@ -25,8 +25,8 @@ class Memory:
 class Target:
     """A processor to compile for.
 
-    ``flags`` select it for ``zig cc``; ``timings`` names a table of ``targets.timings``, "" where cycles aren't modelled;
-    ``emulator`` is Unicorn's name of the processor, "" where the code runs on this computer.
+    ``flags`` select it for ``zig cc``; ``timings`` names a table of ``targets.timings``, "" where cycles aren't
+    modelled; ``emulator`` is Unicorn's name of the processor, "" where the code runs on this computer.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Target:
     has_dsp: bool = False
     has_hardware_divide: bool = True
     has_long_multiply: bool = True
+    has_unaligned_access: bool = True
 
     @property
     def is_host(self) -> bool:
@@ -61,7 +62,7 @@ class Device:
 
 
 def marker_define(prefix: str) -> str:
-    """The macro definition (without -D) that makes the model ``prefix`` store each finished layer's number at MARKER_ADDRESS."""
+    """A macro definition (without -D): the model ``prefix`` stores each finished layer's number at MARKER_ADDRESS."""
     return (
         f"{prefix.upper()}_LAYER_DONE(layer,arena)="
         f"((void)(arena),(void)(*(volatile unsigned *){MARKER_ADDRESS:#x}u=(unsigned)(layer)))"

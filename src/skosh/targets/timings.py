@@ -30,7 +30,7 @@ class Insn(NamedTuple):
 
 
 class BlockCycles(NamedTuple):
-    """``cycles`` of a straight run of instructions when a closing branch is not taken; ``taken``: what taking it adds."""
+    """``cycles`` of a run of instructions when a closing branch is not taken; ``taken``: what taking it adds."""
 
     cycles: int
     taken: int
@@ -43,11 +43,12 @@ DIVIDE = 7  # the middle of 2..12
 _CONDITIONS = "eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le|al"
 _BRANCH = re.compile(rf"^b({_CONDITIONS})?$")
 _SUFFIX = re.compile(rf"^(.{{2,}}?)(?:{_CONDITIONS})$")
-_ALU_FAMILY = frozenset(
-    "mul mla mls smull umull smlal umlal umaal sdiv udiv ldr ldrb ldrh ldrsb ldrsh ldrd str strb strh strd "
-    "ldm ldmdb stm stmdb push pop bx blx add mov vldr vstr vldmia vstmia vpush vpop vmov vmla vmls vnmla vnmls "
-    "vfma vfms vfnma vfnms vdiv vsqrt vadd vsub vmul".split()
-)
+_TIMED = """
+    mul mla mls smull umull smlal umlal umaal sdiv udiv ldr ldrb ldrh ldrsb ldrsh ldrd str strb strh strd
+    ldm ldmdb stm stmdb push pop bx blx add mov vldr vstr vldmia vstmia vpush vpop vmov vmla vmls vnmla vnmls
+    vfma vfms vfnma vfnms vdiv vsqrt vadd vsub vmul
+"""
+_TIMED_NAMES = frozenset(_TIMED.split())
 
 
 def block_cycles(table: str, block: Sequence[Insn]) -> BlockCycles:
@@ -73,9 +74,9 @@ def base_name(mnemonic: str) -> str:
     """``mnemonic`` without width, type, condition and flag suffixes: ``addseq.w`` is ``add``."""
     name = mnemonic.partition(".")[0]
     for candidate in (name, _strip_condition(name)):
-        if candidate in _ALU_FAMILY:
+        if candidate in _TIMED_NAMES:
             return candidate
-        if candidate.endswith("s") and candidate[:-1] in _ALU_FAMILY:
+        if candidate.endswith("s") and candidate[:-1] in _TIMED_NAMES:
             return candidate[:-1]
     return name
 

@@ -51,7 +51,7 @@ def zig_version() -> str:
 
 
 def run_tool(command: Sequence[str], what: str, folder: Path | None = None) -> str:
-    """Runs a tool in ``folder`` and gives its standard output; ``what`` names the job in the ToolError when it fails."""
+    """Runs a tool in ``folder`` and gives its standard output; ``what`` names the job in the ToolError if it fails."""
     try:
         done = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
     except OSError as error:
@@ -64,7 +64,7 @@ def run_tool(command: Sequence[str], what: str, folder: Path | None = None) -> s
 
 
 def cached(made_from: object, make: Callable[[Path], None]) -> Path:
-    """The folder that ``make`` fills, made once for each ``made_from`` (whose repr must say everything it depends on)."""
+    """The folder that ``make`` fills, made once for each ``made_from``, whose repr must say all that it depends on."""
     folder = _cache_root() / hashlib.sha256(repr(made_from).encode()).hexdigest()[:40]
     if folder.is_dir():
         return folder

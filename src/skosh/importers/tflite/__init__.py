@@ -188,6 +188,13 @@ def _check_types(graph: Graph) -> None:
             obstacles.append(Obstacle(node.loc, error.message, error.hint or "check how the model was converted"))
             continue
         declared = graph.required(node.outputs)
+        check_outputs = getattr(node.op, "check_outputs", None)  # what the shape rule can't see: the outputs' scales
+        try:
+            if check_outputs is not None:
+                check_outputs(graph.operands(node.inputs), declared)
+        except ModelError as error:
+            obstacles.append(Obstacle(node.loc, error.message, error.hint or "check how the model was quantized"))
+            continue
         if len(inferred) != len(declared):
             raise ModelError(f"{node.op.kind} must have {len(inferred)} outputs, not {len(declared)}", loc=node.loc)
         for want, tensor in zip(inferred, declared, strict=True):

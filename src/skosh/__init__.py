@@ -1,0 +1,59 @@
+"""skosh: trained models as plain C for the smallest computers, proved and measured.
+
+    import skosh
+    graph = skosh.load("kws.tflite")
+    build = skosh.compile(graph, target="cortex-m4")
+    build.verify().bit_exact
+    build.save("out")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skosh.compiled import Build
+    from skosh.ir.graph import Graph
+
+__version__ = "0.1.0"
+__all__ = ["compile", "load", "quantize"]
+
+
+def load(source: Any, **options: Any) -> Graph:
+    """A Graph from a file or a fitted object. Raises ModelError, with every obstacle, when it can't be compiled."""
+    from skosh.importers import load
+
+    return load(source, **options)
+
+
+def quantize(graph: Graph, samples: Any, *, scheme: str = "int8") -> Graph:
+    """An integer Graph from a float one, calibrated on samples (batch first, the model's own floats)."""
+    from skosh.quantize import quantize_graph
+
+    return quantize_graph(graph, samples, scheme=scheme)
+
+
+def compile(
+    model: Any,
+    *,
+    target: str = "cortex-m4",
+    optimize: str = "balanced",
+    name: str | None = None,
+    max_ram: int | str | None = None,
+    max_flash: int | str | None = None,
+) -> Build:
+    """C for a target, from a Graph or anything that ``load`` takes.
+
+    optimize: "balanced", "speed", "flash", "ram" or "energy". max_ram, max_flash: bytes, or text like "64K" (1,024 each).
+    Raises FitError when the model needs more.
+    """
+    from skosh.base.sizes import parse_size
+    from skosh.compiled import build
+    from skosh.ir.graph import Graph
+    from skosh.targets import target as find_target
+
+    graph = model if isinstance(model, Graph) else load(model)
+    limits = [None if m is None else parse_size(m) for m in (max_ram, max_flash)]
+    return build(
+        graph, target=find_target(target), optimize=optimize, name=name, max_ram=limits[0], max_flash=limits[1]
+    )

@@ -1,0 +1,251 @@
+"""``Build``: a compiled model. Run it, prove it, measure it, save it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skosh.base.errors import FitError, InputError
+from skosh.build import compile_firmware, compile_host
+from skosh.emit.harness import firmware_harness, host_trace, marker_trace
+from skosh.emit.interface import interface
+from skosh.emit.manifest import manifest
+from skosh.emulate.runner import DeviceRunner, HostRunner, Runner
+from skosh.ir.graph import Array, Graph
+from skosh.lower.program import Program
+from skosh.pipeline import Compiled, compile_to_c
+from skosh.targets import MARKER_ADDRESS, Firmware, Target
+from skosh.verify.measure import Profile, host_profile, measure
+from skosh.verify.oracles import oracle
+from skosh.verify.proof import Proof, prove
+from skosh.verify.samples import Samples, as_samples, load_samples, random_samples
+
+
+@dataclass(frozen=True, eq=False)
+class Build:
+    """A model compiled for a target. Firmware, emulator and host library are made when first needed."""
+
+    compiled: Compiled
+    target: Target
+    optimize: str
+
+    @property
+    def program(self) -> Program:
+        return self.compiled.program
+
+    @property
+    def source(self) -> Graph:
+        return self.compiled.source
+
+    @property
+    def sources(self) -> dict[str, str]:
+        return self.compiled.sources
+
+    # ------------------------------------------------------------------------------------------------ machines
+
+    @cached_property
+    def firmware(self) -> Firmware:
+        """The linked program for the target. InputError for the host, which has none."""
+        if self.target.is_host:
+            raise InputError("the host has no firmware", hint="choose a device, for example target=\"cortex-m4\"")
+        harness = firmware_harness(self.program, interface(self.program))
+        return compile_firmware(
+            self.target, self.sources, prefix=self.program.name, harness=harness, optimize=self.optimize
+        )
+
+    @cached_property
+    def runner(self) -> Runner:
+        """What ``run`` runs: the firmware in the emulator, or the host library."""
+        if self.target.is_host:
+            return self.host_runner
+        return DeviceRunner(self.program, self.firmware.elf, self.target)
+
+    @cached_property
+    def tracer(self) -> Runner:
+        """The same program with a mark after each layer."""
+        if self.target.is_host:
+            return self.host_runner
+        trace = marker_trace(self.program, interface(self.program), MARKER_ADDRESS)
+        firmware = compile_firmware(
+            self.target,
+            {**self.sources, **trace.headers},
+            prefix=self.program.name,
+            harness=trace.harness,
+            optimize=self.optimize,
+            defines=trace.defines,
+        )
+        return DeviceRunner(self.program, firmware.elf, self.target)
+
+    @cached_property
+    def host_runner(self) -> HostRunner:
+        """The C on this computer, whatever the target."""
+        trace = host_trace(self.program, interface(self.program))
+        library = compile_host({**self.sources, **trace.headers}, trace.harness, defines=trace.defines)
+        return HostRunner(self.program, library)
+
+    # ------------------------------------------------------------------------------------------------ what users ask
+
+    def run(self, x: Array | Sequence[Array]) -> Any:
+        """Outputs for inputs, batch first, in the model's own types; runs the compiled firmware in the emulator.
+
+        A model with one output gives an array, one with several a tuple. State starts anew with each call of ``run``.
+        Raises InputError when x has another type or shape than the model's input.
+        """
+        samples = as_samples(self.source, x)
+        self.runner.reset()
+        rows = [self.runner.run(inputs) for inputs in samples.inputs]
+        columns = []
+        for i, name in enumerate(self.source.outputs):
+            t = self.source.tensors[name]
+            stacked = np.stack([r[i] for r in rows]) if rows else np.empty((0, *t.shape), t.dtype.np)
+            columns.append(stacked.reshape(-1, *t.shape[1:]) if t.shape[:1] == (1,) else stacked)
+        return columns[0] if len(columns) == 1 else tuple(columns)
+
+    def predict(self, x: Any) -> Any:
+        """What the source library's ``predict`` gives: labels for a classifier, real numbers otherwise; x: floats, batch first."""
+        graph = self.source
+        tensor = graph.tensors[graph.inputs[0]]
+        values = np.asarray(x)
+        y = self.run(quantized(values, tensor) if tensor.quant is not None else values.astype(tensor.dtype.np))
+        out = graph.tensors[graph.outputs[0]]
+        real = dequantized(y, out) if out.quant is not None else y
+        classes = graph.notes.get("classes")
+        if classes is None:
+            return real
+        labels = np.asarray(classes)
+        flat = real.reshape(len(real), -1)
+        return labels[(flat[:, 0] > 0.5).astype(int)] if flat.shape[1] == 1 else labels[flat.argmax(axis=1)]
+
+    def verify(
+        self,
+        samples: int | Array | str | Path = 20,
+        *,
+        golden: str | Path | None = None,
+        against: Sequence[str] = ("reference",),
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> Proof:
+        """Compare with the reference meaning, layer by layer, and with other oracles: "host", "tflm".
+
+        samples: a count (random, always the same ones), an array, or a file: .npy, or .npz with golden outputs.
+        """
+        chosen = self.samples(samples if golden is None else golden)
+        others = {name: oracle(name, self.source, self.host_runner) for name in against if name != "reference"}
+        return prove(
+            self.source, self.program, self.runner, chosen, tracer=self.tracer, oracles=others, progress=progress
+        )
+
+    def samples(self, samples: int | Array | str | Path) -> Samples:
+        if isinstance(samples, int):
+            return random_samples(self.source, samples)
+        if isinstance(samples, str | Path):
+            return load_samples(self.source, samples)
+        return as_samples(self.source, samples)
+
+    @cached_property
+    def _profile(self) -> Profile:
+        if self.target.is_host:
+            return host_profile(self.program, self.optimize)
+        runner, tracer = self.runner, self.tracer
+        assert isinstance(runner, DeviceRunner) and isinstance(tracer, DeviceRunner), "a device is emulated"
+        (inputs,) = random_samples(self.source, 1).inputs
+        return measure(self.program, self.optimize, self.firmware, runner, tracer, inputs)
+
+    def profile(self) -> Profile:
+        """Time, RAM and flash of one run on random input."""
+        return self._profile
+
+    def check_fit(self, max_ram: int | None, max_flash: int | None) -> None:
+        """Raises FitError when arena and stack, or code and weights, are larger than they may be (bytes)."""
+        arena = self.program.plan.arena_bytes
+        if max_ram is not None and arena > max_ram:
+            raise FitError(
+                f"RAM must be at most {max_ram:,} bytes, but the arena alone needs {arena:,}",
+                loc=self.source.loc,
+                hint=_ram_hint(self),
+            )
+        if self.target.is_host or (max_ram is None and max_flash is None):
+            return
+        if max_flash is not None and self._flash_bytes > max_flash:
+            raise FitError(
+                f"flash must be at most {max_flash:,} bytes, but code and weights need {self._flash_bytes:,}",
+                loc=self.source.loc,
+                hint='try optimize="flash"' if self.optimize != "flash" else "quantize further, or prune channels",
+            )
+        if max_ram is not None and (total := self.profile().ram.total) > max_ram:
+            raise FitError(
+                f"RAM must be at most {max_ram:,} bytes, but arena and stack need {total:,}",
+                loc=self.source.loc,
+                hint=_ram_hint(self),
+            )
+
+    @property
+    def _flash_bytes(self) -> int:
+        sizes = self.firmware.sizes
+        return sizes.flash_code + sizes.flash_support + sizes.flash_weights
+
+    def save(self, folder: str | Path) -> Path:
+        """Write kws.h, kws.c, kws_weights.c and kws.json. All or nothing: a failure leaves what was there."""
+        profile = None if self.target.is_host else self.profile()
+        text = json.dumps(manifest(self.program, self.source, self.optimize, self.target.name, profile), indent=2) + "\n"
+        return write_folder(Path(folder), {**self.sources, f"{self.program.name}.json": text})
+
+
+def _ram_hint(build: Build) -> str:
+    if build.optimize != "ram":
+        return 'try optimize="ram"'
+    return f"its largest step needs {build.program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
+
+
+def write_folder(folder: Path, files: dict[str, str]) -> Path:
+    """Write text files into a folder, each complete or not at all. InputError when the folder can't be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".skosh-", dir=folder))
+    except OSError as error:
+        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(folder)) from error
+    try:
+        for name, text in files.items():
+            (staging / name).write_text(text, encoding="utf-8")
+        for name in files:
+            os.replace(staging / name, folder / name)
+    except OSError as error:
+        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(folder)) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return folder
+
+
+def quantized(x: Array, tensor: Any) -> Array:
+    """Real numbers as the tensor's integers: round half to even of x / scale, plus the zero point, saturated."""
+    t = tensor.dtype
+    q = np.rint(np.asarray(x, np.float64) / tensor.quant.scale) + tensor.quant.zero_point
+    return np.clip(q, t.min, t.max).astype(t.np)
+
+
+def dequantized(q: Array, tensor: Any) -> Array:
+    """The real numbers that integers stand for."""
+    return ((q.astype(np.float64) - tensor.quant.zero_point) * tensor.quant.scale).astype(np.float32)
+
+
+def build(
+    graph: Graph,
+    *,
+    target: Target,
+    optimize: str = "balanced",
+    name: str | None = None,
+    max_ram: int | None = None,
+    max_flash: int | None = None,
+) -> Build:
+    """Compile for a target, and refuse what doesn't fit (bytes)."""
+    made = Build(compile_to_c(graph, optimize=optimize, name=name), replace(target), optimize)
+    made.check_fit(max_ram, max_flash)
+    return made

@@ -1,0 +1,72 @@
+"""The names by which C users reach a model: one place, read by the header, the code, the harnesses and the manifest."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from skosh.base.dtypes import DType
+from skosh.ir.graph import Tensor
+from skosh.lower.program import Program
+
+_KEYWORDS = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
+    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool".split()
+)
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the model as C sees it."""
+
+    tensor: Tensor
+    parameter: str  # "input": the name of the function's parameter
+    accessor: str  # "kws_input": gives its place in the arena
+    length_macro: str  # "KWS_INPUT_LEN": number of elements
+    offset: int  # in the arena, bytes
+
+    @property
+    def dtype(self) -> DType:
+        return self.tensor.dtype
+
+
+@dataclass(frozen=True)
+class Interface:
+    prefix: str
+    macro: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        return (*self.inputs, *self.outputs)
+
+
+def c_name(text: str, fallback: str = "model") -> str:
+    """A C identifier in the style of the emitted code, from any text."""
+    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or fallback
+    if name[0].isdigit():
+        name = f"{fallback}_{name}"
+    return f"{name}_" if name in _KEYWORDS else name
+
+
+def interface(program: Program) -> Interface:
+    """The C interface of a program: a single input is "input"; several are "input_<name>"."""
+    prefix, macro = program.name, program.name.upper()
+    graph = program.graph
+
+    def ports(names: tuple[str, ...], what: str) -> tuple[Port, ...]:
+        out: list[Port] = []
+        taken: set[str] = set()
+        for i, n in enumerate(names):
+            label = what
+            if len(names) > 1:
+                label = f"{what}_{c_name(re.split('[/:;]', n)[-1] or re.split('[/:;]', n)[0], str(i))}"
+                label = f"{label}_{i}" if label in taken else label
+                taken.add(label)
+            out.append(
+                Port(graph.tensors[n], label, f"{prefix}_{label}", f"{macro}_{label.upper()}_LEN", program.plan.offset_of[n])
+            )
+        return tuple(out)
+
+    return Interface(prefix, macro, ports(graph.inputs, "input"), ports(graph.outputs, "output"))

@@ -1,0 +1,47 @@
+"""``kws.json``: everything a program or a person may want to know about the C beside it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from skosh import __version__
+from skosh.emit.interface import Port, interface
+from skosh.ir.graph import Graph, macs
+from skosh.lower.program import Program
+
+
+class _Measured(Protocol):
+    def as_json(self) -> dict[str, Any]: ...
+
+
+def manifest(program: Program, source: Graph, optimize: str, target: str, profile: _Measured | None) -> dict[str, Any]:
+    """Sizes in bytes. ``profile``: the measured figures for the target, when it is emulated."""
+    face = interface(program)
+    return {
+        "name": program.name,
+        "skosh": __version__,
+        "source": {"file": source.loc.file, "sha256": source.digest},
+        "target": target,
+        "optimize": optimize,
+        "arena_bytes": program.plan.arena_bytes,
+        "arena_align": program.plan.base_align,
+        "arena_bound": program.plan.bound_kind,
+        "constant_bytes": sum(d.nbytes for d in program.data),
+        "macs": macs(program.graph),
+        "inputs": [_port(p) for p in face.inputs],
+        "outputs": [_port(p) for p in face.outputs],
+        "states": [s.name for s in program.graph.states],
+        "profile": profile.as_json() if profile is not None else None,
+    }
+
+
+def _port(p: Port) -> dict[str, Any]:
+    quant = p.tensor.quant
+    return {
+        "name": p.tensor.name,
+        "function": p.accessor,
+        "shape": list(p.tensor.shape),
+        "type": p.dtype.name,
+        "scale": quant.scale if quant else None,
+        "zero_point": quant.zero_point if quant else None,
+    }

@@ -1,0 +1,161 @@
+"""A Program as C99: ``emit(program)`` gives the files by name. The same program gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from skosh.base.dtypes import DType
+from skosh.emit.expressions import literal
+from skosh.emit.functions import builtins_used, comment, function_text, kernel_text, wrapped
+from skosh.emit.header import header_text, run_signature
+from skosh.emit.interface import Interface, Port, interface
+from skosh.emit.weights import declaration, weights_text
+from skosh.ir.graph import State
+from skosh.ir.kernel import Function, functions
+from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, LayerCall, Number, Program
+
+
+def emit(program: Program) -> dict[str, str]:
+    """{"kws.h": ..., "kws.c": ..., "kws_weights.c": ...}"""
+    face = interface(program)
+    return {
+        f"{program.name}.h": header_text(program, face),
+        f"{program.name}.c": code_text(program, face),
+        f"{program.name}_weights.c": weights_text(program.data, program.name),
+    }
+
+
+def code_text(program: Program, face: Interface) -> str:
+    """The code unit: small functions, kernels, one function a layer, and run."""
+    spell = _speller(program.name)
+    kernels = [r.kernel for r in program.routines]
+    scalar: dict[str, Function] = {}
+    for k in kernels:
+        for f in functions(k):
+            assert scalar.setdefault(f.name, f) == f, f"two functions are called {f.name}"
+    helpers: dict[str, str] = {}
+    for thing in (*scalar.values(), *kernels):
+        helpers |= builtins_used(thing)
+    parts = [
+        _prologue(program, helpers),
+        "\n".join(declaration(d) for d in program.data) + "\n" if program.data else "",
+        *(_fill(helpers[name], spell(name)) for name in sorted(helpers)),
+        *(function_text(f, spell) for f in scalar.values()),
+        *(kernel_text(r.kernel, r.name, spell, restrict=r.restrict) for r in program.routines),
+        *(_layer_text(layer, program) for layer in program.layers if layer.calls),
+        *(_accessor(p) for p in face.ports),
+        *([_reset_text(program, face)] if program.graph.states else []),
+        _run_text(program, face),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _speller(prefix: str) -> Callable[[str], str]:
+    return lambda name: f"{prefix}_{name}"
+
+
+def _fill(template: str, name: str) -> str:
+    return template.replace("{name}", name).replace("{{", "{").replace("}}", "}")
+
+
+def _prologue(program: Program, helpers: dict[str, str]) -> str:
+    name, macro = program.name, program.name.upper()
+    math = "#include <math.h>\n" if _needs_math(program, helpers) else ""
+    kinds = {a.dtype.kind for r in program.routines for a in (*r.kernel.params, *r.kernel.numbers)}
+    booleans = "#include <stdbool.h>\n" if "bool" in kinds else ""
+    return f"""/* {name}: layers and the kernels that they share. */
+#include "{name}.h"
+
+{math}{booleans}#include <stddef.h>
+#include <string.h>
+
+/* Called after each layer with its number. To feed a watchdog, take times or look at values, define {macro}_HOOKS as the
+ * name of a header that defines it. */
+#ifdef {macro}_HOOKS
+#include {macro}_HOOKS
+#endif
+#ifndef {macro}_LAYER_DONE
+#define {macro}_LAYER_DONE(layer, arena) ((void)0)
+#endif
+"""
+
+
+def _needs_math(program: Program, helpers: dict[str, str]) -> bool:
+    if "sqrtf" in helpers:
+        return True
+    values = [a.value for layer in program.layers for c in layer.calls for a in c.arguments if isinstance(a, Number)]
+    return any(isinstance(v, float) and (v != v or v in (float("inf"), float("-inf"))) for v in values)
+
+
+def _layer_text(layer: Layer, program: Program) -> str:
+    calls = "".join(_call_text(c, program) for c in layer.calls)
+    uses_arena = any(isinstance(a, ArenaPointer) for c in layer.calls for a in c.arguments)
+    unused = "" if uses_arena else "    (void)arena;\n"
+    return f"{comment(layer.comment)}static void {layer.name}(uint8_t *arena)\n{{\n{unused}{calls}}}\n"
+
+
+def _call_text(c: LayerCall, program: Program) -> str:
+    routine = next(r for r in program.routines if r.name == c.routine)
+    written = [p.written for p in routine.kernel.params] + [False] * len(routine.kernel.numbers)
+    parts = [_argument(a, w) for a, w in zip(c.arguments, written, strict=True)]
+    text = wrapped(f"    {c.routine}(", parts, ");")
+    return text + "\n"
+
+
+def _argument(a: Argument, written: bool) -> str:
+    match a:
+        case Number(value, dtype):
+            return literal(value, dtype)[0]
+        case DataPointer(data, offset):
+            return f"&{data}[{offset}]" if offset else data
+        case ArenaPointer(offset, dtype):
+            return arena_place(offset, dtype, const=not written)
+
+
+def arena_place(offset: int, dtype: DType, *, const: bool = False) -> str:
+    """A typed pointer into the arena; wider types pass through void, since the plan keeps them aligned."""
+    through = "(void *)" if dtype.bytes > 1 and not const else "(const void *)" if dtype.bytes > 1 else ""
+    return f"({'const ' if const else ''}{dtype.c} *){through}&arena[{offset}]"
+
+
+def _accessor(p: Port) -> str:
+    through = "(void *)" if p.dtype.bytes > 1 else ""
+    return f"{p.dtype.c} *{p.accessor}(void *arena)\n{{\n    return ({p.dtype.c} *){through}((uint8_t *)arena + {p.offset});\n}}\n"
+
+
+def _reset_text(program: Program, face: Interface) -> str:
+    lines = []
+    for s in program.graph.states:
+        lines.append(_state_line(program, s))
+    return f"void {face.prefix}_reset(void *arena)\n{{\n    uint8_t *const a = arena;\n{''.join(lines)}}}\n"
+
+
+def _state_line(program: Program, s: State) -> str:
+    t, offset = program.graph.tensors[s.before], program.plan.offset_of[s.before]
+    if s.name not in program.initial:
+        return f"    memset(a + {offset}, 0, {t.nbytes}); /* {s.name} */\n"
+    return f"    memcpy(a + {offset}, {program.initial[s.name]}, {t.nbytes}); /* {s.name} */\n"
+
+
+def _run_text(program: Program, face: Interface) -> str:
+    m = face.macro
+    nulls = " || ".join([f"{p.parameter} == NULL" for p in face.ports] + ["arena == NULL"])
+    ins = "".join(
+        f"    if ({p.parameter} != {p.accessor}(arena)) {{\n"
+        f"        memcpy({p.accessor}(arena), {p.parameter}, {p.length_macro} * sizeof {p.parameter}[0]);\n    }}\n"
+        for p in face.inputs
+    )
+    outs = "".join(
+        f"    if ({p.parameter} != {p.accessor}(arena)) {{\n"
+        f"        memcpy({p.parameter}, {p.accessor}(arena), {p.length_macro} * sizeof {p.parameter}[0]);\n    }}\n"
+        for p in face.outputs
+    )
+    steps = "".join(
+        f"    {layer.name}(a);\n    {m}_LAYER_DONE({layer.index}, a);\n" for layer in program.layers if layer.calls
+    )
+    return (
+        f"{run_signature(face)}\n{{\n    uint8_t *const a = arena;\n\n"
+        f"    if ({nulls}) {{\n        return {m}_NULL_POINTER;\n    }}\n"
+        f"    if ((uintptr_t)arena % {m}_ARENA_ALIGN != 0) {{\n        return {m}_MISALIGNED;\n    }}\n"
+        f"{ins}{steps}{outs}    return {m}_OK;\n}}\n"
+    )

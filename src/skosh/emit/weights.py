@@ -1,0 +1,55 @@
+"""``kws_weights.c``: every constant array, once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skosh.base.dtypes import DType
+from skosh.emit.expressions import float_literal
+from skosh.lower.program import Data
+
+_WIDTH = 116
+
+
+def declaration(d: Data) -> str:
+    return f"extern const {d.dtype.c} {d.name}[{max(1, d.values.size)}];"
+
+
+def weights_text(data: tuple[Data, ...], prefix: str) -> str:
+    """The unit that holds the constants."""
+    booleans = "#include <stdbool.h>\n" if any(d.dtype.name == "bool" for d in data) else ""
+    head = f'/* Constants of {prefix}: weights, biases, requantization, tables. */\n{booleans}#include <stdint.h>\n'
+    if not data:
+        return f"{head}\ntypedef int {prefix}_has_no_constants;\n"
+    return head + "".join(_array(d) for d in data)
+
+
+def _array(d: Data) -> str:
+    size = max(1, d.values.size)
+    lines = "\n".join(_rows(_literals(d)))
+    body = lines or "    0"
+    return f"\n/* {d.comment} */\n{declaration(d)}\nconst {d.dtype.c} {d.name}[{size}] = {{\n{body}\n}};\n"
+
+
+def _literals(d: Data) -> list[str]:
+    if d.dtype.is_float:
+        return [float_literal(float(v), d.dtype)[0] for v in d.values]
+    if d.dtype.kind == "bool":
+        return ["true" if v else "false" for v in d.values]
+    return [_integer(v, d.dtype) for v in d.values.tolist()]
+
+
+def _integer(v: int, dtype: DType) -> str:
+    if dtype.bits == 64:
+        return "INT64_MIN" if v == np.iinfo(np.int64).min else f"INT64_C({v})"
+    return "INT32_MIN" if v == -(1 << 31) else str(v)
+
+
+def _rows(items: list[str]) -> list[str]:
+    rows, line = [], "   "
+    for item in items:
+        if len(line) + len(item) + 2 > _WIDTH:
+            rows.append(line)
+            line = "   "
+        line += f" {item},"
+    return [*rows, line] if line.strip() else rows

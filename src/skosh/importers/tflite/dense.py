@@ -1,0 +1,38 @@
+"""FULLY_CONNECTED and BATCH_MATMUL."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skosh.base.dtypes import i16, i32
+from skosh.base.errors import ModelError
+from skosh.importers.tflite.attributes import activation
+from skosh.importers.tflite.reader import Converted, Converter, Record
+from skosh.ir.graph import Tensor
+from skosh.ops.dense import BatchMatMul, Dense
+
+
+def fully_connected(record: Record) -> Converted:
+    """The output keeps the input's leading sizes when the file's output shape says so, whatever the option does."""
+    from tflite.FullyConnectedOptions import FullyConnectedOptions
+
+    options = record.options(FullyConnectedOptions)
+    if options.WeightsFormat() != 0:
+        raise ModelError("weights must be in their default order, not shuffled")
+    x, w = record.input(0), record.input(1)
+    keep = bool(w.shape) and record.output().shape == (*x.shape[:-1], w.shape[0])
+    op = Dense(activation(options.FusedActivationFunction()), keep)
+    if record.has(2) or x.dtype != i16 or options.QuantizedBiasType() != 2 or not w.shape:
+        return Converted(op)
+    name = f"{record.output().name}/zero_bias"
+    return Converted(op, (0, 1), more_inputs=(Tensor(name, w.shape[:1], i32, data=np.zeros(w.shape[0], np.int32)),))
+
+
+def batch_matmul(record: Record) -> BatchMatMul:
+    from tflite.BatchMatMulOptions import BatchMatMulOptions
+
+    options = record.options(BatchMatMulOptions)
+    return BatchMatMul(bool(options.AdjX()), bool(options.AdjY()))
+
+
+CONVERTERS: dict[str, Converter] = {"FULLY_CONNECTED": fully_connected, "BATCH_MATMUL": batch_matmul}

@@ -1,0 +1,36 @@
+"""Arithmetic, comparisons, logic and choice, element by element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from skosh.importers.tflite.attributes import activation
+from skosh.importers.tflite.reader import Converter, Record
+from skosh.ir.graph import Op
+from skosh.ops import elementwise as ops
+
+
+def _fused(make: Callable[[str], Op], table: str) -> Converter:
+    """A converter of an operator whose only option, in the schema's ``table``, is its fused activation."""
+
+    def convert(record: Record) -> Op:
+        options = record.options(getattr(import_module(f"tflite.{table}"), table))
+        return make(activation(options.FusedActivationFunction()))
+
+    return convert
+
+
+def _plain(make: Callable[[], Op]) -> Converter:
+    return lambda record: make()
+
+
+CONVERTERS: dict[str, Converter] = {
+    "ADD": _fused(ops.Add, "AddOptions"),
+    "SUB": _fused(ops.Sub, "SubOptions"),
+    "MUL": _fused(ops.Mul, "MulOptions"),
+    "DIV": _fused(ops.Div, "DivOptions"),
+    "MAXIMUM": _plain(ops.Maximum),
+    "MINIMUM": _plain(ops.Minimum),
+    "SQUARED_DIFFERENCE": _plain(ops.SquaredDifference),
+}

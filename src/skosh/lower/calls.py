@@ -1,0 +1,80 @@
+"""Every node's kernel calls, and the scratch memory they ask for.
+
+Some operators offer two ways: a fast one that needs scratch memory, and one that needs none. With ``optimize="ram"`` a
+node takes the second where its scratch would raise the arena's peak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from skosh.ir.graph import Graph, Node
+from skosh.ir.program import Call, Scratch
+from skosh.plan import Plan, plan_memory
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """graph.nodes[i] is computed by calls[i]; its scratch buffers, in order of their labels' first use, are scratch[i]."""
+
+    graph: Graph
+    calls: Mapping[int, tuple[Call, ...]]
+    plan: Plan
+
+
+def node_calls(graph: Graph, node: Node, *, frugal: bool) -> tuple[Call, ...]:
+    ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
+    return tuple(node.op.frugal_calls(ins, outs) if frugal else node.op.calls(ins, outs))
+
+
+def scratches(calls: Sequence[Call]) -> tuple[Scratch, ...]:
+    """The scratch buffers of a node: equal labels are one buffer, as large as the largest."""
+    found: dict[str, Scratch] = {}
+    for call in calls:
+        for b in call.buffers.values():
+            if isinstance(b, Scratch) and (b.label not in found or _bytes(b) > _bytes(found[b.label])):
+                found[b.label] = b
+    return tuple(found.values())
+
+
+def _bytes(s: Scratch) -> int:
+    return s.elements * s.dtype.bytes
+
+
+def choose_calls(graph: Graph, *, optimize: str) -> Lowered:
+    """Calls and memory plan together: needs a checked graph; leaves every node with calls and every tensor with a place."""
+    calls = {i: () if node.op.view else node_calls(graph, node, frugal=False) for i, node in enumerate(graph.nodes)}
+    plan = _plan(graph, calls, optimize)
+    if optimize == "ram" and any(scratches(c) for c in calls.values()):
+        bare = plan_memory(graph, optimize=optimize)
+        if plan.arena_bytes > bare.arena_bytes:
+            calls, plan = _without_raising(graph, calls, bare.arena_bytes, optimize)
+    for i in plan.copies:  # views that must have memory of their own
+        calls[i] = node_calls(graph, graph.nodes[i], frugal=False)
+    return Lowered(graph, MappingProxyType(calls), plan)
+
+
+def _plan(graph: Graph, calls: Mapping[int, tuple[Call, ...]], optimize: str) -> Plan:
+    sizes = {i: tuple(_bytes(s) for s in scratches(c)) for i, c in calls.items() if scratches(c)}
+    return plan_memory(graph, scratch=sizes, optimize=optimize)
+
+
+def _without_raising(
+    graph: Graph, calls: Mapping[int, tuple[Call, ...]], limit: int, optimize: str
+) -> tuple[dict[int, tuple[Call, ...]], Plan]:
+    """Give up scratch, the largest first, until the arena is as small as without any."""
+    chosen = dict(calls)
+    wanting = sorted((i for i in calls if scratches(calls[i])), key=lambda i: -sum(map(_bytes, scratches(calls[i]))))
+    for i in wanting:
+        only = {i: calls[i]}
+        if _plan(graph, only, optimize).arena_bytes > limit:
+            chosen[i] = node_calls(graph, graph.nodes[i], frugal=True)
+    plan = _plan(graph, chosen, optimize)
+    for i in wanting:
+        if plan.arena_bytes <= limit:
+            break
+        chosen[i] = node_calls(graph, graph.nodes[i], frugal=True)
+        plan = _plan(graph, chosen, optimize)
+    return chosen, plan

@@ -1,0 +1,83 @@
+"""Schedules for portable C: which loops of which kernel become register tiles.
+
+A schedule is a plain function over a ``Draft``. It may rely on what all calls of the routine have in common: a trip
+count that is always a multiple of the tile leaves no rest loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from skosh.base.dtypes import i32
+from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var
+from skosh.ir.simplify import simplify
+from skosh.kernels import schedule
+
+
+@dataclass
+class Draft:
+    """A kernel on its way, and the numbers of every call it must serve."""
+
+    kernel: Kernel
+    cases: Sequence[Mapping[str, int | float]]
+    optimize: str
+
+    def trips(self, loop: str) -> list[int | None]:
+        """Rounds of the (first) loop over ``loop`` in each case; None where data decides. A loop folded away has one."""
+        found = schedule.loops(self.kernel, loop)
+        if not found:
+            return [1 for _ in self.cases]
+        count = Binary("-", found[0].hi, found[0].lo, i32)
+        return [_evaluate(count, case) for case in self.cases]
+
+    def divides(self, loop: str, factor: int) -> bool:
+        return all(t is not None and t % factor == 0 for t in self.trips(loop))
+
+    def reaches(self, loop: str, factor: int) -> bool:
+        """Does some case run at least ``factor`` rounds?"""
+        return any(t is None or t >= factor for t in self.trips(loop))
+
+    def tile(self, loop: str, factor: int) -> None:
+        """Unroll and jam, with a rest loop only where one is needed."""
+        if self.reaches(loop, factor):
+            self.kernel = schedule.unroll_and_jam(self.kernel, loop, factor, exact=self.divides(loop, factor))
+
+    def unroll(self, loop: str, factor: int) -> None:
+        if self.reaches(loop, factor):
+            self.kernel = schedule.unroll(self.kernel, loop, factor, exact=self.divides(loop, factor))
+
+    def pack(self, buffer: str, rows: int) -> None:
+        self.kernel = schedule.pack(self.kernel, buffer, rows)
+
+
+def _evaluate(e: Expr, numbers: Mapping[str, int | float]) -> int | None:
+    from skosh.ir.kernel import map_expr
+
+    value = simplify(map_expr(e, lambda x: Const(int(numbers[x.name])) if isinstance(x, Var) and x.name in numbers else x))
+    return int(value.value) if isinstance(value, Const) else None
+
+
+def matmul(d: Draft) -> None:
+    """A register tile of filters by pixels; filters of a tile lie side by side, so one pointer walks them all."""
+    single = all(t == 1 for t in d.trips("m"))
+    filters = 8 if single and d.reaches("n", 8) else 4 if d.reaches("n", 4) else 2 if d.reaches("n", 2) else 1
+    if filters > 1:
+        d.tile("n", filters)
+        d.pack("w", filters)
+    if not single:
+        d.tile("m", 2)
+    if d.optimize != "flash":
+        d.unroll("k", 4)
+
+
+SCHEDULES: dict[str, Callable[[Draft], None]] = {"matmul": matmul, "conv2d_patches": matmul}
+
+
+def apply_schedule(kernel: Kernel, cases: Sequence[Mapping[str, int | float]], optimize: str) -> Kernel:
+    """The kernel as it will be emitted: the schedule that its name asks for, or itself."""
+    draft = Draft(kernel, cases, optimize)
+    for name, steps in SCHEDULES.items():
+        if kernel.name == name:
+            steps(draft)
+    return draft.kernel

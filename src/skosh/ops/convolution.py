@@ -1,0 +1,288 @@
+"""Convolutions over height and width: Conv2D (grouped too), DepthwiseConv2D, TransposeConv.
+
+Layouts are TFLite's: x [N, H, W, C], y [N, OH, OW, F]; weights [F, KH, KW, C / groups], depthwise [1, KH, KW, F].
+Integers: y = zy + requantize(bias[f] + sum (x - zx) * w), see tensorflow/lite/kernels/internal/reference/integer_ops.
+Types: x int8 with w int8 and bias int32; x int16 with w int8 and bias int64 (rounded once) or int32; all float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from skosh.base.arith import Ints
+from skosh.base.dtypes import DType, f32, i8, i16, i32, i64
+from skosh.base.errors import ModelError
+from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.program import Call
+from skosh.ops.common import (
+    check_constant,
+    check_dtype,
+    check_quant,
+    check_rank,
+    clamp_float,
+    finish,
+    given,
+    optional,
+    product_multipliers,
+    required,
+)
+from skosh.ops.gemm_calls import conv2d_calls
+from skosh.ops.windows import Pads, Pair, Window
+
+
+@dataclass(frozen=True)
+class Conv2D(Op):
+    """y[n, i, j, f] = act(bias[f] + sum over kh, kw, c of x[n, i*sh + kh*dh - top, j*sw + kw*dw - left, c] * w[f, kh, kw, c]).
+
+    With groups, filter f sees channels of its group only: C / (w's channels) groups, F / groups filters each.
+    """
+
+    stride: Pair
+    pads: Pads
+    dilation: Pair = (1, 1)
+    activation: str = "none"
+    kind = "conv2d"
+
+    def window(self, w: Tensor) -> Window:
+        """w: [F, KH, KW, C / groups]."""
+        return Window((w.shape[1], w.shape[2]), self.stride, self.pads, self.dilation)
+
+    def infer(self, inputs: Operands) -> tuple[Type, ...]:
+        x, w = required(inputs, 2, 3)
+        check_rank(x, 4)
+        check_rank(w, 4)
+        check_weights(x, w, optional(inputs, 2), channels=w.shape[0], axis=0, wide_bias=(i64, i32))
+        filters, _, _, depth = w.shape
+        if x.shape[3] % depth:
+            raise ModelError(f"{x.shape[3]} channels must divide into groups of the filter's {depth}")
+        if filters % (x.shape[3] // depth):
+            raise ModelError(f"{filters} filters must divide into {x.shape[3] // depth} groups")
+        return (Type((x.shape[0], *self.window(w).outputs(x.shape[1], x.shape[2]), filters), x.dtype),)
+
+    def check_outputs(self, inputs: Operands, outputs: Operands) -> None:
+        check_output(inputs, outputs, required(inputs, 2, 3)[1].shape[0])
+
+    def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
+        x, w = required(inputs, 2, 3)
+        (y,) = required(outputs, 1)
+        xs, ws = operands(x, given(values, 0), given(values, 1))
+        groups = x.shape[3] // w.shape[3]
+        acc = np.zeros(y.shape, xs.dtype)
+        for tap in self.window(w).taps(x.shape[1], x.shape[2]):
+            rows, columns = tap.into
+            window = xs[:, rows, columns]
+            for g in range(groups):
+                depth, filters = _part(g, w.shape[3]), _part(g, w.shape[0] // groups)
+                _add_product(acc[:, *tap.out, filters], window[..., depth], ws[filters, tap.row, tap.column])
+        return (finished(acc, inputs, y, self.activation),)
+
+    def macs(self, inputs: Operands, outputs: Operands) -> int:
+        (y,) = required(outputs, 1)
+        w = required(inputs, 2, 3)[1]
+        return y.size * w.shape[1] * w.shape[2] * w.shape[3]
+
+    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        return conv2d_calls(inputs, outputs, self.window(required(inputs, 2, 3)[1]), self.activation)
+
+    def frugal_calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        window = self.window(required(inputs, 2, 3)[1])
+        return conv2d_calls(inputs, outputs, window, self.activation, scratch=False)
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2D(Op):
+    """Each channel c has its own F / C filters: y[n, i, j, f] sums x[..., f // (F / C)] * w[0, kh, kw, f] over the window."""
+
+    stride: Pair
+    pads: Pads
+    dilation: Pair = (1, 1)
+    activation: str = "none"
+    kind = "depthwise_conv2d"
+
+    def window(self, w: Tensor) -> Window:
+        """w: [1, KH, KW, F]."""
+        return Window((w.shape[1], w.shape[2]), self.stride, self.pads, self.dilation)
+
+    def infer(self, inputs: Operands) -> tuple[Type, ...]:
+        x, w = required(inputs, 2, 3)
+        check_rank(x, 4)
+        check_rank(w, 4)
+        check_weights(x, w, optional(inputs, 2), channels=w.shape[3], axis=3)
+        if w.shape[0] != 1:
+            raise ModelError(f"a depthwise filter must have shape [1, height, width, channels], not {list(w.shape)}")
+        if w.shape[3] % x.shape[3]:
+            raise ModelError(f"{w.shape[3]} filters must be a multiple of the {x.shape[3]} channels")
+        return (Type((x.shape[0], *self.window(w).outputs(x.shape[1], x.shape[2]), w.shape[3]), x.dtype),)
+
+    def check_outputs(self, inputs: Operands, outputs: Operands) -> None:
+        check_output(inputs, outputs, required(inputs, 2, 3)[1].shape[3])
+
+    def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
+        x, w = required(inputs, 2, 3)
+        (y,) = required(outputs, 1)
+        xs, ws = operands(x, given(values, 0), given(values, 1))
+        per_channel = w.shape[3] // x.shape[3]
+        acc = np.zeros(y.shape, xs.dtype)
+        for tap in self.window(w).taps(x.shape[1], x.shape[2]):
+            window = np.repeat(xs[:, tap.into[0], tap.into[1]], per_channel, axis=3)
+            acc[:, *tap.out] += window * ws[0, tap.row, tap.column]
+        return (finished(acc, inputs, y, self.activation),)
+
+    def macs(self, inputs: Operands, outputs: Operands) -> int:
+        (y,) = required(outputs, 1)
+        w = required(inputs, 2, 3)[1]
+        return y.size * w.shape[1] * w.shape[2]
+
+
+@dataclass(frozen=True)
+class TransposeConv(Op):
+    """Every input adds its filter to the output: y[n, i*sh + kh - top, j*sw + kw - left, f] += x[n, i, j, c] * w[f, kh, kw, c].
+
+    pads: rows and columns cut from the (H - 1) * sh + KH by (W - 1) * sw + KW result; a negative bottom or right adds
+    some that no input reaches. Inputs: x, w [F, KH, KW, C], bias (int16 x: int64 or int16).
+    """
+
+    stride: Pair
+    pads: Pads
+    activation: str = "none"
+    kind = "transpose_conv"
+
+    def infer(self, inputs: Operands) -> tuple[Type, ...]:
+        x, w = required(inputs, 2, 3)
+        check_rank(x, 4)
+        check_rank(w, 4)
+        check_weights(x, w, optional(inputs, 2), channels=w.shape[0], axis=0, wide_bias=(i64, i16))
+        if w.shape[3] != x.shape[3]:
+            raise ModelError(f"the filter must have the input's {x.shape[3]} channels, not {w.shape[3]}")
+        Window((w.shape[1], w.shape[2]), self.stride, (0, 0, 0, 0)).check()
+        top, bottom, left, right = self.pads
+        height = (x.shape[1] - 1) * self.stride[0] + w.shape[1] - top - bottom
+        width = (x.shape[2] - 1) * self.stride[1] + w.shape[2] - left - right
+        if top < 0 or left < 0 or height < 1 or width < 1:
+            raise ModelError(f"pads {self.pads} must leave something of the output, not {height} x {width}")
+        return (Type((x.shape[0], height, width, w.shape[0]), x.dtype),)
+
+    def check_outputs(self, inputs: Operands, outputs: Operands) -> None:
+        check_output(inputs, outputs, required(inputs, 2, 3)[1].shape[0])
+
+    def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
+        x, w = required(inputs, 2, 3)
+        (y,) = required(outputs, 1)
+        xs, ws = operands(x, given(values, 0), given(values, 1))
+        acc = np.zeros(y.shape, xs.dtype)
+        # An output meets its inputs in row-major order, so the filter's places come backwards.
+        taps = Window((w.shape[1], w.shape[2]), self.stride, (self.pads[0], 0, self.pads[2], 0))
+        for row in reversed(range(w.shape[1])):
+            for column in reversed(range(w.shape[2])):
+                down = _scatter(row - taps.pads[0], self.stride[0], x.shape[1], y.shape[1])
+                across = _scatter(column - taps.pads[2], self.stride[1], x.shape[2], y.shape[2])
+                if down is not None and across is not None:
+                    _add_product(acc[:, down[1], across[1]], xs[:, down[0], across[0]], ws[:, row, column])
+        return (finished(acc, inputs, y, self.activation),)
+
+    def macs(self, inputs: Operands, outputs: Operands) -> int:
+        x, w = required(inputs, 2, 3)
+        return x.size * w.shape[0] * w.shape[1] * w.shape[2]
+
+
+# ---------------------------------------------------------------------------------------------------------- what they share
+
+
+def check_weights(
+    x: Tensor, w: Tensor, bias: Tensor | None, channels: int, axis: int, wide_bias: tuple[DType, ...] = (i64,)
+) -> None:
+    """A ModelError unless types and quantization of a layer's operands fit each other.
+
+    axis: w's axis of output channels, of which there are ``channels``. wide_bias: what a bias of int16 inputs may be.
+    """
+    check_dtype(x, i8, i16, f32)
+    check_dtype(w, f32 if x.dtype == f32 else i8)
+    check_constant(w)
+    check_quant(x)
+    if x.dtype != f32:
+        check_symmetric(w, axis)
+    if bias is not None:
+        check_constant(bias)
+        check_dtype(bias, *{f32: (f32,), i8: (i32,), i16: wide_bias}[x.dtype])
+        if bias.size != channels:
+            raise ModelError(f'"{bias.name}" must have {channels} elements, not {bias.size}')
+
+
+def check_symmetric(w: Tensor, axis: int) -> None:
+    """A ModelError unless weights have zero point 0 and one scale, or one for each index of ``axis``."""
+    if w.quant is None:
+        raise ModelError(f'"{w.name}" is {w.dtype.name} but has no scale')
+    if any(w.quant.zero_points):
+        raise ModelError(f'weights "{w.name}" must have zero point 0', hint="quantize weights symmetrically")
+    if w.quant.per_channel and w.quant.axis != axis:
+        raise ModelError(f'"{w.name}" must have its scales along axis {axis}, not {w.quant.axis}')
+
+
+def check_output(inputs: Operands, outputs: Operands, channels: int) -> None:
+    """A ModelError unless the output is quantized as the input is, and all requantization factors can be held."""
+    x, w = required(inputs, 2, 3)
+    (y,) = required(outputs, 1)
+    check_quant(y)
+    if x.dtype != f32:
+        check_wide_shift(product_multipliers(x, w, y, channels), is_wide(inputs))
+
+
+def check_wide_shift(scaling: tuple[Ints, Ints], wide: bool) -> None:
+    """A ModelError when 64-bit accumulators would be shifted left by more than 14 bits."""
+    if wide and np.any(scaling[1] > 14):
+        raise ModelError("a requantization factor must be below 2^14 for int16", hint="check the scales")
+
+
+def is_wide(inputs: Operands) -> bool:
+    """Whether accumulators are 64 bits: int16 inputs, unless the bias is int32."""
+    x, bias = inputs[0], optional(inputs, 2)
+    return x is not None and x.dtype == i16 and (bias is None or bias.dtype != i32)
+
+
+def operands(x: Tensor, xs: Array, ws: Array) -> tuple[Array, Array]:
+    """x - zx and w as numbers that add up exactly: float32 stays; integers become float64.
+
+    Exact: |x - zx| < 2^16 and |w| <= 2^7, so 2^30 products stay below 2^53.
+    """
+    if x.dtype == f32:
+        return xs, ws
+    assert x.quant is not None, "checked by infer"
+    return xs.astype(np.float64) - x.quant.zero_point, ws.astype(np.float64)
+
+
+def _add_product(acc: Array, x: Array, w: Array) -> None:
+    """acc[..., f] += sum over c of x[..., c] * w[f, c]; float32 in the order of c, one rounding a step."""
+    if acc.dtype == np.float32:
+        for c in range(x.shape[-1]):
+            acc += x[..., c, None] * w[:, c]
+    else:
+        acc += x @ w.T
+
+
+def finished(acc: Array, inputs: Operands, y: Tensor, activation: str) -> Array:
+    """Accumulators to outputs: bias, requantization or float clamp."""
+    x, w = required(inputs, 2, 3)
+    bias = optional(inputs, 2)
+    add = None if bias is None else bias.data
+    if x.dtype == f32:
+        return clamp_float(acc if add is None else acc + add.reshape(-1), activation)
+    total: Ints = acc.astype(np.int64)
+    if add is not None:
+        total = total + add.reshape(-1).astype(np.int64)
+    return finish(total, product_multipliers(x, w, y, y.shape[-1]), y, activation, is_wide(inputs))
+
+
+def _part(index: int, size: int) -> slice:
+    return slice(index * size, (index + 1) * size)
+
+
+def _scatter(offset: int, stride: int, size: int, outputs: int) -> tuple[slice, slice] | None:
+    """Inputs i with 0 <= i * stride + offset < outputs, and those outputs; None when there are none."""
+    first = max(0, -(offset // stride))
+    last = min(size - 1, (outputs - 1 - offset) // stride)
+    if first > last:
+        return None
+    return slice(first, last + 1), slice(first * stride + offset, last * stride + offset + 1, stride)

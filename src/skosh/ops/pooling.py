@@ -1,0 +1,125 @@
+"""Pooling over height and width: average, maximum, root mean square. Padding is never counted.
+
+x: [N, H, W, C]. Integers keep their scale; an average is rounded to the nearest integer, ties away from zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from skosh.base.dtypes import f32, i8, i16
+from skosh.base.errors import ModelError
+from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ops.common import activation_range, check_dtype, check_quant, check_rank, clamp_float, given, required
+from skosh.ops.windows import Pads, Pair, Window
+
+
+@dataclass(frozen=True)
+class Pool2D(Op):
+    """What the three have in common: the window and the activation."""
+
+    size: Pair
+    stride: Pair
+    pads: Pads
+    activation: str = "none"
+
+    @property
+    def window(self) -> Window:
+        return Window(self.size, self.stride, self.pads)
+
+    def infer(self, inputs: Operands) -> tuple[Type, ...]:
+        (x,) = required(inputs, 1)
+        check_rank(x, 4)
+        self.check_type(x)
+        top, bottom, left, right = self.pads
+        if max(top, bottom) >= self.size[0] or max(left, right) >= self.size[1]:
+            raise ModelError(f"padding {self.pads} must be less than the window {self.size}")
+        return (Type((x.shape[0], *self.window.outputs(x.shape[1], x.shape[2]), x.shape[3]), x.dtype),)
+
+    def check_type(self, x: Tensor) -> None:
+        check_dtype(x, i8, i16, f32)
+        check_quant(x)
+
+    def check_outputs(self, inputs: Operands, outputs: Operands) -> None:
+        """Output scale and zero point must be the input's, to 1e-6, as TFLM demands."""
+        (x,), (y,) = required(inputs, 1), required(outputs, 1)
+        check_quant(y)
+        if x.dtype != f32 and x.quant is not None and y.quant is not None:
+            same = abs(np.float32(x.quant.scale) - np.float32(y.quant.scale)) <= 1e-6
+            if not same or x.quant.zero_point != y.quant.zero_point:
+                raise ModelError(
+                    f"pooling must keep scale {x.quant.scale!r} and zero point {x.quant.zero_point}, "
+                    f"but its output has {y.quant.scale!r} and {y.quant.zero_point}"
+                )
+            activation_range(self.activation, y.quant, y.dtype)
+
+    def clamped(self, acc: Array, y: Tensor) -> Array:
+        if y.dtype == f32:
+            return clamp_float(acc, self.activation)
+        lo, hi = activation_range(self.activation, y.quant, y.dtype)
+        return np.clip(acc, lo, hi).astype(y.dtype.np)
+
+    def count(self, x: Tensor, y: Tensor) -> Array:
+        """[1, OH, OW, 1]: how many elements of the input each window holds."""
+        counts = np.zeros((1, y.shape[1], y.shape[2], 1), np.int64)
+        for tap in self.window.taps(x.shape[1], x.shape[2]):
+            counts[:, *tap.out] += 1
+        return counts
+
+    def summed(self, x: Tensor, y: Tensor, values: Array) -> Array:
+        """Sums over each window, in row-major order."""
+        acc = np.zeros(y.shape, values.dtype)
+        for tap in self.window.taps(x.shape[1], x.shape[2]):
+            acc[:, *tap.out] += values[:, *tap.into]
+        return acc
+
+
+@dataclass(frozen=True)
+class AveragePool2D(Pool2D):
+    """Mean of the window's elements inside the input."""
+
+    kind = "average_pool2d"
+
+    def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
+        (x,), (y,) = required(inputs, 1), required(outputs, 1)
+        count = self.count(x, y)
+        if x.dtype == f32:
+            return (self.clamped(self.summed(x, y, given(values, 0)) / count.astype(np.float32), y),)
+        total = self.summed(x, y, given(values, 0).astype(np.int64))
+        average = np.sign(total) * ((np.abs(total) + count // 2) // count)
+        return (self.clamped(average, y),)
+
+
+@dataclass(frozen=True)
+class MaxPool2D(Pool2D):
+    """Largest element of the window; a NaN never wins."""
+
+    kind = "max_pool2d"
+
+    def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
+        (x,), (y,) = required(inputs, 1), required(outputs, 1)
+        xs = given(values, 0)
+        acc = np.full(y.shape, np.finfo(np.float32).min if x.dtype == f32 else x.dtype.min, x.dtype.np)
+        for tap in self.window.taps(x.shape[1], x.shape[2]):
+            new, old = xs[:, *tap.into], acc[:, *tap.out]
+            acc[:, *tap.out] = np.where(old < new, new, old)
+        return (self.clamped(acc, y),)
+
+
+@dataclass(frozen=True)
+class L2Pool2D(Pool2D):
+    """Square root of the mean of squares; float32 only."""
+
+    kind = "l2_pool2d"
+
+    def check_type(self, x: Tensor) -> None:
+        check_dtype(x, f32)
+
+    def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
+        (x,), (y,) = required(inputs, 1), required(outputs, 1)
+        xs = given(values, 0)
+        mean = self.summed(x, y, xs * xs) / self.count(x, y).astype(np.float32)
+        return (self.clamped(np.sqrt(mean), y),)

@@ -1,0 +1,81 @@
+"""The compiler on one page: every stage, in order.
+
+    graph -> check -> optimize -> calls and memory plan -> proof of the plan -> routines and layout -> C
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from skosh.base.errors import InputError
+from skosh.emit.interface import c_name
+from skosh.emit.model import emit
+from skosh.ir.check_graph import check_graph
+from skosh.ir.graph import Graph
+from skosh.ir.text import graph_text
+from skosh.lower.assemble import assemble
+from skosh.lower.calls import choose_calls
+from skosh.lower.program import Program
+from skosh.optimize import optimize_graph
+from skosh.plan import check_plan, memory_map_text
+
+OPTIMIZE = ("balanced", "speed", "flash", "ram", "energy")
+STAGES = ("load", "optimize", "plan", "lower", "emit")
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """What the stages left: the graph after each, the program, the C. ``shown``: stage -> its text, made on demand."""
+
+    source: Graph
+    program: Program
+    sources: dict[str, str]
+    shown: dict[str, Callable[[], str]] = field(default_factory=dict)
+
+
+def compile_to_c(graph: Graph, *, optimize: str = "balanced", name: str | None = None) -> Compiled:
+    """From a Graph to C. The same graph and options give the same bytes.
+
+    Raises
+    ------
+    ModelError: the graph is not a legal one, or can't be computed exactly. InputError: an option is unknown.
+    """
+    if optimize not in OPTIMIZE:
+        raise InputError(f'optimize must be one of {", ".join(OPTIMIZE)}, not "{optimize}"')
+    prefix = c_name(name or graph.name)
+
+    check_graph(graph)
+    source = graph
+
+    graph = optimize_graph(graph)
+    check_graph(graph)
+    optimized = graph
+
+    lowered = choose_calls(graph, optimize=optimize)
+    check_plan(lowered.graph, lowered.plan)
+
+    program = assemble(lowered, optimize=optimize, name=prefix)
+
+    sources = emit(program)
+
+    shown: dict[str, Callable[[], str]] = {
+        "load": lambda: graph_text(source),
+        "optimize": lambda: graph_text(optimized),
+        "plan": lambda: memory_map_text(lowered.graph, lowered.plan),
+        "lower": lambda: program_text(program),
+        "emit": lambda: sources[f"{prefix}.c"],
+    }
+    return Compiled(source, program, sources, shown)
+
+
+def program_text(program: Program) -> str:
+    """Routines with their schedules, and which layers call them."""
+    lines = []
+    for r in program.routines:
+        users = [layer.name for layer in program.layers if any(c.routine == r.name for c in layer.calls)]
+        free = ", ".join(v.name for v in r.kernel.numbers) or "nothing"
+        lines += [f"{r.name}: {len(users)} layers; free: {free}", *(f"    {step}" for step in r.kernel.steps)]
+        lines += [f"    <- {', '.join(users)}"]
+    total = sum(d.nbytes for d in program.data)
+    return "\n".join([*lines, f"constants: {len(program.data)} arrays, {total:,} bytes"])

@@ -1,0 +1,119 @@
+"""What a compiled model costs: instructions and modelled cycles from the emulator, sizes from the linker map."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from skosh.emulate.runner import DeviceRunner
+from skosh.ir.graph import Array, node_macs
+from skosh.lower.program import DataPointer, Program
+from skosh.targets import Firmware
+
+
+@dataclass(frozen=True)
+class Flash:
+    """Bytes. code: everything linked that isn't constant data of the model: its functions, startup, runtime."""
+
+    code: int
+    weights: int
+
+    @property
+    def total(self) -> int:
+        return self.code + self.weights
+
+
+@dataclass(frozen=True)
+class Ram:
+    """Bytes. arena: inputs, outputs, states and all between; stack: the deepest use below run()."""
+
+    arena: int
+    stack: int | None
+
+    @property
+    def total(self) -> int:
+        return self.arena + (self.stack or 0)
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """One layer: instructions and cycles of one run; weights: bytes of constants it reads (shared ones count each time)."""
+
+    name: str
+    kind: str
+    node: str
+    macs: int
+    instructions: int | None
+    cycles_modelled: int | None
+    weights: int
+    output: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """instructions, cycles_modelled: of one run; None on the host, which isn't emulated."""
+
+    target: str
+    optimize: str
+    macs: int
+    instructions: int | None
+    cycles_modelled: int | None
+    flash: Flash
+    ram: Ram
+    layers: tuple[LayerProfile, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure(
+    program: Program, optimize: str, firmware: Firmware, runner: DeviceRunner, tracer: DeviceRunner, inputs: tuple[Array, ...]
+) -> Profile:
+    """One run of the firmware for the totals, one of the traced firmware for the layers."""
+    for r in (runner, tracer):
+        r.reset()
+        r.run(inputs)
+    assert runner.last is not None and tracer.last is not None, "both have run"
+    sizes = firmware.sizes
+    costs = tracer.last.layers
+    layers = _layers(program, {i: (c.instructions, c.cycles) for i, c in costs.items()})
+    return Profile(
+        firmware.target,
+        optimize,
+        sum(layer.macs for layer in layers),
+        runner.last.instructions,
+        runner.last.cycles_modelled,
+        Flash(sizes.flash_code + sizes.flash_support, sizes.flash_weights),
+        Ram(program.plan.arena_bytes, runner.last.stack_bytes),
+        layers,
+    )
+
+
+def _layers(program: Program, costs: dict[int, tuple[int, int]]) -> tuple[LayerProfile, ...]:
+    sizes = {d.name: d.nbytes for d in program.data}
+    out = []
+    for layer in program.layers:
+        used = {a.data for c in layer.calls for a in c.arguments if isinstance(a, DataPointer)}
+        instructions, cycles = costs.get(layer.index, (0, 0))
+        out.append(
+            LayerProfile(
+                layer.name,
+                layer.node.op.kind,
+                layer.node.name,
+                node_macs(program.graph, layer.node),
+                instructions,
+                cycles,
+                sum(sizes[n] for n in used),
+                program.graph.tensors[layer.node.outputs[0]].shape,
+            )
+        )
+    return tuple(out)
+
+
+def host_profile(program: Program, optimize: str) -> Profile:
+    """What is known without an emulator: MACs, constants, arena. Code size and instructions are not those of a device."""
+    layers = _layers(program, {})
+    weights = sum(d.nbytes for d in program.data)
+    return Profile(
+        "host", optimize, sum(x.macs for x in layers), None, None, Flash(0, weights), Ram(program.plan.arena_bytes, None), layers
+    )

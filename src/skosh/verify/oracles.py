@@ -1,0 +1,46 @@
+"""Other computers of the same model, to compare with: the C on this computer, TensorFlow Lite Micro's own interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from skosh.base.errors import InputError, ToolError
+from skosh.emulate.runner import Runner
+from skosh.ir.graph import Array, Graph
+from skosh.verify.proof import Oracle
+
+ORACLES = ("reference", "host", "tflm")
+
+
+def oracle(name: str, graph: Graph, host: Runner) -> Oracle:
+    """The oracle called ``name``. InputError when there is none, ToolError when it can't be had."""
+    if name == "host":
+        host.reset()
+        return lambda inputs: host.run(inputs)
+    if name == "tflm":
+        return tflm(graph)
+    raise InputError(f'against must name some of {", ".join(ORACLES)}, not "{name}"')
+
+
+def tflm(graph: Graph) -> Oracle:
+    """TensorFlow Lite Micro, from the tflite-micro package, on the file the graph was loaded from."""
+    content = graph.notes.get("tflite")
+    if content is None:
+        raise InputError("only a model loaded from a .tflite file can be compared with TFLM", loc=graph.loc)
+    try:
+        from tflite_micro.python.tflite_micro import runtime
+    except ImportError as error:
+        raise ToolError("comparing with TFLM needs the tflite-micro package", hint="pip install 'skosh[tflm]'") from error
+    interpreter = runtime.Interpreter.from_bytes(content)
+
+    def outputs(inputs: Sequence[Array]) -> tuple[Array, ...]:
+        for i, x in enumerate(inputs):
+            interpreter.set_input(x, i)
+        interpreter.invoke()
+        return tuple(
+            np.array(interpreter.get_output(i)).reshape(graph.tensors[n].shape) for i, n in enumerate(graph.outputs)
+        )
+
+    return outputs

@@ -1,0 +1,43 @@
+"""Average, maximum and L2 pooling against TFLM."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.ops.layers import ACTIVATIONS, layer
+from tests.support.agree import check_against_tflm
+from tests.support.tflite_writer import TensorSpec
+
+KINDS = [
+    (code, dtype)
+    for code in ("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D")
+    for dtype in ("int8", "int16", "float32")
+    if code != "L2_POOL_2D" or dtype == "float32"
+]
+
+
+@pytest.mark.parametrize(("code", "dtype"), KINDS)
+@pytest.mark.parametrize("seed", range(15))
+def test_pooling_equals_tflm(seed: int, code: str, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    window, stride = rng.integers(1, 6, 2), rng.integers(1, 5, 2)
+    padding = str(rng.choice(["SAME", "VALID"]))
+    size = rng.integers(window if padding == "VALID" else np.ones(2, int), window + 7)
+    out = -(-size // stride) if padding == "SAME" else (size - window) // stride + 1
+    batch, channels = int(rng.integers(1, 3)), int(rng.integers(1, 5))
+    zero = int(rng.integers(-128, 128)) if dtype == "int8" else 0
+    scales, zeros = (float(rng.uniform(0.01, 0.1)), zero) if dtype != "float32" else ((), ())
+    tensors = [
+        TensorSpec("x", (batch, *size, channels), dtype, scales, zeros),
+        TensorSpec("y", (batch, *out, channels), dtype, scales, zeros),
+    ]
+    options = {
+        "padding": padding,
+        "stride_h": int(stride[0]),
+        "stride_w": int(stride[1]),
+        "filter_height": int(window[0]),
+        "filter_width": int(window[1]),
+        "fused_activation_function": str(rng.choice(ACTIVATIONS)),
+    }
+    check_against_tflm(layer(code, tensors, options), runs=2)
