@@ -10,7 +10,7 @@ import pytest
 from skosh.base.errors import ModelError
 from skosh.importers.tflite import load
 from tests.ops.layers import ACTIVATIONS, activation_tensor, bias_tensor, layer, output_scale, weights_tensor
-from tests.support.agree import check_against_tflm
+from tests.ops.one_operator import check
 
 Generator = np.random.Generator
 BIASES = {"int8": ("int32", None), "int16": ("int64", "int32", None), "float32": ("float32", None)}
@@ -60,13 +60,13 @@ def conv_model(seed: int, dtype: str, depthwise: bool = False) -> bytes:
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(25))
 def test_conv2d_equals_tflm(seed: int, dtype: str) -> None:
-    check_against_tflm(conv_model(seed, dtype), runs=2)
+    check(conv_model(seed, dtype), runs=2)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(25))
 def test_depthwise_equals_tflm(seed: int, dtype: str) -> None:
-    check_against_tflm(conv_model(1000 + seed, dtype, depthwise=True), runs=2)
+    check(conv_model(1000 + seed, dtype, depthwise=True), runs=2)
 
 
 def transpose_model(seed: int, dtype: str) -> bytes:
@@ -98,7 +98,7 @@ def transpose_model(seed: int, dtype: str) -> bytes:
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("seed", range(25))
 def test_transpose_conv_equals_tflm(seed: int, dtype: str) -> None:
-    check_against_tflm(transpose_model(2000 + seed, dtype), runs=2)
+    check(transpose_model(2000 + seed, dtype), runs=2)
 
 
 def test_a_filter_that_does_not_fit_is_a_model_error() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.ops.layers import ACTIVATIONS, activation_tensor, bias_tensor, layer, output_scale, weights_tensor
-from tests.support.agree import check_against_tflm
+from tests.ops.one_operator import check
 
 BIASES = {"int8": ("int32", None), "int16": ("int64", "int32", None), "float32": ("float32", None)}
 
@@ -26,7 +26,7 @@ def test_dense_equals_tflm(seed: int, dtype: str) -> None:
     options = {"fused_activation_function": str(rng.choice(ACTIVATIONS)), "keep_num_dims": keep}
     scale = float(np.max(x.scales) * np.max(w.scales)) if dtype != "float32" else 1.0
     tensors = [x, w] if bias is None else [x, w, bias_tensor("b", units, str(bias), rng, scale)]
-    check_against_tflm(layer("FULLY_CONNECTED", [*tensors, y], options), runs=2)
+    check(layer("FULLY_CONNECTED", [*tensors, y], options), runs=2)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
@@ -45,4 +45,4 @@ def test_batch_matmul_equals_tflm(seed: int, dtype: str) -> None:
         spread = 73 if dtype == "int8" else 18900
         scale = float(np.max(a.scales) * np.max(b.scales) * spread**2 * np.sqrt(k) / (spread / 1.5) * rng.uniform(0.5, 2))
     y = activation_tensor("y", (*np.broadcast_shapes(batch_a, batch_b), m, n), dtype, rng, scale)
-    check_against_tflm(layer("BATCH_MATMUL", [a, b, y], {"adj_x": adj_x, "adj_y": adj_y}, inputs=[0, 1]), runs=2)
+    check(layer("BATCH_MATMUL", [a, b, y], {"adj_x": adj_x, "adj_y": adj_y}, inputs=[0, 1]), runs=2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.ops.layers import ACTIVATIONS, layer
-from tests.support.agree import check_against_tflm
+from tests.ops.one_operator import check
 from tests.support.tflite_writer import TensorSpec
 
 KINDS = [
@@ -40,4 +40,4 @@ def test_pooling_equals_tflm(seed: int, code: str, dtype: str) -> None:
         "filter_width": int(window[1]),
         "fused_activation_function": str(rng.choice(ACTIVATIONS)),
     }
-    check_against_tflm(layer(code, tensors, options), runs=2)
+    check(layer(code, tensors, options), runs=2)

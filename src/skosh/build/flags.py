@@ -15,6 +15,8 @@ MEANING = ("-ffp-contract=off", "-fno-math-errno", "-fno-sanitize=undefined")
 BARE = (
     "-fhosted", "-ffunction-sections", "-fdata-sections", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
     "-fno-stack-protector", "-fomit-frame-pointer", "-g0",
+    # these cores run in order: LLVM's scheduler moves loads up, for latencies they don't have, and spills register tiles
+    "-mllvm", "-enable-misched=false",
 )  # fmt: skip
 
 #: aim -> optimization level. Unrolled and vectorized code is the emitter's business, hence -O2 more often than -O3.

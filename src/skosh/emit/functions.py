@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from skosh.emit.expressions import Names, address, expression
+from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.ir.kernel import (
     Assign,
     Binary,
@@ -24,6 +25,7 @@ from skosh.ir.kernel import (
     Unary,
     Var,
     all_exprs,
+    walk,
 )
 from skosh.ir.simplify import simplify
 
@@ -71,7 +73,8 @@ def kernel_text(kernel: Kernel, name: str, spell: Callable[[str], str], *, restr
 
     restrict: no call passes overlapping buffers.
     """
-    names = Names({p.name: p for p in kernel.params}, spell)
+    own = {s.var.name for s in walk(kernel.body) if isinstance(s, Let)} | {s.var for s in walk(kernel.body) if isinstance(s, For)}
+    names = Names({p.name: p for p in kernel.params}, spell, taken=own | {n.name for n in (*kernel.params, *kernel.numbers)})
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
     parts += [f"{v.dtype.c} {v.name}" for v in kernel.numbers]
@@ -111,13 +114,8 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
         case Store(buffer, index, value):
             at = expression(address(names.params[buffer], index, names.steps), names)
             return f"{pad}{buffer}[{at}] = {expression(value, names)};\n"
-        case For(var=var, lo=lo, hi=hi, body=body, step=step):
-            advance = f"{var}++" if step == 1 else f"{var} += {step}"
-            low, high = expression(simplify(lo), names), expression(simplify(hi), names)
-            head = f"{pad}for (int32_t {var} = {low}; {var} < {high}; {advance}) {{\n"
-            if step > 1 and isinstance(lo, Const) and int(lo.value) % step == 0:
-                names = replace(names, steps={**names.steps, var: step})
-            return head + body_text(body, names, depth + 1) + f"{pad}}}\n"
+        case For():
+            return _loop(s, names, depth)
         case If(condition, then, other):
             text = f"{pad}if ({expression(condition, names)}) {{\n{body_text(then, names, depth + 1)}{pad}}}"
             if len(other) == 1 and isinstance(other[0], If):
@@ -126,6 +124,33 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
         case Return(value):
             return f"{pad}return {expression(value, names)};\n"
     raise AssertionError(f"no C for {s!r}")
+
+
+def _loop(s: For, names: Names, depth: int) -> str:
+    pad = INDENT * depth
+    if s.step > 1 and isinstance(s.lo, Const) and int(s.lo.value) % s.step == 0:
+        names = replace(names, steps={**names.steps, s.var: s.step})
+    moving = walk_pointers(s, names)
+    if moving is None:
+        moves = f"{s.var}++" if s.step == 1 else f"{s.var} += {s.step}"
+        low, high = expression(simplify(s.lo), names), expression(simplify(s.hi), names)
+        head = f"{pad}for (int32_t {s.var} = {low}; {s.var} < {high}; {moves}) {{\n"
+        return head + body_text(s.body, names, depth + 1) + f"{pad}}}\n"
+    inside = replace(names, params={**names.params, **moving.params})
+    lines, tail = "", ""
+    for p in moving.pointers:
+        if p is not moving.control:
+            lines += f"{pad}const {moving.params[p.name].dtype.c} *{p.name} = {pointer_at(p, s.lo, names)};\n"
+            tail += f"{pad}{INDENT}{advance(p, s.step, names)};\n"
+    c = moving.control
+    if c is None:
+        moves = f"{s.var}++" if s.step == 1 else f"{s.var} += {s.step}"
+        low, high = expression(simplify(s.lo), names), expression(simplify(s.hi), names)
+        head = f"for (int32_t {s.var} = {low}; {s.var} < {high}; {moves}) {{\n"
+    else:
+        start, end = pointer_at(c, s.lo, names), pointer_at(c, s.hi, names)
+        head = f"for (const {moving.params[c.name].dtype.c} *{c.name} = {start}; {c.name} < {end}; {advance(c, s.step, names)}) {{\n"
+    return f"{lines}{pad}{head}{body_text(moving.loop.body, inside, depth + 1)}{tail}{pad}}}\n"
 
 
 def _update(var: Var, value: Expr, names: Names) -> str:

@@ -65,8 +65,8 @@ class Counter:
     """Counts what an emulator runs. ``watched``: address of the function to count apart, or COUNT_ALL; ``fault``: of
     the code to stop at.
 
-    The emulator must call ``block`` at each block and ``marker`` at each store to the marker address; ``access``, called
-    at each load and store, stops at a misaligned one.
+    The emulator must call ``block`` at each block and ``marker`` at each store to the marker address. ``access``,
+    called at each load and store, stops at a misaligned one.
     """
 
     def __init__(self, watched: int, fault: int) -> None:

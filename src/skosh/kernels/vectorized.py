@@ -14,7 +14,22 @@ import numpy as np
 from skosh.base.dtypes import DType, f32, i32
 from skosh.ir.graph import Array
 from skosh.ir.interpret_kernel import Trap
-from skosh.ir.kernel import Assign, Binary, Body, CallExpr, Cast, Const, Expr, Function, If, Let, Return, Select, Unary, Var
+from skosh.ir.kernel import (
+    Assign,
+    Binary,
+    Body,
+    CallExpr,
+    Cast,
+    Const,
+    Expr,
+    Function,
+    If,
+    Let,
+    Return,
+    Select,
+    Unary,
+    Var,
+)
 
 Scope = dict[str, Array]
 

@@ -32,7 +32,7 @@ from skosh.lower.program import (
     Program,
     Routine,
 )
-from skosh.lower.schedules import apply_schedule
+from skosh.lower.schedules import FIXED, apply_schedule
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def assemble(lowered: Lowered, *, optimize: str, name: str) -> Program:
 def _group_key(call: Call, optimize: str) -> object:
     if optimize == "speed":
         return (call.kernel, tuple(sorted(call.numbers.items())))
-    return call.kernel
+    return (call.kernel, tuple(call.numbers[n] for n in FIXED.get(call.kernel.name, ())))
 
 
 def _routine_kernel(members: Sequence[_Site], optimize: str) -> Kernel:

@@ -71,7 +71,33 @@ def matmul(d: Draft) -> None:
         d.unroll("k", 4)
 
 
-SCHEDULES: dict[str, Callable[[Draft], None]] = {"matmul": matmul, "conv2d_patches": matmul}
+def depthwise(d: Draft) -> None:
+    """Small windows unrolled whole, neighbouring pixels side by side; filters of one channel share its inputs."""
+    small = all(t is not None and t <= 3 for t in (*d.trips("kh"), *d.trips("kw")))
+    if any(t != 1 for t in d.trips("r")):
+        d.tile("r", 8 if d.reaches("r", 8) else 4)
+        if d.optimize != "flash":
+            d.unroll("kw", 2)
+        return
+    if d.optimize == "flash":
+        return
+    d.tile("ow", 2)
+    if small:
+        for loop in ("kw", "kh"):
+            count = d.trips(loop)[0]
+            if count is not None and count > 1 and all(t == count for t in d.trips(loop)):
+                d.unroll(loop, count)
+
+
+SCHEDULES: dict[str, Callable[[Draft], None]] = {
+    "matmul": matmul,
+    "conv2d_patches": matmul,
+    "depthwise": depthwise,
+    "depthwise_rows": depthwise,
+}
+
+FIXED: dict[str, tuple[str, ...]] = {"depthwise": ("KH", "KW", "R"), "depthwise_rows": ("KH", "KW", "R")}
+"""Numbers that a kernel's routines are always specialised for, flash or not: a loop unrolled whole needs them."""
 
 
 def apply_schedule(kernel: Kernel, cases: Sequence[Mapping[str, int | float]], optimize: str) -> Kernel:

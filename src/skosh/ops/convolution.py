@@ -29,7 +29,17 @@ from skosh.ops.common import (
     product_multipliers,
     required,
 )
+from skosh.ops.depthwise import depthwise_calls
 from skosh.ops.gemm_calls import conv2d_calls
+from skosh.ops.layer_calls import (
+    conv2d_f32_calls,
+    conv2d_wide_calls,
+    depthwise_direct_calls,
+    depthwise_f32_calls,
+    depthwise_planes_calls,
+    transpose_conv_calls,
+    transpose_conv_f32_calls,
+)
 from skosh.ops.windows import Pads, Pair, Window
 
 
@@ -85,11 +95,18 @@ class Conv2D(Op):
         return y.size * w.shape[1] * w.shape[2] * w.shape[3]
 
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
-        return conv2d_calls(inputs, outputs, self.window(required(inputs, 2, 3)[1]), self.activation)
+        x, w = required(inputs, 2, 3)
+        if x.dtype == i8:
+            return conv2d_calls(inputs, outputs, self.window(w), self.activation)
+        if x.dtype == f32:
+            return conv2d_f32_calls(inputs, outputs, self.window(w), self.activation)
+        return conv2d_wide_calls(inputs, outputs, self.window(w), self.activation, is_wide(inputs))
 
     def frugal_calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
-        window = self.window(required(inputs, 2, 3)[1])
-        return conv2d_calls(inputs, outputs, window, self.activation, scratch=False)
+        x, w = required(inputs, 2, 3)
+        if x.dtype == i8:
+            return conv2d_calls(inputs, outputs, self.window(w), self.activation, scratch=False)
+        return self.calls(inputs, outputs)
 
 
 @dataclass(frozen=True)
@@ -135,6 +152,18 @@ class DepthwiseConv2D(Op):
         (y,) = required(outputs, 1)
         w = required(inputs, 2, 3)[1]
         return y.size * w.shape[1] * w.shape[2]
+
+    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        x, w = required(inputs, 2, 3)
+        if x.dtype == i8:
+            return depthwise_calls(inputs, outputs, self.window(w), self.activation)
+        return self.frugal_calls(inputs, outputs)
+
+    def frugal_calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        x, w = required(inputs, 2, 3)
+        if x.dtype == f32:
+            return depthwise_f32_calls(inputs, outputs, self.window(w), self.activation)
+        return depthwise_direct_calls(inputs, outputs, self.window(w), self.activation, is_wide(inputs))
 
 
 @dataclass(frozen=True)
@@ -186,6 +215,12 @@ class TransposeConv(Op):
     def macs(self, inputs: Operands, outputs: Operands) -> int:
         x, w = required(inputs, 2, 3)
         return x.size * w.shape[0] * w.shape[1] * w.shape[2]
+
+    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        corner = self.pads[0], self.pads[2]
+        if required(inputs, 2, 3)[0].dtype == f32:
+            return transpose_conv_f32_calls(inputs, outputs, self.stride, corner, self.activation)
+        return transpose_conv_calls(inputs, outputs, self.stride, corner, self.activation, is_wide(inputs))
 
 
 # ---------------------------------------------------------------------------------------------------------- what they share

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +29,14 @@ from skosh.ops.common import (
     product_multipliers,
     required,
 )
-from skosh.ir.program import Call
+from skosh.ir.program import Call, In, Out
+from skosh.kernels import call
 from skosh.ops.convolution import check_weights, check_wide_shift, is_wide, operands
+from skosh.ops.float_kernels import batch_matmul_f32
 from skosh.ops.gemm_calls import matmul_calls
+from skosh.ops.layer_calls import dense_f32_calls, dense_wide_calls
+from skosh.ops.rescaling import bias_of, largest_input, rescaling
+from skosh.ops.windows_kernels import batch_matmul
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,10 @@ class Dense(Op):
         bias = optional(inputs, 2)
         xs, ws = operands(x, given(values, 0), given(values, 1))
         acc = product(xs.reshape(-1, w.shape[1]), ws.T)
-        if bias is not None:
-            acc = acc + given(values, 2).reshape(-1)
         if x.dtype == f32:
+            acc = acc if bias is None else acc + given(values, 2).reshape(-1)
             return (clamp_float(acc, self.activation).reshape(y.shape),)
-        total: Ints = acc.astype(np.int64)
+        total: Ints = acc.astype(np.int64) + bias_of(bias, w.shape[0])
         return (finish(total, dense_multipliers(x, w, y), y, self.activation, is_wide(inputs)).reshape(y.shape),)
 
     def macs(self, inputs: Operands, outputs: Operands) -> int:
@@ -83,8 +88,13 @@ class Dense(Op):
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         x, w = required(inputs, 2, 3)
         (y,) = required(outputs, 1)
-        assert x.dtype == i8, f"dense layers of {x.dtype} have no kernel yet"
-        return matmul_calls(inputs, outputs, x.size // w.shape[1], self.activation, dense_multipliers(x, w, y))
+        rows = x.size // w.shape[1]
+        if x.dtype == f32:
+            return dense_f32_calls(inputs, rows, self.activation)
+        scaling = dense_multipliers(x, w, y)
+        if x.dtype == i16:
+            return dense_wide_calls(inputs, outputs, rows, self.activation, scaling, is_wide(inputs))
+        return matmul_calls(inputs, outputs, rows, self.activation, scaling)
 
 
 @dataclass(frozen=True)
@@ -134,6 +144,25 @@ class BatchMatMul(Op):
         (y,) = required(outputs, 1)
         return y.size * _last_two(a.shape, self.transpose_a)[1]
 
+    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        a, b = required(inputs, 2)
+        (y,) = required(outputs, 1)
+        a_steps, b_steps = _steps(a.shape, self.transpose_a), _steps(b.shape, self.transpose_b)
+        sizes = [1] * (5 - len(y.shape)) + list(y.shape)
+        numbers: dict[str, Any] = dict(zip(("B0", "B1", "B2", "M", "N"), sizes, strict=True))
+        numbers |= dict(zip(("a0", "a1", "a2", "am", "ak"), a_steps, strict=True))
+        numbers |= dict(zip(("b0", "b1", "b2", "bk", "bn"), b_steps, strict=True))
+        numbers |= dict(AN=a.size, BN=b.size, K=_last_two(a.shape, self.transpose_a)[1], a=In(0), b=In(1), y=Out(0))
+        if a.dtype == f32:
+            return (call(batch_matmul_f32, **numbers),)
+        assert a.quant is not None and b.quant is not None, "checked by infer"
+        bound = np.array([numbers["K"] * largest_input(a) * largest_input(b)])
+        scaling = float_product_multiplier(a, b, y)
+        r = rescaling(y, "none", scaling, np.zeros(1, np.int64), bound, wide=a.dtype == i16)
+        numbers |= {name: r[name] for name in ("A", "rescale", "zy", "lo", "hi")}
+        numbers |= {name: int(r[name].data[0]) for name in ("multiplier", "right")}
+        return (call(batch_matmul, X=a.dtype, start=0, za=a.quant.zero_point, zb=b.quant.zero_point, **numbers),)
+
 
 def dense_multipliers(x: Tensor, w: Tensor, y: Tensor) -> tuple[Ints, Ints]:
     """[N] (multiplier, shift), or [1] for all when the weights have one scale, which TFLM computes less exactly."""
@@ -157,6 +186,16 @@ def _centred(x: Tensor, values: Array) -> Array:
         return values
     assert x.quant is not None, "checked by infer"
     return values.astype(np.float64) - x.quant.zero_point
+
+
+def _steps(shape: tuple[int, ...], swapped: bool) -> tuple[int, ...]:
+    """Elements between neighbours along three batch axes (0 where the size is 1), rows and columns."""
+    rows, columns = (1, shape[-1]) if swapped else (shape[-1], 1)
+    steps, size = [], shape[-1] * shape[-2]
+    for n in reversed(shape[:-2]):
+        steps.append(size if n > 1 else 0)
+        size *= n
+    return (*[0] * (3 - len(steps)), *reversed(steps), rows, columns)
 
 
 def _last_two(shape: tuple[int, ...], swapped: bool) -> tuple[int, int]:

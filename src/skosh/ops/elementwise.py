@@ -98,7 +98,8 @@ class Add(Binary):
         """Bits below the point, and the factors of a, b and the output: in double for a sum."""
         left = 15 if y.dtype == i16 else 20
         twice = 2.0 * max(_scale(a), _scale(b))
-        return left, _fractions(_scale(a) / twice, _scale(b) / twice, twice / ((1 << left) * _scale(y)))
+        out = _fraction(twice / ((1 << left) * _scale(y)))
+        return left, (_fraction(_scale(a) / twice), _fraction(_scale(b) / twice), out)
 
     def meaning(self, a: Tensor, b: Tensor, y: Tensor, xa: Array, xb: Array) -> Array:
         if y.dtype == f32:
@@ -140,7 +141,8 @@ class Sub(Add):
         left = 15 if y.dtype == i16 else 20
         sa, sb, sy = np.float32(_scale(a)), np.float32(_scale(b)), np.float32(_scale(y))
         twice = np.float32(2) * max(sa, sb)
-        return left, _fractions(float(sa / twice), float(sb / twice), float(twice / (np.float32(1 << left) * sy)))
+        out = _fraction(float(twice / (np.float32(1 << left) * sy)))
+        return left, (_fraction(float(sa / twice)), _fraction(float(sb / twice)), out)
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,16 @@ class Div(Binary):
         multiplier, shift = _quotient_scaling(a, b, y)
         _check_left(shift, 23)
         return pointwise(
-            k.quotient_i8, (a, b), y, za=_zero(a), zb=_zero(b), multiplier=multiplier, shift=shift, zy=_zero(y), lo=lo, hi=hi
+            k.quotient_i8,
+            (a, b),
+            y,
+            za=_zero(a),
+            zb=_zero(b),
+            multiplier=multiplier,
+            shift=shift,
+            zy=_zero(y),
+            lo=lo,
+            hi=hi,
         )
 
 
@@ -221,11 +232,11 @@ class SquaredDifference(Binary):
         twice = 2.0 * max(_scale(a), _scale(b))
         unit = float(np.float32(1 << (2 * left)) * np.float32(_scale(y)))
         out = quantize_multiplier(twice * twice / unit)
-        return left, (*_fractions(_scale(a) / twice, _scale(b) / twice), out)
+        return left, (_fraction(_scale(a) / twice), _fraction(_scale(b) / twice), out)
 
     def meaning(self, a: Tensor, b: Tensor, y: Tensor, xa: Array, xb: Array) -> Array:
         if y.dtype == f32:
-            return (xa - xb) * (xa - xb)
+            return np.square(xa - xb)
         if y.dtype == i32:
             d = wrap(xa.astype(np.int64) - xb.astype(np.int64), i32)
             return wrap(d * d, i32)
@@ -298,12 +309,12 @@ def _i32_range(activation: str) -> tuple[int, int]:
     return lo, hi
 
 
-def _fractions(*reals: float) -> tuple[Scaling, ...]:
-    """Factors that must be below 1, or a ModelError."""
-    out = tuple(quantize_multiplier(real) for real in reals)
-    if any(real >= 1.0 or shift > 0 for real, (_, shift) in zip(reals, out, strict=True)):
+def _fraction(real: float) -> Scaling:
+    """A factor that must be below 1, or a ModelError."""
+    multiplier, shift = quantize_multiplier(real)
+    if real >= 1.0 or shift > 0:
         raise ModelError("the output's scale must not be 2^19 times smaller than the inputs'", hint="quantize again")
-    return out
+    return multiplier, shift
 
 
 def _right(scaling: Scaling) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from skosh.base.dtypes import i8, i32
@@ -27,7 +29,7 @@ def matmul_calls(
     (y,) = required(outputs, 1)
     filters = w.shape[0]
     depth = w.size // filters
-    numbers = _requantization(inputs, y, activation, fold=True, scaling=scaling)
+    numbers = requantization(inputs, y, activation, fold=True, scaling=scaling)
     return (call(matmul, x=In(0), w=In(1), y=Out(0), M=rows, K=depth, N=filters, **numbers),)
 
 
@@ -45,7 +47,7 @@ def conv2d_calls(
     batch, height, width, depth = x.shape
     _, out_h, out_w, filters = y.shape
     assert x.quant is not None, "checked by infer"
-    numbers = _requantization(inputs, y, activation, fold=True)
+    numbers = requantization(inputs, y, activation, fold=True)
     patch = Scratch(PATCH_ROWS * window.size[0] * window.size[1] * depth, i8, "patch")
     return tuple(
         call(
@@ -65,7 +67,7 @@ def conv2d_direct_calls(inputs: Operands, outputs: Operands, window: Window, act
     batch, height, width, channels = x.shape
     _, out_h, out_w, filters = y.shape
     assert x.quant is not None, "checked by infer"
-    numbers = _requantization(inputs, y, activation, fold=False)
+    numbers = requantization(inputs, y, activation, fold=False)
     depth = w.shape[3]
     return tuple(
         call(
@@ -80,14 +82,17 @@ def conv2d_direct_calls(inputs: Operands, outputs: Operands, window: Window, act
     )  # fmt: skip
 
 
-def _requantization(
-    inputs: Operands, y: Tensor, activation: str, *, fold: bool, scaling: tuple[Array, Array] | None = None
-) -> dict[str, object]:
-    """The bindings that turn accumulators into outputs. fold: the bias takes the input's zero point, -zx * sum of w."""
+def requantization(
+    inputs: Operands, y: Tensor, activation: str, *, fold: bool, scaling: tuple[Array, Array] | None = None, axis: int = 0
+) -> dict[str, Any]:
+    """The bindings that turn accumulators into outputs. fold: the bias takes the input's zero point, -zx * sum of w.
+
+    axis: that of the filters in w.
+    """
     x, w = required(inputs, 2, 3)
     assert x.quant is not None and y.quant is not None and w.data is not None, "checked by infer"
-    filters, zero = w.shape[0], x.quant.zero_point
-    weights = w.data.reshape(filters, -1).astype(np.int64)
+    filters, zero = w.shape[axis], x.quant.zero_point
+    weights = np.moveaxis(w.data, axis, 0).reshape(filters, -1).astype(np.int64)
     given = optional(inputs, 2)
     bias = np.zeros(filters, np.int64) if given is None or given.data is None else given.data.reshape(-1).astype(np.int64)
     # wherever padding or a group ends, some products are missing: the bound holds for every subset of them

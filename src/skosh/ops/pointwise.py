@@ -1,8 +1,8 @@
-"""Loops for operators whose output element depends on one element of each input: the operator says only what happens to one.
+"""Loops for operators whose output element depends on one element of each input; an operator says what happens to one.
 
-A meaning is a scalar function ``f(x0, x1, ..., numbers)``. From it come three kernels: ``flat``, all inputs of the output's
-shape; ``still``, some inputs are one element, read once; ``broadcast``, four loops in which every input has its own step
-along each loop, 0 where it stands still. Dimensions that all inputs walk alike are one loop.
+A meaning is a scalar function ``f(x0, x1, ..., numbers)``. From it come three kernels: one loop over inputs of the
+output's shape; the same with some inputs that are one element, read once; and four loops in which every input has its
+own step along each, 0 where it stands still. Dimensions that all inputs walk alike are one loop.
 """
 
 from __future__ import annotations
@@ -17,7 +17,23 @@ import numpy as np
 
 from skosh.base.dtypes import DType, bool_, i8, i32
 from skosh.ir.graph import Array, Tensor
-from skosh.ir.kernel import Binary, Body, CallExpr, Cast, Const, Expr, For, Function, Kernel, Let, Load, Param, Select, Store, Var
+from skosh.ir.kernel import (
+    Binary,
+    Body,
+    CallExpr,
+    Cast,
+    Const,
+    Expr,
+    For,
+    Function,
+    Kernel,
+    Let,
+    Load,
+    Param,
+    Select,
+    Store,
+    Var,
+)
 from skosh.ir.program import Call, In, Out
 from skosh.ir.program import Const as Data
 from skosh.kernels import call, kernel, par, widen
@@ -72,13 +88,12 @@ def compare(name: str, op: str, dtype: DType) -> Meaning:
 @functools.cache
 def select(dtype: DType) -> Meaning:
     """``b if a else c`` for a bool ``a``."""
-    return Meaning(
-        f"select_{dtype.name}", (bool_, dtype, dtype), (), lambda v: Select(v[0], v[1], v[2], dtype), "y = b if a else c."
-    )
+    types = (bool_, dtype, dtype)
+    return Meaning(f"select_{dtype.name}", types, (), lambda v: Select(v[0], v[1], v[2], dtype), "y = b if a else c.")
 
 
 def pointwise(
-    meaning: Meaning | Any, inputs: Sequence[Tensor], output: Tensor, take: Sequence[int] = (0, 1, 2), **numbers: int | float
+    meaning: Meaning | Any, inputs: Sequence[Tensor], output: Tensor, *, take: Sequence[int] = (0, 1, 2), **numbers: Any
 ) -> tuple[Call, ...]:
     """The calls that apply ``meaning`` (or a scalar function) to each element.
 
@@ -95,7 +110,13 @@ def pointwise(
 
 
 def _calls(
-    meaning: Meaning, types: tuple[DType, ...], out: DType, loops: Loops, ins: tuple[In, ...], y: Out, numbers: dict[str, Any]
+    meaning: Meaning,
+    types: tuple[DType, ...],
+    out: DType,
+    loops: Loops,
+    ins: tuple[In, ...],
+    y: Out,
+    numbers: dict[str, Any],
 ) -> list[Call]:
     names = NAMES[: len(ins)]
     buffers: dict[str, Any] = {**dict(zip(names, ins, strict=True)), "y": y}
@@ -217,7 +238,9 @@ def _broadcast_kernel(meaning: Meaning, types: tuple[DType, ...], out: DType) ->
         return Binary("+", Var(f"{n}_at{d - 1}"), step, i32) if d else step
 
     last = RANK - 1
-    loads = [_loaded(Load(n, (position(n, last),), t), want) for n, t, want in zip(names, types, meaning.inputs, strict=True)]
+    loads = [
+        _loaded(Load(n, (position(n, last),), t), want) for n, t, want in zip(names, types, meaning.inputs, strict=True)
+    ]
     body: Body = (Store("y", index, _stored(meaning.build((*loads, *meaning.numbers)), out)),)
     for d in reversed(range(RANK)):
         here = tuple(Let(Var(f"{n}_at{d}"), position(n, d)) for n in names) if d < last else ()

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.program import Call, In, Out
+from skosh.kernels import call
 from skosh.ops.common import activation_range, check_dtype, check_quant, check_rank, clamp_float, given, required
+from skosh.ops.pooling_kernels import average_pool2d, average_pool2d_f32, l2_pool2d_f32, max_pool2d, max_pool2d_f32
 from skosh.ops.windows import Pads, Pair, Window
 
 
@@ -62,6 +66,25 @@ class Pool2D(Op):
         lo, hi = activation_range(self.activation, y.quant, y.dtype)
         return np.clip(acc, lo, hi).astype(y.dtype.np)
 
+    def kernels(self) -> tuple[Any, Any]:
+        """(the kernel of integers, that of float32)."""
+        raise NotImplementedError(type(self).__name__)
+
+    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        """One call an image."""
+        (x,), (y,) = required(inputs, 1), required(outputs, 1)
+        lo, hi = activation_range(self.activation, y.quant, y.dtype)
+        integers, floats = self.kernels()
+        numbers: dict[str, Any] = dict(
+            H=x.shape[1], W=x.shape[2], C=x.shape[3], OH=y.shape[1], OW=y.shape[2], KH=self.size[0], KW=self.size[1],
+            stride_h=self.stride[0], stride_w=self.stride[1], top=self.pads[0], left=self.pads[2], lo=lo, hi=hi,
+        )  # fmt: skip
+        if x.dtype != f32:
+            numbers["T"] = x.dtype
+        kernel, batch = floats if x.dtype == f32 else integers, x.shape[0]
+        places = ((In(0, n * (x.size // batch)), Out(0, n * (y.size // batch))) for n in range(batch))
+        return tuple(call(kernel, x=source, y=target, **numbers) for source, target in places)
+
     def count(self, x: Tensor, y: Tensor) -> Array:
         """[1, OH, OW, 1]: how many elements of the input each window holds."""
         counts = np.zeros((1, y.shape[1], y.shape[2], 1), np.int64)
@@ -83,6 +106,9 @@ class AveragePool2D(Pool2D):
 
     kind = "average_pool2d"
 
+    def kernels(self) -> tuple[Any, Any]:
+        return average_pool2d, average_pool2d_f32
+
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         (x,), (y,) = required(inputs, 1), required(outputs, 1)
         count = self.count(x, y)
@@ -99,6 +125,9 @@ class MaxPool2D(Pool2D):
 
     kind = "max_pool2d"
 
+    def kernels(self) -> tuple[Any, Any]:
+        return max_pool2d, max_pool2d_f32
+
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         (x,), (y,) = required(inputs, 1), required(outputs, 1)
         xs = given(values, 0)
@@ -114,6 +143,9 @@ class L2Pool2D(Pool2D):
     """Square root of the mean of squares; float32 only."""
 
     kind = "l2_pool2d"
+
+    def kernels(self) -> tuple[Any, Any]:
+        return None, l2_pool2d_f32
 
     def check_type(self, x: Tensor) -> None:
         check_dtype(x, f32)

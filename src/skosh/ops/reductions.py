@@ -1,6 +1,6 @@
 """Reductions along axes: sum, mean, maximum, minimum, and where the largest or smallest element is.
 
-The meaning is TFLite Micro's: kernels/internal/reference/{reduce,arg_min_max}.h. Floats are added in memory order, from 0.
+The meaning is TFLite Micro's: kernels/internal/reference/{reduce,arg_min_max}.h. Floats are added in the order of memory.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def groups(shape: tuple[int, ...], axes: tuple[int, ...]) -> list[tuple[int, int
 class Sum(Reduce):
     """y = sum of x over the axes; int8 and int16 are requantized to the output's scale."""
 
-    kind: ClassVar[str] = "sum"
+    kind = "sum"
     mean: ClassVar[bool] = False
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -191,7 +191,9 @@ class Sum(Reduce):
         multiplier, shift = arith.quantize_multiplier(real)
         reach = (2 if x.dtype == i8 else 1) * (x.dtype.max + 1) * (1 if self.mean else self.count(x)) * real
         if reach > i32.max // 2:
-            raise ModelError(f"the scale {y.quant.scale} of the output is too small for that of the input, {x.quant.scale}")
+            raise ModelError(
+                f"the scale {y.quant.scale} of the output is too small for that of the input, {x.quant.scale}"
+            )
         if self.mean:
             down = min(self.count(x).bit_length() - 1, 32, 31 + shift)
             return (multiplier << down) // self.count(x), shift - down
@@ -210,8 +212,9 @@ class Sum(Reduce):
                 total = total + row
             return ((total / np.float32(self.count(x) if self.mean else 1)).reshape(y.shape),)
         assert y.quant is not None, "checked by factor"
-        total = arith.requantize(rows.sum(axis=0, dtype=np.int64) + self.first(x), *self.factor(x, y))
-        return (arith.saturate(total + y.quant.zero_point, y.dtype).astype(y.dtype.np).reshape(y.shape),)
+        sums = rows.sum(axis=0, dtype=np.int64) + self.first(x)
+        scaled = arith.requantize(sums, *self.factor(x, y))
+        return (arith.saturate(scaled + y.quant.zero_point, y.dtype).astype(y.dtype.np).reshape(y.shape),)
 
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         (x,), (y,) = required(inputs, 1), required(outputs, 1)
@@ -231,19 +234,15 @@ class Sum(Reduce):
 class Mean(Sum):
     """y = mean of x over the axes; int8 and int16 are requantized to the output's scale."""
 
-    kind: ClassVar[str] = "mean"
-    mean: ClassVar[bool] = True
+    kind = "mean"
+    mean = True
 
 
 @dataclass(frozen=True)
 class Extreme(Reduce):
     """y = the largest or smallest x over the axes. Quantized values keep their scale. NaN is passed over, as in TFLM."""
 
-    largest: bool = True
-
-    @property
-    def kind(self) -> str:  # type: ignore[override]
-        return "reduce_max" if self.largest else "reduce_min"
+    largest: ClassVar[bool]
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -271,15 +270,27 @@ class Extreme(Reduce):
 
 
 @dataclass(frozen=True)
+class ReduceMax(Extreme):
+    """y = the largest x over the axes."""
+
+    kind = "reduce_max"
+    largest = True
+
+
+@dataclass(frozen=True)
+class ReduceMin(Extreme):
+    """y = the smallest x over the axes."""
+
+    kind = "reduce_min"
+    largest = False
+
+
+@dataclass(frozen=True)
 class ArgExtreme(Op):
     """The index along ``axis`` of the first largest or smallest element, as int32; that axis goes."""
 
     axis: int
-    largest: bool = True
-
-    @property
-    def kind(self) -> str:  # type: ignore[override]
-        return "arg_max" if self.largest else "arg_min"
+    largest: ClassVar[bool]
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -300,3 +311,19 @@ class ArgExtreme(Op):
         axis = normal_axis(self.axis, len(x.shape))
         sizes = {"O": math.prod(x.shape[:axis]), "A": x.shape[axis], "N": math.prod(x.shape[axis + 1 :])}
         return (call(arg_max if self.largest else arg_min, x=In(0), y=Out(0), T=x.dtype, **sizes),)
+
+
+@dataclass(frozen=True)
+class ArgMax(ArgExtreme):
+    """The index of the first largest element along ``axis``."""
+
+    kind = "arg_max"
+    largest = True
+
+
+@dataclass(frozen=True)
+class ArgMin(ArgExtreme):
+    """The index of the first smallest element along ``axis``."""
+
+    kind = "arg_min"
+    largest = False

@@ -13,36 +13,36 @@ import numpy as np
 import numpy.typing as npt
 
 from skosh.base.arith import round_half_away
-from skosh.base.dtypes import f32, i8
+from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.program import Call, Const, In, Out
 from skosh.kernels import call, kernel, par, widen, wrap
 from skosh.ops.common import check_dtype, check_rank, required
 
-Ints = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int16]
 
 
 @kernel
-def resize_nearest(x: T[B, H, W, C], rows: i32[OH], columns: i32[OW], y: T[B, OH, OW, C]):
+def resize_nearest(x: T[B, H, W, C], rows: i16[OH], columns: i16[OW], y: T[B, OH, OW, C]):
     """y[b, i, j] = x[b, rows[i], columns[j]]."""
     for b, i, j in par(B, OH, OW):
-        h = rows[i]
-        w = columns[j]
+        h = widen(rows[i])
+        w = widen(columns[j])
         for c in par(C):
             y[b, i, j, c] = x[b, h, w, c]
 
 
 @kernel
-def resize_bilinear_i8(x: i8[B, H, W, C], rows: i32[OH, 3], columns: i32[OW, 3], y: i8[B, OH, OW, C]):
-    """Mean of four pixels, weighted in 1/1024. rows[i], columns[j]: (first index, second index, weight of the second)."""
+def resize_bilinear_i8(x: i8[B, H, W, C], rows: i16[OH, 3], columns: i16[OW, 3], y: i8[B, OH, OW, C]):
+    """Mean of four pixels. rows[i], columns[j]: (first index, second index, weight of the second in 1/1024)."""
     for b, i, j in par(B, OH, OW):
-        h0 = rows[i, 0]
-        h1 = rows[i, 1]
-        fh = rows[i, 2]
-        w0 = columns[j, 0]
-        w1 = columns[j, 1]
-        fw = columns[j, 2]
+        h0 = widen(rows[i, 0])
+        h1 = widen(rows[i, 1])
+        fh = widen(rows[i, 2])
+        w0 = widen(columns[j, 0])
+        w1 = widen(columns[j, 1])
+        fw = widen(columns[j, 2])
         k00 = (1024 - fh) * (1024 - fw)
         k10 = fh * (1024 - fw)
         k01 = (1024 - fh) * fw
@@ -55,15 +55,15 @@ def resize_bilinear_i8(x: i8[B, H, W, C], rows: i32[OH, 3], columns: i32[OW, 3],
 
 @kernel
 def resize_bilinear_f32(
-    x: f32[B, H, W, C], rows: i32[OH, 2], row_weights: f32[OH], columns: i32[OW, 2], column_weights: f32[OW],
+    x: f32[B, H, W, C], rows: i16[OH, 2], row_weights: f32[OH], columns: i16[OW, 2], column_weights: f32[OW],
     y: f32[B, OH, OW, C]
 ):  # fmt: skip
     """Mean of four pixels. rows[i], columns[j]: (first index, second index); weights: of the second."""
     for b, i, j in par(B, OH, OW):
-        h0 = rows[i, 0]
-        h1 = rows[i, 1]
-        w0 = columns[j, 0]
-        w1 = columns[j, 1]
+        h0 = widen(rows[i, 0])
+        h1 = widen(rows[i, 1])
+        w0 = widen(columns[j, 0])
+        w1 = widen(columns[j, 1])
         fh = row_weights[i]
         gh = 1.0 - fh
         fw = column_weights[j]
@@ -92,8 +92,8 @@ class Resize(Op):
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
         check_rank(x, 4)
-        if min(self.size) < 1:
-            raise ModelError(f"the new size must be positive, not {self.size}")
+        if min(self.size) < 1 or max(*self.size, *x.shape[1:3]) > i16.max:
+            raise ModelError(f"a resize of {x.shape[1:3]} to {self.size} must have sizes from 1 to {i16.max}")
         return (Type((x.shape[0], *self.size, x.shape[3]), x.dtype),)
 
     def sizes(self, x: Tensor) -> dict[str, int]:
@@ -115,7 +115,7 @@ class ResizeNearest(Resize):
         offset = np.float32(0.5 if self.half_pixel_centers else 0.0)
         where = (np.arange(out, dtype=np.float32) + offset) * scale
         found = round_half_away(where) if self.align_corners else np.floor(where)
-        return np.clip(found, 0, size - 1).astype(np.int32)
+        return np.clip(found, 0, size - 1).astype(np.int16)
 
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         x = np.asarray(values[0])
@@ -159,7 +159,7 @@ class ResizeBilinear(Resize):
         first = np.clip(where // 1024, 0, size - 1)
         second = np.clip(-(-where // 1024), 0, size - 1)
         weight = np.where(first == second, np.clip(where - 1024 * first, -512, 1024), where - 1024 * first)
-        return np.stack([first, second, weight], axis=1).astype(np.int32)
+        return np.stack([first, second, weight], axis=1).astype(np.int16)
 
     def in_floats(self, size: int, out: int) -> tuple[Ints, npt.NDArray[np.float32]]:
         """((first index, second index), weight of the second) of each output index, in float32 as TFLM does."""
@@ -170,7 +170,7 @@ class ResizeBilinear(Resize):
         where = (where + np.float32(0.5)) * scale - np.float32(0.5) if self.half_pixel_centers else where * scale
         first = np.clip(np.floor(where).astype(np.int64), 0, size - 1)
         second = np.clip(np.ceil(where).astype(np.int64), 0, size - 1)
-        return np.stack([first, second], axis=1).astype(np.int32), where - first.astype(np.float32)
+        return np.stack([first, second], axis=1).astype(np.int16), where - first.astype(np.float32)
 
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         x = np.asarray(values[0])

@@ -1,7 +1,7 @@
 """Softmax and LogSoftmax along the last axis.
 
 Integers as TFLM: int8 with fixed-point exp, reciprocal and log; int16 with two interpolated tables. Floats: exp and log
-are rounded correctly from double precision, sums go left to right; a C library's expf may differ in the last bit.
+are those of ``kernels.mathf``, sums go left to right; TFLM's C library may differ in the last bits.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,17 @@ from skosh.base.arith import Ints, quantize_multiplier, requantize, rounding_div
 from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ops.common import check_dtype, check_quant, given, required
+from skosh.ir.program import Call, Const, In, Out
+from skosh.kernels import call
+from skosh.kernels.mathf import exp, log
+from skosh.kernels.vectorized import apply
+from skosh.ops.common import FLOAT_MAX, check_dtype, check_quant, given, required
 from skosh.ops.fixed_point import exp_on_negative_values, leading_zeros, log_above_one, reciprocal, rescale
+from skosh.ops.softmax_kernels import log_softmax, log_softmax_f32, softmax, softmax_by_table, softmax_f32, softmax_i16
 
 DIFF_BITS = 5  # integer bits of x - max(x): exp(-2^5 / 2) is nothing
 SUM_BITS = 12  # integer bits of the sum of exps
+TABLE_PAYS = 1024  # elements from which a table of exps (at most 1 KB) is worth its flash
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Softmax(Op):
         xs = given(values, 0)
         if x.dtype == f32:
             shifted = (xs - _row_max(xs)) * np.float32(self.beta)
-            exps = exp_f32(shifted)
+            exps = apply(exp, shifted)
             return (exps / sum_f32(exps),)
         if x.dtype == i16:
             return (self._int16(x, xs),)
@@ -78,6 +85,25 @@ class Softmax(Op):
         shift = exponent + 31 - y.dtype.bits
         result = rounding_divide_by_pot(srdhm(scale, exps), shift) + y.dtype.min
         return (np.where(kept, np.clip(result, y.dtype.min, y.dtype.max), y.dtype.min).astype(y.dtype.np),)
+
+    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        """int8 exps come from a table where there are many, else from the function."""
+        (x,), (y,) = required(inputs, 1), required(outputs, 1)
+        sizes: dict[str, Any] = dict(x=In(0), y=Out(0), N=x.shape[-1], M=x.size // x.shape[-1])
+        if x.dtype == f32:
+            return (call(softmax_f32, lowest=-FLOAT_MAX, beta=float(np.float32(self.beta)), **sizes),)
+        if x.dtype == i16:
+            multiplier, shift = wide_scaling(x, self.beta)
+            tables = dict(exps=Const(exp_table(), "exp"), reciprocals=Const(reciprocal_table(), "reciprocal"))
+            return (call(softmax_i16, multiplier=multiplier, shift=shift, **tables, **sizes),)
+        sizes |= dict(Y=y.dtype, bits_y=y.dtype.bits, low=y.dtype.min, high=y.dtype.max)
+        multiplier, shift, diff_min = input_scaling(x, self.beta)
+        if y.size >= TABLE_PAYS:
+            diffs = np.arange(0, min(255, -diff_min) + 1)
+            exps, _ = exps_of_diffs(-diffs, multiplier, shift, diff_min)
+            table = Const(exps.astype(np.int32), "exp")
+            return (call(softmax_by_table, table=table, E=len(diffs), **sizes),)
+        return (call(softmax, multiplier=multiplier, shift=shift, diff_min=diff_min, **sizes),)
 
     def _int16(self, x: Tensor, xs: Array) -> Array:
         diff = xs.astype(np.int64) - np.max(xs, axis=-1, keepdims=True)
@@ -118,7 +144,7 @@ class LogSoftmax(Op):
         xs = given(values, 0)
         if x.dtype == f32:
             shifted = xs - _row_max(xs)
-            return (shifted - log_f32(sum_f32(exp_f32(shifted))),)
+            return (shifted - apply(log, sum_f32(apply(exp, shifted))),)
         multiplier, shift, diff_min = input_scaling(x, 1.0)
         diff = xs.astype(np.int64) - np.max(xs, axis=-1, keepdims=True)
         exps, kept = exps_of_diffs(diff, multiplier, shift, diff_min)
@@ -126,6 +152,15 @@ class LogSoftmax(Op):
         limit = np.maximum(diff_min - 1, requantize(log_sum - (1 << 31), *reverse_scaling(x)))
         result = rounding_divide_by_pot(requantize(diff, multiplier, shift) - log_sum, 31 - DIFF_BITS - 4) + 127
         return (np.where(diff > limit, np.clip(result, -128, 127), -128).astype(np.int8),)
+
+    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        (x,) = required(inputs, 1)
+        sizes: dict[str, Any] = dict(x=In(0), y=Out(0), N=x.shape[-1], M=x.size // x.shape[-1])
+        if x.dtype == f32:
+            return (call(log_softmax_f32, lowest=-FLOAT_MAX, **sizes),)
+        multiplier, shift, diff_min = input_scaling(x, 1.0)
+        back = dict(zip(("back_multiplier", "back_shift"), reverse_scaling(x), strict=True))
+        return (call(log_softmax, multiplier=multiplier, shift=shift, diff_min=diff_min, **back, **sizes),)
 
 
 def _check_input(x: Tensor, *allowed: object) -> None:
@@ -194,7 +229,7 @@ def wide_scaling(x: Tensor, beta: float) -> tuple[int, int]:
 @cache
 def exp_table() -> Array:
     """[513] int16: exp(v) for v from -10 to 0."""
-    return _table(10.0, 32767, exp_f32)
+    return _table(10.0, 32767, _exp_rounded)
 
 
 @cache
@@ -237,16 +272,9 @@ def round_f32(x: Array) -> Array:
     return round_half_away(x).astype(np.float32)
 
 
-def exp_f32(x: Array) -> Array:
-    """exp, correctly rounded to float32 (but for rare cases near a tie)."""
-    with np.errstate(over="ignore", under="ignore"):
-        return np.exp(x.astype(np.float64)).astype(np.float32)
-
-
-def log_f32(x: Array) -> Array:
-    """Natural logarithm, correctly rounded to float32 (but for rare cases near a tie)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(x.astype(np.float64)).astype(np.float32)
+def _exp_rounded(x: Array) -> Array:
+    """exp, correctly rounded to float32: what the C library that made TFLM's table gives."""
+    return np.exp(x.astype(np.float64)).astype(np.float32)
 
 
 def sum_f32(x: Array) -> Array:

@@ -38,7 +38,9 @@ class Problem:
         self.heirs: list[list[tuple[int, int, int]]] = []
         for index in self.nodes:
             node = graph.nodes[index]
-            pairs = [(found.of[node.inputs[i]], found.of[node.outputs[o]]) for i, o in inplace_pairs(graph, found, index)]
+            pairs = [
+                (found.of[node.inputs[i]], found.of[node.outputs[o]]) for i, o in inplace_pairs(graph, found, index)
+            ]
             self.heirs.append([(x, y, self.size[y]) for x, y in dict.fromkeys(pairs)])
         unread = (s and not r and not t for s, r, t in zip(self.starts, self.readers, self.stays, strict=True))
         whole = sum(size for size, starts in zip(self.size, self.starts, strict=True) if starts)

@@ -1,7 +1,7 @@
 """Offsets, exact: a constraint solver finds a lower peak than the one known, or proves that there is none.
 
-Work is bounded in the solver's own deterministic time and it runs on one thread, so the same items give the same offsets
-on every machine.
+Work is bounded in the solver's own deterministic time and it runs on one thread, so the same items give the same
+offsets on every machine.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def place_exactly(live: Live, known: Placement, seconds: float) -> tuple[Placeme
             rivals = [here for pair, here in taken.items() if pair[side] == k]
             if len(rivals) > 1:
                 model.add_at_most_one(rivals)
-    # An item with heirs gives up its last step to them: that step is a rectangle of its own, there only without an heir.
+    # An item with heirs may give up its last step: that step is a rectangle of its own, there only if no heir takes it.
     across, along, heights = [], [], []
     for k, item in enumerate(live.items):
         size = item.size // unit

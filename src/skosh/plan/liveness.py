@@ -72,7 +72,7 @@ def find_live(graph: Graph, found: Storages, order: Sequence[int], scratch: Scra
     for index, k in names:
         nbytes = scratch[index][k]
         items.append(Item(rounding.size(nbytes), rounding.of_scratch(nbytes), step[index], step[index]))
-    heirs = []
+    heirs: list[Heir] = []
     for index in order:
         for i, o in inplace_pairs(graph, found, index):
             node = graph.nodes[index]

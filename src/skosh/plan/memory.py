@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from types import MappingProxyType
 
 from skosh.ir.graph import Graph
@@ -32,18 +33,19 @@ def plan_memory(
 ) -> Plan:
     """Order the nodes and place every tensor that isn't constant, so that the arena is as small as can be.
 
-    Needs a graph that ``check_graph`` accepts. Leaves a plan that ``check_plan`` accepts: nodes in an order the graph
-    allows, inputs live from the first step to their last use, outputs until the end, states all the time, each state's
-    ``before`` and ``after`` in one place.
+    Needs a graph that ``check_graph`` accepts. Leaves a plan that ``check_plan`` accepts: nodes in an order that the
+    graph allows, inputs live from the first step to their last use, outputs until the end, states all the time and
+    each state's ``before`` and ``after`` in one place.
 
         conv(x) -> a; relu(a) -> b      ->     x at 0, a at 1024, b at 1024 (in place)
 
     scratch: node index -> sizes in bytes of buffers alive only while that node runs.
     align: every offset is a multiple of it and of the element size; with ``optimize="ram"`` of the element size alone.
-    time_limit_s: about how long to look for a better plan on an ordinary computer. It is turned into an amount of work, so
-    the same graph gives the same plan everywhere; a plan with ``bound_kind`` "optimal" can't be improved by more.
+    time_limit_s: about how long to look for a better plan on an ordinary computer. It is turned into an amount of work,
+    so the same graph gives the same plan everywhere; a plan with ``bound_kind`` "optimal" can't be improved by more.
 
-    An AssertionError tells when a state's new value would overwrite its old one too early; lowering must then insert a copy.
+    An AssertionError tells when a state's new value would overwrite its old one too early; lowering must then insert
+    a copy.
     """
     assert align > 0 and align & (align - 1) == 0, f"align must be a power of two, not {align}"
     rounding = Rounding(1 if optimize == "ram" else align)
@@ -59,26 +61,18 @@ def _search(
 ) -> tuple[tuple[int, ...], Live, Placement, int, bool]:
     """Order, its items, their places, the bound, and whether the places are proved best for the order."""
     searched = find_orders(graph, found, scratch, rounding, work=int(0.4 * seconds * DOWNSETS_A_SECOND))
-    orders = list(searched.orders)
-    lives = [find_live(graph, found, order, scratch, rounding) for order in orders]
-    least = min(live.peak for live in lives)
+    tries = int(0.1 * seconds * PACKED_ITEMS_A_SECOND) // (len(found.storages) + 1)
     best: tuple[Placement, tuple[int, ...], Live] | None = None
-    tries = int(0.1 * seconds * PACKED_ITEMS_A_SECOND) // (len(lives[0].items) + 1)
-    for attempt, order in enumerate((*orders, None)):
-        if order is None:  # the known orders can't be packed without holes: others may
-            assert best is not None, "there is at least one order"
-            more = [o for o in other_orders(graph, found, scratch, rounding, least) if o not in orders]
-        else:
-            more = [order]
-        for candidate in more:
-            live = lives[attempt] if order is not None else find_live(graph, found, candidate, scratch, rounding)
-            if best is not None and live.peak >= best[0].peak:
-                continue
-            placed = place(live, tries)
-            if best is None or placed.peak < best[0].peak:
-                best = placed, candidate, live
-            if placed.peak == searched.bound:
-                return candidate, live, placed, searched.bound, True
+    # the others only when the first ones can't be packed without holes
+    for order in chain(searched.orders, other_orders(graph, found, scratch, rounding, searched.peak)):
+        live = find_live(graph, found, order, scratch, rounding)
+        if best is not None and live.peak >= best[0].peak:
+            continue
+        placed = place(live, tries)
+        if best is None or placed.peak < best[0].peak:
+            best = placed, order, live
+        if placed.peak == searched.bound:
+            break
     assert best is not None, "there is at least one order"
     placed, order, live = best
     proved = placed.peak == live.peak

@@ -1,7 +1,7 @@
 """Offsets, fast: place the items one after another in the lowest gap, in several orders, and mend the peak.
 
-An item is a rectangle: its steps wide, its bytes high. Items whose steps overlap must not overlap in bytes. An heir that
-takes its predecessor's place is glued to it: one item, as high, over the steps of both.
+An item is a rectangle: its steps wide, its bytes high. Items whose steps overlap must not overlap in bytes. An heir
+that takes its predecessor's place is glued to it: one item, as high, over the steps of both.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The order of execution: among all that the graph allows, one that needs the fewest live bytes.
 
-A set of executed nodes that contains the predecessors of its members (a downset) decides which bytes are live, whatever
-the order inside. So the best order is a path through the downsets whose highest step is lowest, found best first: as soon
-as the full set comes up, its peak is the least of all orders; when the work runs out before, the lowest peak still in the
-queue is a lower bound. Sets of nodes are Python integers, a bit a node.
+A set of executed nodes that contains the predecessors of its members (a downset) decides which bytes are live,
+whatever the order inside. So the best order is a path through the downsets whose highest step is lowest, found best
+first: as soon as the full set comes up, its peak is the least of all orders; when the work runs out before, the lowest
+peak still in the queue is a lower bound. Sets of nodes are Python integers, a bit a node.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from skosh.plan.storage import Storages
 
 @dataclass(frozen=True)
 class Found:
-    """Orders of ``graph.nodes``, best first, and a peak of live bytes below which no order gets."""
+    """Orders of ``graph.nodes``, best first; the peak of the first; and one below which no order gets."""
 
     orders: tuple[tuple[int, ...], ...]
+    peak: int
     bound: int
 
 
@@ -45,10 +46,12 @@ def find_orders(graph: Graph, found: Storages, scratch: Scratch, rounding: Round
         if searched is not None:
             candidates.append(searched)
     candidates.sort(key=problem.peak)  # stable: the graph's own order wins a tie
-    return Found(tuple(dict.fromkeys(problem.with_idle(c) for c in candidates)), bound)
+    return Found(tuple(dict.fromkeys(problem.with_idle(c) for c in candidates)), problem.peak(candidates[0]), bound)
 
 
-def other_orders(graph: Graph, found: Storages, scratch: Scratch, rounding: Rounding, peak: int) -> Iterator[tuple[int, ...]]:
+def other_orders(
+    graph: Graph, found: Storages, scratch: Scratch, rounding: Rounding, peak: int
+) -> Iterator[tuple[int, ...]]:
     """More orders that stay within ``peak``, for when the tensors of the first can't be packed without holes."""
     problem = Problem(graph, found, scratch, rounding)
     for prefer in ("late", "large", "small"):
@@ -66,8 +69,11 @@ class _State(NamedTuple):
 
 
 def _moves(problem: Problem, state: _State, done: int) -> list[tuple[int, int, int]]:
-    """(node, bytes needed, bytes live afterwards) worth trying. A node that fits under the peak already reached and leaves
-    no more behind than it found can go first without loss: moved to the front of any order, it raises no step of it."""
+    """(node, bytes needed, bytes live afterwards) worth trying.
+
+    A node that fits under the peak already reached and leaves no more behind than it found can go first without loss:
+    moved to the front of any order, it raises no step of it.
+    """
     moves = []
     for v in bits(state.ready):
         need, after = problem.execute(done, state.live, v)
@@ -104,7 +110,7 @@ def _best_first(problem: Problem, bound: int, limit: int, work: int) -> tuple[tu
 
 def _beam(problem: Problem, width: int, prefer: str = "early") -> tuple[int, ...]:
     """A good order: node by node, keep the downsets of lowest peak, then fewest live bytes."""
-    signs = {"early": (0, 1), "late": (0, -1), "large": (-1, 1), "small": (1, 1)}
+    signs = {"early": (0, 0), "late": (0, -1), "large": (-1, 0), "small": (1, 0)}  # early: as they come
     by_size, by_index = signs[prefer]
     came: dict[int, tuple[int, int]] = {}
     level = {0: _State(problem.begin, problem.live, problem.first_ready())}

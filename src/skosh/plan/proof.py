@@ -1,7 +1,7 @@
 """The proof that a plan is right, from the graph and the offsets alone: it shares no code with the planner.
 
-It runs the plan without computing anything: each byte of the arena remembers which value was last written to it, and every
-read checks that all bytes still hold the value that is meant. Two runs' worth of memory is covered, since states must end
+It runs the plan without computing anything: each byte of the arena remembers which value was last written to it, and
+every read checks that all bytes still hold the value that is meant. The next run is covered too, since states must end
 where they began.
 """
 
@@ -36,7 +36,9 @@ class _Run:
 
     def check(self) -> None:
         graph, plan = self.graph, self.plan
-        assert sorted(plan.order) == list(range(len(graph.nodes))), f"the order must name each of {len(graph.nodes)} nodes once"
+        assert sorted(plan.order) == list(range(len(graph.nodes))), (
+            f"the order must name each of {len(graph.nodes)} nodes once"
+        )
         self.check_scratch_names()
         starts = [s.before for s in graph.states] + [n for n in dict.fromkeys(graph.inputs) if n not in self.constant]
         for name in starts:
@@ -91,24 +93,34 @@ class _Run:
     def check_inputs_kept(self, node: Node, index: int, where: str) -> None:
         """Nothing that a node writes may lie on what it reads, but where it is made for that."""
         declared = () if node.op.view else (*node.op.inplace, *node.op.update)
-        reads = [(i, name, self.place(name)) for i, name in enumerate(node.inputs) if name and name not in self.constant]
+        reads = [
+            (i, name, self.place(name)) for i, name in enumerate(node.inputs) if name and name not in self.constant
+        ]
         for i, name, space in reads:
             for k in range(len(self.scratch.get(index, ()))):
                 other = self.scratch_place(index, k)
-                assert not _overlap(space, other), f'{where}: scratch {k} and "{name}" overlap in bytes {_common(space, other)}'
+                assert not _overlap(space, other), (
+                    f'{where}: scratch {k} and "{name}" overlap in bytes {_common(space, other)}'
+                )
             for o, out in enumerate(node.outputs):
                 if not out or not _overlap(space, self.place(out)):
                     continue
                 common = _common(space, self.place(out))
-                assert (i, o) in declared, f'{where}: writes "{out}" on its input "{name}" (bytes {common}), not being made for that'
+                assert (i, o) in declared, (
+                    f'{where}: writes "{out}" on its input "{name}" (bytes {common}), not being made for that'
+                )
                 same = space == self.place(out) and self.graph.tensors[name].size == self.graph.tensors[out].size
                 assert same or (i, o) in node.op.update, f'{where}: "{out}" takes only part of the place of "{name}"'
         for i, o in node.op.update:
             a, b = self.place(node.inputs[i]), self.place(node.outputs[o])
-            assert a == b, f'{where}: "{node.outputs[o]}" updates "{node.inputs[i]}" but is at bytes {_show(b)}, not {_show(a)}'
+            assert a == b, (
+                f'{where}: "{node.outputs[o]}" updates "{node.inputs[i]}" but is at bytes {_show(b)}, not {_show(a)}'
+            )
         for i, o in self.plan.inplace.get(index, ()):
             a, b = self.place(node.inputs[i]), self.place(node.outputs[o])
-            assert a == b, f"{where}: the plan calls input {i} and output {o} one place, but they are {_show(a)} and {_show(b)}"
+            assert a == b, (
+                f"{where}: the plan calls input {i} and output {o} one place, but they are {_show(a)} and {_show(b)}"
+            )
 
     def write(self, name: str, step: int, where: str) -> None:
         space = self.place(name)
@@ -148,13 +160,15 @@ class _Run:
     def check_alignment(self, name: str, offset: int, where: str) -> None:
         element = self.graph.tensors[name].dtype.bytes
         assert offset % element == 0, f'{where}: "{name}" has elements of {element} bytes but is at byte {offset}'
-        assert offset % self.plan.align == 0, f'{where}: "{name}" is at byte {offset}, not a multiple of {self.plan.align}'
+        assert offset % self.plan.align == 0, (
+            f'{where}: "{name}" is at byte {offset}, not a multiple of {self.plan.align}'
+        )
         assert self.plan.base_align % element == 0, f'{where}: "{name}" needs an arena aligned to {element} bytes'
 
     def check_scratch_alignment(self, nbytes: int, offset: int, where: str) -> None:
         """Its elements are unknown, so it must suit any (up to 8 bytes) that its size is a multiple of."""
         element = next(e for e in (8, 4, 2, 1) if nbytes % e == 0)
-        good = nbytes == 0 or offset % max(element, self.plan.align) == 0 == self.plan.base_align % element
+        good = nbytes == 0 or offset % max(element, self.plan.align) == 0 and self.plan.base_align % element == 0
         assert good, f"{where}: scratch of {nbytes} bytes is at byte {offset}"
 
     def check_scratch_names(self) -> None:
@@ -169,7 +183,9 @@ class _Run:
         for name, steps in self.touched.items():
             b = owner[name]
             agrees = (b.offset, b.end) == self.place(name)
-            assert agrees, f'"{name}" is at bytes {_show(self.place(name))}, but its buffer at {_show((b.offset, b.end))}'
+            assert agrees, (
+                f'"{name}" is at bytes {_show(self.place(name))}, but its buffer at {_show((b.offset, b.end))}'
+            )
             covered = b.first_step <= min(steps) and max(steps) <= b.last_step
             assert covered, f'"{name}" is used in steps {min(steps)} to {max(steps)}, outside those of its buffer'
         for state in self.graph.states:

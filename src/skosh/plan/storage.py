@@ -3,9 +3,9 @@
     x = relu(a); y = reshape(x)          ->  one storage {x, y}
     State(before=h0, after=h1)           ->  one cell {h0, h1}, taken all the time
 
-A storage holds *versions*, one value after another. Sharing is legal when everyone who reads a version runs before the node
-that writes the next one, so a storage comes with ordering edges reader -> writer. Where a view stands in the way, it gets
-memory of its own and becomes a copy; where no view does, lowering must insert a copy, and an assert says so.
+A storage holds *versions*, one value after another. Sharing is legal when everyone who reads a version runs before the
+node that writes the next one, so a storage comes with ordering edges reader -> writer. Where a view stands in the way,
+it gets memory of its own and becomes a copy; where none does, lowering must insert a copy, and an assert says so.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Storages:
-    """All storages of a graph. ``idle``: view nodes that need no work. ``edges``: (reader, writer), beyond the graph's own."""
+    """All storages of a graph. ``idle``: views that need no work. ``edges``: (reader, writer), beyond the graph's own."""
 
     storages: tuple[Storage, ...]
     of: dict[str, int]
@@ -69,8 +69,8 @@ def find_storages(graph: Graph) -> Storages:
 def inplace_pairs(graph: Graph, found: Storages, index: int) -> tuple[tuple[int, int], ...]:
     """(input, output) pairs of a node that may share memory if the input's storage dies there.
 
-    Same number and size of elements, so that a broadcast operand never qualifies; and no other operand may read the same
-    storage, unless it too is in a pair with that output.
+    Same number and size of elements, so that a broadcast operand never qualifies; and no other operand may read the
+    same storage, unless it too is in a pair with that output.
     """
     node = graph.nodes[index]
     if index in found.idle or index in found.copies:
@@ -96,7 +96,7 @@ def same_elements(graph: Graph, node: Node, i: int, o: int) -> bool:
 
 
 class _Sharing:
-    """One attempt, with some views taken as copies. A version is known by its root, the tensor that is really written."""
+    """One attempt, with some views taken as copies. A version is known by its root, the tensor really written."""
 
     def __init__(self, graph: Graph, copies: set[int]) -> None:
         self.graph, self.copies = graph, copies
@@ -172,7 +172,9 @@ class _Sharing:
             if after in self.constant:
                 raise _Conflict((after,), f'state "{state.name}" becomes the constant "{after}"')
             if self.root[after] in self.next:
-                raise _Conflict((after,), f'state "{state.name}" becomes "{after}", which is updated in place afterwards')
+                raise _Conflict(
+                    (after,), f'state "{state.name}" becomes "{after}", which is updated in place afterwards'
+                )
             head = self.head(self.root[after])
             if head == state.before:
                 continue
@@ -223,7 +225,9 @@ class _Sharing:
                     if reader != writer:
                         found.append((reader, writer, name, new))
                     elif not self.may_overwrite(writer, name, new):
-                        raise _Conflict((name, *self.pinned(new)), f'"{new}" overwrites "{name}", which its node still reads')
+                        raise _Conflict(
+                            (name, *self.pinned(new)), f'"{new}" overwrites "{name}", which its node still reads'
+                        )
         return found
 
     def may_overwrite(self, writer: int, old: str, new: str) -> bool:

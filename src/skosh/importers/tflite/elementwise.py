@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 
 from skosh.importers.tflite.attributes import activation
 from skosh.importers.tflite.reader import Converter, Record
 from skosh.ir.graph import Op
+from skosh.ops import comparisons
 from skosh.ops import elementwise as ops
 
 
@@ -33,4 +35,14 @@ CONVERTERS: dict[str, Converter] = {
     "MAXIMUM": _plain(ops.Maximum),
     "MINIMUM": _plain(ops.Minimum),
     "SQUARED_DIFFERENCE": _plain(ops.SquaredDifference),
+    "EQUAL": _plain(partial(comparisons.Compare, "==")),
+    "NOT_EQUAL": _plain(partial(comparisons.Compare, "!=")),
+    "LESS": _plain(partial(comparisons.Compare, "<")),
+    "LESS_EQUAL": _plain(partial(comparisons.Compare, "<=")),
+    "GREATER": _plain(partial(comparisons.Compare, ">")),
+    "GREATER_EQUAL": _plain(partial(comparisons.Compare, ">=")),
+    "LOGICAL_AND": _plain(partial(comparisons.Logical, "and")),
+    "LOGICAL_OR": _plain(partial(comparisons.Logical, "or")),
+    "LOGICAL_NOT": _plain(comparisons.LogicalNot),
+    "SELECT_V2": _plain(comparisons.Select),
 }

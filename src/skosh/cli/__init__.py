@@ -1,0 +1,52 @@
+"""Floor 12: the command line. One file a command, each with ``command`` and ``EXAMPLE``; heavy imports wait until one runs.
+
+Exit status: 0, fine; 1, the answer is no (not bit-exact, doesn't fit, can't be compiled); 2, the usage or the input was
+wrong; 130, interrupted. Answers go to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from skosh import __version__
+from skosh.cli.letters import plainly
+
+COMMANDS = ("demo", "inspect", "compile", "verify", "profile", "targets", "devices", "doctor")
+"""Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
+
+
+def application() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        name="skosh",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in COMMANDS:
+        module = import_module(f"skosh.cli.{name}")
+        app.command(name, epilog=f"Example: {module.EXAMPLE}")(plainly(module.command))
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"skosh {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and stop.")] = False,
+) -> None:
+    """Trained models as plain C for the smallest computers, proved bit for bit and measured."""
+
+
+def main() -> None:
+    """What ``skosh`` on the command line calls."""
+    application()()

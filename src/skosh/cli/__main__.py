@@ -1,0 +1,5 @@
+"""``python -m skosh.cli``."""
+
+from skosh.cli import main
+
+main()

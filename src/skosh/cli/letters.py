@@ -1,0 +1,61 @@
+"""What goes wrong, as small letters on standard error: ``skosh: kws.tflite: node 7 "dense": ...``, never a traceback.
+
+``SKOSH_DEBUG=1`` shows the traceback too.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from skosh.base.errors import SkoshError
+
+BUG = 2
+INTERRUPTED = 130
+
+
+def plainly(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with every exception turned into a letter and an exit status."""
+
+    @functools.wraps(command)
+    def told(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+            sys.stdout.flush()
+        except typer.Exit:
+            raise
+        except SkoshError as error:
+            write(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            write("stopped.")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # the reader, perhaps ``head``, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except Exception as error:
+            write(bug(error))
+            raise typer.Exit(BUG) from None
+
+    return told
+
+
+def bug(error: Exception) -> str:
+    """The letter about a fault of ours."""
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"{what.rstrip('.')}. This is a bug in skosh, not a fault of yours. Hint: SKOSH_DEBUG=1 shows where; please report it."
+
+
+def write(letter: str) -> None:
+    """One letter, red where standard error is a terminal."""
+    from skosh.cli.terminal import err
+
+    if os.environ.get("SKOSH_DEBUG", "0") not in ("", "0") and sys.exc_info()[0] is not None:
+        traceback.print_exc()
+    err().print(f"skosh: {letter}", style="red", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,99 @@
+"""What the commands show, and how: tables and bars on standard output, spinners and progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_PIPE_WIDTH = 140  # columns of a table that goes to a file or another program
+
+
+def out() -> Console:
+    from rich.console import Console
+
+    console = Console(highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    return console
+
+
+def err() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, emoji=False)
+
+
+def print_json(value: Any) -> None:
+    """For programs: one JSON value, and nothing else, on standard output."""
+    print(json.dumps(value, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """numpy's numbers as Python's."""
+    return value.item()
+
+
+@contextmanager
+def busy(what: str, *, quiet: bool = False) -> Iterator[None]:
+    """A spinner while something takes its time; silent when nobody watches."""
+    console = err()
+    if quiet or not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what} ..."):
+        yield
+
+
+@contextmanager
+def counting(what: str, total: int, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """A progress bar; gives the function that is told how many are done."""
+    console = err()
+    if quiet or not console.is_terminal:
+        yield lambda done: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda done: shown.update(task, completed=done)
+
+
+def table(*headings: str, right: tuple[str, ...] = (), title: str = "") -> Table:
+    """An empty table. ``right``: the headings of columns with numbers. A heading in both is shown once."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for heading in headings:
+        is_number = heading in right
+        made.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number)
+    return made
+
+
+def row(to: Table, *cells: object, style: str | None = None) -> None:
+    """Adds a line of cells, as they are: brackets are no markup."""
+    from rich.text import Text
+
+    to.add_row(*(c if isinstance(c, Text) else Text("" if c is None else str(c)) for c in cells), style=style)
+
+
+def number(value: int | float | None) -> str:
+    """1,234,567; a dash for what isn't known."""
+    return "-" if value is None else f"{value:,}"
+
+
+def bar(fraction: float, width: int = 24) -> str:
+    """A horizontal bar, in eighths of a character where the terminal's letters allow it."""
+    fraction = min(max(fraction, 0.0), 1.0)
+    if not (getattr(sys.stdout, "encoding", None) or "ascii").lower().startswith("utf"):
+        return "#" * round(fraction * width)
+    eighths = round(fraction * width * 8)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()

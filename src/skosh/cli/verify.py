@@ -1,0 +1,76 @@
+"""``skosh verify``: is the compiled model the model, bit for bit?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skosh.base.errors import InputError
+from skosh.cli.options import Json, Model, Optimize, Target
+from skosh.cli.terminal import busy, counting, number, out, print_json
+
+if TYPE_CHECKING:
+    from skosh.verify import Proof
+
+EXAMPLE = "skosh verify kws.tflite --target cortex-m4 --golden kws.npz --against reference,host,tflm"
+DEFAULT_SAMPLES = 20
+
+
+def command(
+    model: Model,
+    target: Target = "cortex-m4",
+    samples: Annotated[
+        str | None, typer.Option(metavar="N|FILE.npy", help="How many random inputs, or a file of inputs.  [default: 20]")
+    ] = None,
+    golden: Annotated[
+        str | None, typer.Option(metavar="FILE.npz", help='"inputs", and the "outputs" that they must give.')
+    ] = None,
+    against: Annotated[
+        str, typer.Option(metavar="LIST", help="reference (always), host, tflm: whom to compare with, by commas.")
+    ] = "reference",
+    optimize: Optimize = "balanced",
+    json: Json = False,
+) -> None:
+    """Run the compiled firmware, and compare it bit for bit with the model's meaning, layer by layer.
+
+    Exit status 0 when no element differs, 1 when some do.
+    """
+    import skosh
+
+    if samples is not None and golden is not None:
+        raise InputError("--samples and --golden can't both be given", hint="the golden file brings its own inputs")
+    wanted = golden if golden is not None else as_count_or_file(samples)
+    with busy(f"compiling {Path(model).name} for {target}", quiet=json):
+        build = skosh.compile(model, target=target, optimize=optimize)
+        total = len(build.samples(wanted))
+        others = tuple(part.strip() for part in against.split(",") if part.strip())
+    with counting(f"running {build.program.name} on {target}", total, quiet=json) as progress:
+        proof = build.verify(samples=wanted, against=others or ("reference",), progress=progress)
+    if json:
+        print_json(proof.as_json())
+    else:
+        out().print(verdict(proof, f"{build.program.name} on {target}"), markup=False, style="green" if proof.bit_exact else "red")
+    raise typer.Exit(0 if proof.bit_exact else 1)
+
+
+def as_count_or_file(text: str | None) -> int | str:
+    """ "20" is a count; anything else names a file."""
+    if text is None:
+        return DEFAULT_SAMPLES
+    try:
+        count = int(text)
+    except ValueError:
+        return text
+    if count <= 0:
+        raise InputError(f"--samples must be a positive count or a file, not {count}")
+    return count
+
+
+def verdict(proof: Proof, what: str) -> str:
+    """The proof in a sentence or two."""
+    compared = f"{number(proof.elements)} elements of {proof.samples} samples, against {', '.join(proof.against)}"
+    if proof.bit_exact:
+        return f"{what}: bit-exact. No difference in {compared}."
+    return f"{what}: not bit-exact. {number(proof.mismatches)} of {compared} differ.\nThe first: {proof.first_difference}."

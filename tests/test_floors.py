@@ -1,0 +1,115 @@
+"""Imports go down only, and packages on one floor don't import each other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+
+FLOORS = {
+    "base": 0,
+    "ir": 1,
+    "kernels": 2,
+    "ops": 3, "targets": 3,
+    "importers": 4, "features": 4, "optimize": 4, "quantize": 4, "plan": 4,
+    "lower": 5,
+    "emit": 6, "rtl": 6,
+    "build": 7, "emulate": 7,
+    "verify": 8, "place": 8,
+    "deliver": 9,
+    "skosh": 10,  # __init__, pipeline, compiled: what users import, and the page that names every stage
+    "explore": 11, "edge": 11, "apps": 11,
+    "cli": 12,
+}  # fmt: skip
+"""ARCHITECTURE.md tells the same; a test below holds the two together."""
+
+NAMES_OF_THE_GROUND = frozenset({"__version__"})
+"""What any floor may take from the package itself: facts, which are there before any module is."""
+
+FILES = sorted((SOURCE / "skosh").rglob("*.py"))
+
+
+def package_of(module: str) -> str:
+    """ "skosh.ir.graph" belongs to "ir", "skosh" and "skosh.pipeline" to "skosh"."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and (SOURCE / "skosh" / parts[1]).is_dir() else "skosh"
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(tree: ast.AST, file: Path) -> list[tuple[int, str]]:
+    """(line, module) of each import of ours, inside functions too."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, a.name) for a in node.names if a.name.split(".")[0] == "skosh"]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: imports must be absolute"
+            if node.module == "skosh":
+                found += [(node.lineno, f"skosh.{a.name}") for a in node.names if a.name not in NAMES_OF_THE_GROUND]
+            elif node.module and node.module.startswith("skosh."):
+                found.append((node.lineno, node.module))
+    return found
+
+
+def test_every_package_has_a_floor() -> None:
+    packages = {package_of(module_of(f)) for f in FILES}
+    assert packages <= FLOORS.keys(), f"say in FLOORS where these live: {sorted(packages - FLOORS.keys())}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: module_of(f))
+def test_imports_go_down(file: Path) -> None:
+    here = package_of(module_of(file))
+    for line, module in imports(ast.parse(file.read_text(encoding="utf-8")), file):
+        there = package_of(module)
+        if there == here:
+            continue
+        up = f"{file.relative_to(SOURCE)}:{line}: {here} (floor {FLOORS[here]}) imports {module} (floor {FLOORS[there]})"
+        assert FLOORS[there] < FLOORS[here], up
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: module_of(f))
+def test_names_in_the_registry_exist(file: Path) -> None:
+    """A lazy ``"skosh.module:Attribute"`` names a module that is there, and an attribute that it defines."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            continue
+        if not re.fullmatch(r"skosh(\.\w+)+:\w+", node.value):
+            continue
+        module, _, attribute = node.value.partition(":")
+        path = SOURCE.joinpath(*module.split("."))
+        found = next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+        assert found is not None, f"{file}:{node.lineno}: there is no module {module}"
+        assert attribute in defined(found), f"{file}:{node.lineno}: {module} defines no {attribute}"
+
+
+def defined(file: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names |= {a.asname or a.name for a in node.names}
+    return names
+
+
+def test_architecture_tells_the_same_floors() -> None:
+    page = (SOURCE.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    told = {
+        package: int(floor)
+        for floor, packages in re.findall(r"^\| (\d+) \| ([^|]+) \|", page, re.MULTILINE)
+        for package in re.findall(r"`(\w+)/`", packages)
+    }
+    built = {p: f for p, f in FLOORS.items() if (SOURCE / "skosh" / p).is_dir() and p != "skosh"}
+    missing = {p: f for p, f in built.items() if told.get(p) != f}
+    assert not missing, f"ARCHITECTURE.md must say that these live on these floors: {missing}"
