@@ -87,7 +87,7 @@ def test_alignment() -> None:
 
 
 def test_constants_take_no_place_and_neither_do_their_views() -> None:
-    g = graph({"w": 999}, [node(View(), "w", "v"), node(Make(), "x v w", "y")], "x", "y", constants="w")
+    g = graph({"w": 999, "v": 999}, [node(View(), "w", "v"), node(Make(), "x v w", "y")], "x", "y", constants="w")
     plan = plan_memory(g)
     assert (set(plan.offset_of), plan.arena_bytes, plan.copies) == ({"x", "y"}, 32, ())
 

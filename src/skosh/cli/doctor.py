@@ -92,18 +92,18 @@ TOOLS = (
     Tool("gcc", "tests under address sanitizer", "apt install gcc libc6-dev", _program("gcc", "--version")),
     Tool(
         "qemu-system-arm",
-        "emulates Cortex-M55 (Helium)",
+        "to come: Cortex-M55 (Helium)",
         "apt install qemu-system-arm",
         _program("qemu-system-arm", "--version"),
     ),
     Tool(
         "arm-none-eabi-gcc",
-        "a second compiler, to compare with",
+        "to come: a second compiler to compare with",
         "apt install gcc-arm-none-eabi",
         _program("arm-none-eabi-gcc", "--version"),
     ),
-    Tool("verilator", "simulates custom instructions", "apt install verilator", _program("verilator", "--version")),
-    Tool("java", "SpinalHDL, to build soft cores", "apt install default-jre-headless", _program("java", "-version")),
+    Tool("verilator", "to come: custom instructions, simulated", "apt install verilator", _program("verilator", "--version")),
+    Tool("java", "to come: other soft cores (SpinalHDL)", "apt install default-jre-headless", _program("java", "-version")),
 )
 
 

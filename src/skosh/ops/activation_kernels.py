@@ -58,6 +58,12 @@ def negative_i32(x: i32) -> i32:
     return wrap(i32, -i64(x))
 
 
+@func
+def negative_i64(x: i64) -> i64:
+    """y = -x, modulo 2^64."""
+    return wrap(i64, u64(0) - wrap(u64, x))
+
+
 @kernel
 def logistic_i16(x: i16[N], table: u16[256], y: i16[N], *, multiplier, half, right):
     """y = 2^15 / (1 + e^-x), between the table's entries by a straight line; x * multiplier is 2^9 to an entry."""

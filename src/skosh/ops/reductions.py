@@ -34,7 +34,7 @@ def reduce_sum(x: T[X], y: T[K0 * K1], *, first, multiplier, shift, zy, lo, hi, 
             p = i * k0 + j * k1 + a * r0
             for b in seq(R1):
                 acc += widen(x[p + b * r1])
-        y[i * K1 + j] = wrap(T, clamp(requantize(acc, multiplier, shift) + zy, lo, hi))
+        y[i * K1 + j] = wrap(T, clamp(requantize(acc, multiplier, shift), lo - zy, hi - zy) + zy)
 
 
 @kernel

@@ -42,7 +42,7 @@ def svdf_time(state: T[B, U * R, M], w: T[U * R, M], bias: i32[U], y: i8[B, U], 
         for f in seq(u * R, u * R + R):
             for m in seq(M):
                 acc += wrap(u32, (widen(state[b, f, m]) - zs) * widen(w[f, m]))
-        y[b, u] = sat(i8, requantize(wrap(i32, acc), multiplier, shift) + zy)
+        y[b, u] = wrap(i8, clamp(requantize(wrap(i32, acc), multiplier, shift), -128 - zy, 127 - zy) + zy)
 
 
 @kernel

@@ -6,8 +6,9 @@ answers: ``Coupling``, who shares whose fate, and ``shrunk``, the operator witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from skosh.optimize.elementwise import ELEMENTWISE
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,25 +119,22 @@ def _by_column(op: Op, x: Tensor) -> bool:
 # ------------------------------------------------------------------------------------------------- the smaller operator
 
 
-def shrunk(op: Op, ins: Sequence[Mask | None], outs: Sequence[Mask]) -> Op:
-    """The operator when only the marked columns of its operands stay (None: an absent or constant input, or no columns)."""
+def shrunk(op: Op, x: Tensor, kept: Mask, outs: Sequence[Mask]) -> Op:
+    """The operator when only the ``kept`` columns of its first input x, and those marked of its outputs, stay."""
     if isinstance(op, (Reshape, BroadcastTo)):
         return replace(op, shape=(*op.shape[:-1], _count(outs[0])))
-    if isinstance(op, Split):
-        at_end = len({m.size for m in outs}) > 1 or ins[0] is None or ins[0].size != outs[0].size
-        return replace(op, sizes=tuple(_count(m) for m in outs)) if at_end else op
+    if isinstance(op, Split) and normal_axis(op.axis, len(x.shape)) == len(x.shape) - 1:
+        return replace(op, sizes=tuple(_count(m) for m in outs))
     if isinstance(op, Slice):
-        assert ins[0] is not None, "a slice of a constant is folded"
-        begin, size = op.begin[-1], _count(outs[0])
-        first = _count(ins[0][:begin])
+        first, size = _count(kept[: op.begin[-1]]), _count(outs[0])
         return replace(
             op, begin=(*op.begin[:-1], first), size=(*op.size[:-1], size), shape=(*op.shape[:-1], size),
             step=(*op.step[:-1], 1),
         )  # fmt: skip
     if isinstance(op, Pad):
         before, after = op.pads[-1]
-        kept = (_count(outs[0][:before]), _count(outs[0][outs[0].size - after :]))
-        return replace(op, pads=(*op.pads[:-1], kept))
+        last = (_count(outs[0][:before]), _count(outs[0][outs[0].size - after :]))
+        return replace(op, pads=(*op.pads[:-1], last))
     return op
 
 
@@ -154,9 +153,6 @@ def cut(tensor: Tensor, axis: int, keep: Mask, name: str) -> Tensor:
     return replace(tensor, name=name, shape=data.shape, quant=quant, data=data)
 
 
-def _picked[T](values: tuple[T, ...], keep: Mask) -> tuple[T, ...]:
+def _picked(values: tuple[_T, ...], keep: Mask) -> tuple[_T, ...]:
     return tuple(v for v, k in zip(values, keep.tolist(), strict=True) if k)
 
-
-Namer = Callable[[Tensor], str]
-Masks = Mapping[str, Mask]

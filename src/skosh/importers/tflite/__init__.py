@@ -5,7 +5,7 @@ A family is ``skosh.importers.tflite.<name>`` with ``CONVERTERS``: TFLite's oper
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -33,7 +33,7 @@ def load(source: str | Path | bytes, name: str | None = None) -> Graph:
     """
     data, file = _bytes_of(source)
     model = read(data, file)
-    state = _module("state")
+    state = _module("state") if model.resources or len(model.subgraphs) > 1 else None
     if state is not None and hasattr(state, "resolve_variables"):
         model = state.resolve_variables(model)
     return to_graph(model, name or (Path(file).stem if isinstance(source, (str, Path)) else "model"))
@@ -53,13 +53,19 @@ def _bytes_of(source: str | Path | bytes) -> tuple[bytes, str]:
         raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
 
 
-@cache
-def converters() -> dict[str, Converter]:
-    """Every family's converters, by TFLite's operator name."""
-    table: dict[str, Converter] = {}
+def converter_for(code: str) -> Converter | None:
+    """The converter of an operator by TFLite's name; families are imported in order, until one has it."""
     for family in FAMILIES:
-        module = _module(family)
-        table.update(module.CONVERTERS if module is not None else {})
+        converter = _converters(family).get(code)
+        if converter is not None:
+            return converter
+    return None
+
+
+@cache
+def _converters(family: str) -> Mapping[str, Converter]:
+    module = _module(family)
+    table: Mapping[str, Converter] = getattr(module, "CONVERTERS", {})
     return table
 
 
@@ -105,7 +111,7 @@ def _model_obstacles(model: Model) -> list[Obstacle]:
 
 
 def _convert(record: Record, model: Model) -> Converted | Obstacle:
-    converter = converters().get(record.code)
+    converter = converter_for(record.code)
     if converter is None:
         return Obstacle(record.loc, f"operator {record.code} is not supported", advice_for(record.code))
     for tensor in (*record.inputs, *record.outputs):

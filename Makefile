@@ -1,0 +1,50 @@
+# skosh: `make` prints what there is. Needs Python 3.11 or newer, and a way to the package index.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.made-from-pyproject
+JOBS   ?= auto
+
+# what tests use besides Python packages: gcc, for the sanitizers
+DEBIAN := gcc libc6-dev make
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test quick check bench debian clean
+
+help:  ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env: $(STAMP)  ## .venv with skosh and all that its extras, tests and checks need
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skosh needs Python 3.11 or newer: make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,test,dev]'
+	@touch $@
+
+demo: env  ## train, compile, emulate, prove, report: skosh-demo/
+	$(BIN)/skosh demo -o skosh-demo
+
+test: env debian  ## all tests; ARGS=... for pytest
+	$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+quick: env  ## the tests that take no longer than a few seconds each
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m 'not slow' $(ARGS)
+
+check: env  ## lint and types
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+
+bench: env  ## every figure that README prints
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+# as root on Debian, install what is missing; elsewhere the tests that need it say so
+debian:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get dpkg >/dev/null && ! dpkg -s $(DEBIAN) >/dev/null 2>&1; then \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $(DEBIAN) >/dev/null; \
+	fi
+
+clean:  ## remove what was made, but for .venv
+	rm -rf skosh-demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
