@@ -26,7 +26,9 @@ def main() -> None:
         "import skosh": ("-c", "import skosh"),
         "skosh --help": ("-m", "skosh.cli", "--help"),
     }.items():
-        print(f"{what}: {seconds(*arguments) - bare:.3f} s more than the bare interpreter's {bare:.3f} s (goal {GOAL} s)")
+        print(
+            f"{what}: {seconds(*arguments) - bare:.3f} s more than the bare interpreter's {bare:.3f} s (goal {GOAL} s)"
+        )
 
 
 if __name__ == "__main__":

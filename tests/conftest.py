@@ -33,6 +33,8 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         assert path.is_file(), f"{path.name} is missing: make it with pytest --update-golden"
-        assert text == path.read_text(encoding="utf-8"), f"{path.name} differs; if that is right: pytest --update-golden"
+        assert text == path.read_text(encoding="utf-8"), (
+            f"{path.name} differs; if that is right: pytest --update-golden"
+        )
 
     return check

@@ -70,7 +70,9 @@ def test_imports_go_down(file: Path) -> None:
         there = package_of(module)
         if there == here:
             continue
-        up = f"{file.relative_to(SOURCE)}:{line}: {here} (floor {FLOORS[here]}) imports {module} (floor {FLOORS[there]})"
+        up = (
+            f"{file.relative_to(SOURCE)}:{line}: {here} (floor {FLOORS[here]}) imports {module} (floor {FLOORS[there]})"
+        )
         assert FLOORS[there] < FLOORS[here], up
 
 

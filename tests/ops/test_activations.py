@@ -165,7 +165,7 @@ def test_int8_functions_that_tflm_lacks(code: str, function: Any) -> None:
     data = model(code, [x], [y], options)
     check(data, runs=1, oracle=False, make_input=every_value)
     exact = function((INT8.astype(float) - 3) * 0.02) / 0.05 - 9
-    assert np.max(np.abs(outputs_of(data, INT8) - np.clip(exact, -128, 127))) <= 0.501
+    assert np.max(np.abs(outputs_of(data, INT8) - np.clip(exact, -128, 127))) <= 0.751  # requantized with two roundings
 
 
 def test_int8_sqrt_truncates() -> None:

@@ -215,7 +215,7 @@ def scratches(draw: st.DrawFn, g: Graph) -> dict[int, tuple[int, ...]]:
     return {k: tuple(draw(sizes)) for k in range(len(g.nodes)) if not g.nodes[k].op.view and draw(st.booleans())}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(st.data())
 def test_tiny_graphs_get_the_least_arena(data: st.DataObject) -> None:
     """align=8 takes the scratch buffers' own alignment out of the comparison."""
@@ -230,7 +230,7 @@ def test_tiny_graphs_get_the_least_arena(data: st.DataObject) -> None:
     assert plan.optimal == (plan.bound_kind == "optimal")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3000, deadline=None)
 @given(st.data())
 def test_all_plans_are_proved(data: st.DataObject) -> None:
     g = data.draw(graphs(14, OPS, states=data.draw(st.booleans())))
@@ -248,7 +248,7 @@ def test_all_plans_are_proved(data: st.DataObject) -> None:
         assert buffer.end <= plan.arena_bytes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(graphs(12, [Make(), Same(), Swap()]))
 def test_lower_bound_is_below_every_plan(g: Graph) -> None:
     """With no work allowed the search gives up at once; what it then claims must still hold."""

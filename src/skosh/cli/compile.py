@@ -29,7 +29,8 @@ def command(
     ] = None,
     max_flash: Annotated[str | None, typer.Option(metavar="SIZE", help="Refuse to need more flash.")] = None,
     stop_after: Annotated[
-        str | None, typer.Option(metavar="STAGE", help="Go no further, and write nothing: load, optimize, plan, lower or emit.")
+        str | None,
+        typer.Option(metavar="STAGE", help="Go no further, and write nothing: load, optimize, plan, lower or emit."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print what the last stage left, as text.")] = False,
     json: Json = False,
@@ -43,11 +44,14 @@ def command(
     if output is None and stop_after is None and not show:
         raise InputError("compile must know where to put the C", hint="-o DIR; or --show to see it only")
     with busy(f"compiling {Path(model).name} for {target}", quiet=json):
-        build = skosh.compile(
-            model, target=target, optimize=optimize, name=name, max_ram=max_ram, max_flash=max_flash
-        )
+        build = skosh.compile(model, target=target, optimize=optimize, name=name, max_ram=max_ram, max_flash=max_flash)
     if show:
-        print(build.compiled.shown[stop_after or STAGES[-1]]())
+        stage = stop_after or STAGES[-1]
+        text = build.compiled.shown[stage]()
+        if stage == "plan":
+            out().print(text)  # its picture has colours
+        else:
+            print(text)
     if output is None or stop_after is not None:
         return
     with busy(f"measuring {build.program.name} on {target}", quiet=json):

@@ -13,9 +13,9 @@ EXAMPLE = "skosh demo -o skosh-demo"
 
 
 def command(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the C and the report go.")] = Path(
-        "skosh-demo"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the C and the report go.")
+    ] = Path("skosh-demo"),
 ) -> None:
     """Train on real handwriting, quantize, compile, run every test image on an emulated Cortex-M4, prove, report."""
     from skosh.apps.digits import run_demo

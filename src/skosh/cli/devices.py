@@ -14,7 +14,9 @@ EXAMPLE = "skosh devices --target cortex-m4"
 
 
 def command(
-    target: Annotated[str | None, typer.Option("--target", "-t", metavar="T", help="Only those with this machine.")] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", "-t", metavar="T", help="Only those with this machine.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Boards that one can buy, and their memories in bytes; --json names the document that says so."""

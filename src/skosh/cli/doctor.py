@@ -83,12 +83,16 @@ def _zig() -> str | None:
 TOOLS = (
     Tool("zig", "the C compiler for every target", "pip install ziglang, or set SKOSH_ZIG", _zig, required=True),
     Tool("numpy", "arrays, the reference meaning", "pip install numpy", _package("numpy"), required=True),
-    Tool("unicorn", "emulates Cortex-M (GPL-2, never linked)", "pip install unicorn", _package("unicorn"), required=True),
+    Tool(
+        "unicorn", "emulates Cortex-M (GPL-2, never linked)", "pip install unicorn", _package("unicorn"), required=True
+    ),
     Tool("capstone", "disassembler of the cycle model", "pip install capstone", _package("capstone"), required=True),
     Tool("ortools", "exact memory plans", "pip install ortools", _package("ortools"), required=True),
     Tool("tflite", "the schema of .tflite files", "pip install tflite flatbuffers", _package("tflite"), required=True),
     Tool("scikit-learn", "skosh demo, its models", "pip install 'skosh[sklearn]'", _package("sklearn", "scikit-learn")),
-    Tool("tflite_micro", "verify --against tflm", "pip install 'skosh[tflm]'", _package("tflite_micro", "tflite-micro")),
+    Tool(
+        "tflite_micro", "verify --against tflm", "pip install 'skosh[tflm]'", _package("tflite_micro", "tflite-micro")
+    ),
     Tool("gcc", "tests under address sanitizer", "apt install gcc libc6-dev", _program("gcc", "--version")),
     Tool(
         "qemu-system-arm",
@@ -102,8 +106,18 @@ TOOLS = (
         "apt install gcc-arm-none-eabi",
         _program("arm-none-eabi-gcc", "--version"),
     ),
-    Tool("verilator", "to come: custom instructions, simulated", "apt install verilator", _program("verilator", "--version")),
-    Tool("java", "to come: other soft cores (SpinalHDL)", "apt install default-jre-headless", _program("java", "-version")),
+    Tool(
+        "verilator",
+        "to come: custom instructions, simulated",
+        "apt install verilator",
+        _program("verilator", "--version"),
+    ),
+    Tool(
+        "java",
+        "to come: other soft cores (SpinalHDL)",
+        "apt install default-jre-headless",
+        _program("java", "-version"),
+    ),
 )
 
 
@@ -140,7 +154,9 @@ def _print(findings: list[Finding], cache: Cache, missing: list[str]) -> None:
         style = None if there else "red" if f.required else "dim"
         row(shown, mark, f.name, f.version or "", f.purpose, "" if there else f.remedy, style=style)
     console = out()
-    console.print(f"skosh {__version__}, Python {platform.python_version()} at {sys.executable}", markup=False, soft_wrap=True)
+    console.print(
+        f"skosh {__version__}, Python {platform.python_version()} at {sys.executable}", markup=False, soft_wrap=True
+    )
     console.print(shown)
     kept = "" if cache.permanent else ", for this process only: no folder can be written; set SKOSH_CACHE"
     console.print(f"cache: {cache.folder}, {number(cache.bytes)} bytes{kept}", markup=False, soft_wrap=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from skosh.ir.graph import Graph, Node, Tensor
+    from skosh.optimize import Figures
 
 EXAMPLE = "skosh inspect kws.tflite"
 
@@ -82,18 +83,17 @@ def _print_obstacles(file: str, found: Sequence[Obstacle]) -> None:
 # ------------------------------------------------------------------------------------------------------------- a graph
 
 
-def weight_bytes(graph: Graph, nodes: Sequence[Node]) -> int:
-    """Bytes of the constants that the nodes read, each counted once."""
-    names = {n for node in nodes for n in node.inputs if n and graph.tensors[n].is_constant}
-    return sum(graph.tensors[n].nbytes for n in names)
+def constant_bytes(graph: Graph, node: Node) -> int:
+    """Bytes of the constants that a node reads."""
+    return sum(graph.tensors[n].nbytes for n in {*node.inputs} if n and graph.tensors[n].is_constant)
 
 
 def description(graph: Graph) -> dict[str, Any]:
     """The graph as plain data: what ``--json`` prints."""
-    from skosh.ir.graph import macs, node_macs
-    from skosh.optimize import optimize_graph
+    from skosh.ir.graph import node_macs
+    from skosh.optimize import figures, optimize_graph
 
-    slim = optimize_graph(graph)
+    as_is, slim = figures(graph), figures(optimize_graph(graph))
     return {
         "name": graph.name,
         "file": graph.loc.file,
@@ -101,17 +101,23 @@ def description(graph: Graph) -> dict[str, Any]:
         "inputs": [_tensor(graph.tensors[n]) for n in graph.inputs],
         "outputs": [_tensor(graph.tensors[n]) for n in graph.outputs],
         "states": [s.name for s in graph.states],
-        "macs": macs(graph),
-        "weights": weight_bytes(graph, graph.nodes),
+        "macs": as_is.macs,
+        "weight_bytes": as_is.weight_bytes,
+        "constant_bytes": as_is.constant_bytes,
         "operators": dict(Counter(node.op.kind for node in graph.nodes)),
-        "optimized": {"layers": len(slim.nodes), "macs": macs(slim), "weights": weight_bytes(slim, slim.nodes)},
+        "optimized": {
+            "layers": slim.nodes,
+            "macs": slim.macs,
+            "weight_bytes": slim.weight_bytes,
+            "constant_bytes": slim.constant_bytes,
+        },
         "layers": [
             {
                 "index": i,
                 "operator": node.op.kind,
                 "name": node.name,
                 "macs": node_macs(graph, node),
-                "weights": weight_bytes(graph, [node]),
+                "constant_bytes": constant_bytes(graph, node),
                 "outputs": [_tensor(graph.tensors[n]) for n in node.outputs],
             }
             for i, node in enumerate(graph.nodes)
@@ -130,25 +136,24 @@ def _tensor(t: Tensor) -> dict[str, Any]:
 
 
 def _print_graph(graph: Graph, file: str) -> None:
-    from skosh.ir.graph import macs
-    from skosh.optimize import optimize_graph
+    from skosh.optimize import figures, optimize_graph
 
+    as_is, slim = figures(graph), figures(optimize_graph(graph))
     console = out()
-    console.print(f"{file}: {len(graph.nodes)} layers, {number(macs(graph))} MACs", style="bold", markup=False)
+    console.print(f"{file}: {as_is.nodes} layers, {number(as_is.macs)} MACs", style="bold", markup=False)
     for what, names in (("input", graph.inputs), ("output", graph.outputs)):
         for n in names:
             console.print(f"{what:6} {n}: {_typed(graph.tensors[n])}", markup=False, soft_wrap=True)
     for s in graph.states:
         console.print(f"state  {s.name}: {_typed(graph.tensors[s.before])}", markup=False, soft_wrap=True)
     console.print(_layers(graph))
-    slim = optimize_graph(graph)
-    weights = weight_bytes(graph, graph.nodes), weight_bytes(slim, slim.nodes)
-    console.print(f"in all: {number(macs(graph))} MACs, {number(weights[0])} bytes of constants")
-    if (len(slim.nodes), macs(slim), weights[1]) != (len(graph.nodes), macs(graph), weights[0]):
-        console.print(
-            f"as skosh computes it, bit for bit the same: {len(slim.nodes)} layers, {number(macs(slim))} MACs, "
-            f"{number(weights[1])} bytes"
-        )
+    console.print(f"in all: {_totals(as_is)}")
+    if slim != as_is:
+        console.print(f"as skosh computes it, bit for bit the same: {_totals(slim)}")
+
+
+def _totals(f: Figures) -> str:
+    return f"{f.nodes} layers, {number(f.macs)} MACs, {number(f.weight_bytes)} bytes of weights, {number(f.constant_bytes)} of constants"
 
 
 def _layers(graph: Graph) -> Table:
@@ -158,7 +163,7 @@ def _layers(graph: Graph) -> Table:
     shown = table("#", "operator", "name", "output", "MACs", "constants", right=numbers)
     for i, node in enumerate(graph.nodes):
         output = ", ".join(_typed(graph.tensors[n]) for n in node.outputs)
-        sizes = number(node_macs(graph, node)), number(weight_bytes(graph, [node]))
+        sizes = number(node_macs(graph, node)), number(constant_bytes(graph, node))
         row(shown, i, node.op.kind, _short(node.name), output, *sizes)
     return shown
 

@@ -22,7 +22,8 @@ EXAMPLE = "skosh profile kws.tflite --target cortex-m4 --target cortex-m0plus"
 def command(
     model: Model,
     target: Annotated[
-        list[str] | None, typer.Option("--target", "-t", metavar="T", help="The machine; may be given again.  [default: cortex-m4]")
+        list[str] | None,
+        typer.Option("--target", "-t", metavar="T", help="The machine; may be given again.  [default: cortex-m4]"),
     ] = None,
     optimize: Optimize = "balanced",
     json: Json = False,

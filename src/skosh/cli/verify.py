@@ -22,7 +22,8 @@ def command(
     model: Model,
     target: Target = "cortex-m4",
     samples: Annotated[
-        str | None, typer.Option(metavar="N|FILE.npy", help="How many random inputs, or a file of inputs.  [default: 20]")
+        str | None,
+        typer.Option(metavar="N|FILE.npy", help="How many random inputs, or a file of inputs.  [default: 20]"),
     ] = None,
     golden: Annotated[
         str | None, typer.Option(metavar="FILE.npz", help='"inputs", and the "outputs" that they must give.')
@@ -51,7 +52,11 @@ def command(
     if json:
         print_json(proof.as_json())
     else:
-        out().print(verdict(proof, f"{build.program.name} on {target}"), markup=False, style="green" if proof.bit_exact else "red")
+        out().print(
+            verdict(proof, f"{build.program.name} on {target}"),
+            markup=False,
+            style="green" if proof.bit_exact else "red",
+        )
     raise typer.Exit(0 if proof.bit_exact else 1)
 
 
@@ -73,4 +78,6 @@ def verdict(proof: Proof, what: str) -> str:
     compared = f"{number(proof.elements)} elements of {proof.samples} samples, against {', '.join(proof.against)}"
     if proof.bit_exact:
         return f"{what}: bit-exact. No difference in {compared}."
-    return f"{what}: not bit-exact. {number(proof.mismatches)} of {compared} differ.\nThe first: {proof.first_difference}."
+    return (
+        f"{what}: not bit-exact. {number(proof.mismatches)} of {compared} differ.\nThe first: {proof.first_difference}."
+    )

@@ -65,6 +65,9 @@ def _text(e: Expr, names: Names) -> tuple[str, int]:
 
 
 def _binary(op: str, a: Expr, b: Expr, dtype: DType, names: Names) -> tuple[str, int]:
+    if op == "min" and isinstance(a, Binary) and a.op == "max":  # clamp(x, lo, hi), as the author wrote it
+        parts = ", ".join(expression(x, names) for x in (a.a, a.b, b))
+        return f"{names.function(f'clamp_{dtype.name}')}({parts})", _ATOM
     if op in ("min", "max"):
         return f"{names.function(f'{op}_{dtype.name}')}({expression(a, names)}, {expression(b, names)})", _ATOM
     if op == "<<" and dtype.kind == "int":  # C leaves a left shift of a negative number undefined

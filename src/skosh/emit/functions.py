@@ -30,10 +30,14 @@ from skosh.ir.kernel import (
 from skosh.ir.simplify import simplify
 
 INDENT = "    "
+WIDTH = 116
 
 BUILTINS = {
     "min_{t}": "static inline {c} {name}({c} a, {c} b)\n{{\n    return a < b ? a : b;\n}}\n",
     "max_{t}": "static inline {c} {name}({c} a, {c} b)\n{{\n    return a > b ? a : b;\n}}\n",
+    "clamp_{t}": (
+        "static inline {c} {name}({c} x, {c} lo, {c} hi)\n{{\n    {c} low = x > lo ? x : lo;\n    return low < hi ? low : hi;\n}}\n"
+    ),
     "bits_of_f32": (
         "static inline int32_t {name}(float x)\n{{\n    int32_t bits;\n    memcpy(&bits, &x, sizeof bits);\n    return bits;\n}}\n"
     ),
@@ -47,16 +51,21 @@ BUILTINS = {
 def builtins_used(thing: Kernel | Function) -> dict[str, str]:
     """The small helpers a body needs beside the language's own functions: name -> C text with {name} free."""
     found: dict[str, str] = {}
+    clamps = {id(e.a) for e in all_exprs(thing.body) if _is_clamp(e) and isinstance(e, Binary)}
     for e in all_exprs(thing.body):
-        if isinstance(e, Binary) and e.op in ("min", "max"):
-            template = BUILTINS[e.op + "_{t}"]
-            found[f"{e.op}_{e.dtype.name}"] = template.replace("{c}", e.dtype.c)
+        if isinstance(e, Binary) and e.op in ("min", "max") and id(e) not in clamps:
+            kind = "clamp" if _is_clamp(e) else e.op
+            found[f"{kind}_{e.dtype.name}"] = BUILTINS[kind + "_{t}"].replace("{c}", e.dtype.c)
         elif isinstance(e, Cast) and e.how == "bits":
             name = "bits_of_f32" if e.dtype.name == "i32" else "f32_of_bits"
             found[name] = BUILTINS[name]
         elif isinstance(e, Unary) and e.op == "sqrt":
             found["sqrtf"] = BUILTINS["sqrtf"]
     return found
+
+
+def _is_clamp(e: Expr) -> bool:
+    return isinstance(e, Binary) and e.op == "min" and isinstance(e.a, Binary) and e.a.op == "max"
 
 
 def function_text(function: Function, spell: Callable[[str], str]) -> str:
@@ -84,7 +93,7 @@ def kernel_text(kernel: Kernel, name: str, spell: Callable[[str], str], *, restr
     return f"{doc}{head}\n{{\n{body_text(kernel.body, names, 1)}}}\n"
 
 
-def wrapped(start: str, parts: list[str], end: str, width: int = 116) -> str:
+def wrapped(start: str, parts: list[str], end: str, width: int = WIDTH) -> str:
     lines, line = [], start
     for i, part in enumerate(parts):
         piece = part + (", " if i + 1 < len(parts) else end)
@@ -113,7 +122,10 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             return f"{pad}{_update(var, value, names)};\n"
         case Store(buffer, index, value):
             at = expression(address(names.params[buffer], index, names.steps), names)
-            return f"{pad}{buffer}[{at}] = {expression(value, names)};\n"
+            line = f"{pad}{buffer}[{at}] = {expression(value, names)};\n"
+            if len(line) > WIDTH:
+                line = f"{pad}{buffer}[{at}] =\n{pad}{INDENT}{expression(value, names)};\n"
+            return line
         case For():
             return _loop(s, names, depth)
         case If(condition, then, other):

@@ -15,12 +15,13 @@ from skosh.ir.graph import Graph
 
 IMPORTERS: registry.Table = {
     "tflite": "skosh.importers.tflite:load",
+    "sklearn": "skosh.importers.sklearn:load",
 }
 
 SUFFIXES = {".tflite": "tflite", ".lite": "tflite"}
 """File name endings, and the importer that reads such files."""
 
-LIBRARIES: dict[str, str] = {}
+LIBRARIES: dict[str, str] = {"sklearn": "sklearn"}
 """First part of the module that defines an object's class, and the importer that takes such objects."""
 
 

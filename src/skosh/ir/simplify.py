@@ -39,13 +39,13 @@ def polynomial(e: Expr) -> dict[Monomial, int]:
     return {(e,): 1}
 
 
-def _order(item: tuple[Monomial, int]) -> tuple[bool, int, list[str]]:
+def _order(item: tuple[Monomial, int]) -> tuple[bool, int, int, list[str]]:
     factors, coefficient = item
-    return coefficient < 0, -len(factors), [_key(f) for f in factors]
+    return coefficient < 0, -len(factors), -abs(coefficient), [_key(f) for f in factors]
 
 
 def from_polynomial(p: Polynomial) -> Expr:
-    """The expression of a sum of products: added terms first, then longest products, the constant last."""
+    """The expression of a sum of products: added terms first, then longest products, then large steps; the constant last."""
     out: Expr | None = None
     for m, c in sorted(p.items(), key=_order):
         size = abs(c)

@@ -218,12 +218,13 @@ def _describe(graph: Graph, node: Node, position: int, count: int) -> str:
     outs = [graph.tensors[n] for n in node.outputs]
     flow = f"{', '.join(map(type_text, ins)) or 'nothing'} -> {', '.join(map(type_text, outs))}"
     quants = [f"{what} {quant_text(t)}" for what, ts in (("input", ins), ("output", outs)) for t in ts if t.quant]
-    lines = [f'layer {position} of {count}: {node.op.kind} "{node.name}", {flow}, from {node.loc}']
+    place = f"{node.loc.file} node {node.loc.index}" if node.loc.index is not None else node.loc.file
+    lines = [f'layer {position} of {count}: {node.op.kind} "{node.name}"', f"{flow}, from {place}"]
     return "\n".join([*lines, *(["; ".join(quants)] if quants else [])])
 
 
 def type_text(t: Tensor) -> str:
-    return f"{t.dtype}[{', '.join(map(str, t.shape))}]"
+    return f"{t.dtype.np}[{', '.join(map(str, t.shape))}]"
 
 
 def quant_text(t: Tensor) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base import arith
+from skosh.base import arith, fixedpoint
 from skosh.base.arith import Ints
 from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.errors import ModelError
@@ -38,8 +38,8 @@ Q3_12, Q0_15 = 2.0**-12, 2.0**-15
 class Lstm(Op):
     """y[b, t] = h after step t. x: [B, T, I], or [T, B, I] where ``time_major``; y: the same with S for I.
 
-    Inputs: x, weights [S, I] and recurrent weights [S, S] of the four gates, biases [S], hidden state, cell state (B * S
-    elements each). Outputs: y, new hidden state, new cell state. Types: float32; int8 with int32 biases; int16 with
+    Inputs: x, weights [S, I] and recurrent weights [S, S] of the four gates, biases [S], hidden state and cell state of
+    B * S elements. Outputs: y, new hidden state, new cell state. Types: float32; int8 with int32 biases; int16 with
     int64 biases, both with int8 weights and int16 cell state. cell_clip: |c| at most, where > 0.
     """
 
@@ -80,7 +80,9 @@ class Lstm(Op):
                 raise ModelError(f'"{t.name}" must have zero point 0, not {t.quant.zero_point}')
         power = log2_of(scale(tensors[STATE]))
         if not -15 - 16 <= power <= 0:
-            raise ModelError(f'the scale of "{tensors[STATE].name}" must be from 2^-31 to 1, not {scale(tensors[STATE])}')
+            raise ModelError(
+                f'the scale of "{tensors[STATE].name}" must be from 2^-31 to 1, not {scale(tensors[STATE])}'
+            )
         for t in tensors[W:HIDDEN]:
             if t.data is None:
                 raise ModelError(f'"{t.name}" must be constant')
@@ -131,14 +133,12 @@ class Lstm(Op):
                 acc = (value.astype(np.int64) - zero(tensors[source])) @ given[weight].astype(np.int64).T + bias
                 total += arith.saturate(rescale(acc, *gate_factor(tensors[source], tensors[weight])), i16)
             total = arith.saturate(total, i16)
-            gates.append(tanh_q15(total * 3) if g == CELL else logistic_q15(total * 3))
+            gates.append(fixedpoint.tanh_int16(total, 3, 0) if g == CELL else fixedpoint.logistic_int16(total, 3, 0))
         forget, add, out = (arith.quantize_multiplier(f) for f in self.factors(tensors))
         kept = arith.saturate(arith.requantize(gates[FORGET] * c.astype(np.int64), *forget), i16)
         added = arith.saturate(arith.requantize(gates[INPUT] * gates[CELL], *add), i16)
-        limit = self.clip(tensors[STATE])
-        cell = np.clip(arith.saturate(kept + added, i16), -limit if limit < i16.max else i16.min, limit)
-        multiplier, right = tanh_scaling(tensors[STATE])
-        squashed = tanh_q15((cell * multiplier + ((1 << right) >> 1)) >> right)
+        cell = np.clip(kept + added, *self.bounds(tensors[STATE]))
+        squashed = fixedpoint.tanh_int16(cell, *tanh_scaling(tensors[STATE]))
         hidden = arith.requantize(squashed * gates[OUTPUT], *out) + zero(tensors[HIDDEN])
         return arith.saturate(hidden, tensors[HIDDEN].dtype).astype(h.dtype), cell.astype(np.int16)
 
@@ -147,11 +147,12 @@ class Lstm(Op):
         c, h = scale(tensors[STATE]), scale(tensors[HIDDEN])
         return Q0_15 * c / c, Q0_15 * Q0_15 / c, Q0_15 * Q0_15 / h
 
-    def clip(self, cell: Tensor) -> int:
-        """The largest |c| as stored; i16.max when there is no limit."""
-        clip = float(np.float32(self.cell_clip))
-        limit = int(min(max(clip / scale(cell), -32768.0), 32767.0))
-        return limit if clip > 0 else i16.max
+    def bounds(self, cell: Tensor) -> tuple[int, int]:
+        """The smallest and the largest c as stored."""
+        if self.cell_clip <= 0:
+            return i16.min, i16.max
+        limit = int(min(float(np.float32(self.cell_clip)) / scale(cell), float(i16.max)))
+        return -limit, limit
 
     # ---------------------------------------------------------------------------------------------------------- calls
 
@@ -171,15 +172,17 @@ class Lstm(Op):
             return (call(lstm_f32, bias=bias, gates=gates, clip=clip, **common),)
         (mf, sf), (ma, sa), (mo, so) = (arith.quantize_multiplier(f) for f in self.factors(tensors))
         multiplier, right = tanh_scaling(tensors[STATE])
-        limit = self.clip(tensors[STATE])
+        low, high = self.bounds(tensors[STATE])
         numbers = {
-            "mf": mf, "sf": sf, "ma": ma, "sa": sa, "mo": mo, "so": so, "low": -limit if limit < i16.max else i16.min,
-            "high": limit, "tanh_multiplier": multiplier, "tanh_half": (1 << right) >> 1, "tanh_right": right,
+            "mf": mf, "sf": sf, "ma": ma, "sa": sa, "mo": mo, "so": so, "low": low, "high": high,
+            "tanh_multiplier": multiplier, "tanh_half": (1 << right) >> 1, "tanh_right": right,
             "zh": zero(tensors[HIDDEN]), "lo": x.dtype.min, "hi": x.dtype.max,
         }  # fmt: skip
-        table = Const(sigmoid_table(), "sigmoid")
+        table = Const(fixedpoint.sigmoid_table().astype(np.uint16), "sigmoid")
         gates = Scratch(GATES * n, i16, "gates")
-        return (call(lstm_integer, T=x.dtype, table=table, gates=gates, **gate_constants(tensors), **numbers, **common),)
+        return (
+            call(lstm_integer, T=x.dtype, table=table, gates=gates, **gate_constants(tensors), **numbers, **common),
+        )
 
 
 def check_shape(t: Tensor, want: tuple[int, ...]) -> None:
@@ -253,9 +256,6 @@ def gate_constants(tensors: Sequence[Tensor]) -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------------------------- logistic and tanh in Q0.15
-
-
 def log2_of(real: float) -> int:
     """The nearest power of two, by TFLM's way in float32."""
     log2 = np.log(np.float32(real)) * (np.float32(1) / np.log(np.float32(2)))
@@ -266,34 +266,3 @@ def tanh_scaling(cell: Tensor) -> tuple[int, int]:
     """(multiplier, right shift) that take c to the table's units: 3 * 2^12 for 1.0, a quarter less than Q3.12."""
     left = log2_of(scale(cell)) + 12
     return (3 << left, 0) if left >= 0 else (3, -left)
-
-
-def logistic_q15(x: Ints) -> Ints:
-    """2^15 / (1 + e^-x) of x in units of 2^-12 / 3, between the table's entries by a straight line."""
-    table = sigmoid_table().astype(np.int64)
-    a = np.abs(x)
-    step = np.minimum(a >> 9, 254)
-    line = (table[step] << 9) + (a & 511) * (table[step + 1] - table[step])
-    line = np.where(a >> 9 >= 255, 0x7FFF << 10, line)
-    return np.where(x >= 0, line + 512, (1 << 25) - line + 511) >> 10
-
-
-def tanh_q15(x: Ints) -> Ints:
-    """2^15 tanh(x) of x in units of 2^-12 / 3: 2 logistic(2 x) - 1."""
-    table = sigmoid_table().astype(np.int64)
-    a = np.abs(x)
-    step = np.minimum(a >> 8, 254)
-    line = (table[step] << 8) + (a & 255) * (table[step + 1] - table[step])
-    line = np.where(a >> 8 >= 255, 0xFFFF << 8, line)
-    return np.where(x >= 0, line - (1 << 23) + 128, -line + (1 << 23) + 127) >> 8
-
-
-_RAISED = (4, 8, 12, 14, 15, 16, 17, 19, 20, 21, 22, 25, 27, 28, 29, 30, 31, 33, 34, 35, 37, 39, 40, 41, 43, 44, 45, 46,
-           49, 50, 54, 62, 63, 64, 66, 82, 86, 93, 100, 103, 112, 116, 135, 255)  # fmt: skip
-
-
-def sigmoid_table() -> Array:
-    """2^16 / (1 + e^(-i / 24)) for i = 0..255 as TFLM has it: rounded, but for some entries that are 1 higher."""
-    table = np.floor(65536 / (1 + np.exp(-np.arange(256) / 24)) + 0.5)
-    table[list(_RAISED)] += 1
-    return table.astype(np.uint16)

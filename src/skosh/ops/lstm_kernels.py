@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from skosh.base.dtypes import i16, i32  # noqa: F401  (read by the kernel language)
+from skosh.base.dtypes import i16, i32
 from skosh.kernels import clamp, func, kernel, par, requantize, sat, seq, widen, wrap
-from skosh.kernels.mathf import tanh  # noqa: F401  (read by the kernel language)
-from skosh.ops.activation_kernels import logistic_f32  # noqa: F401  (read by the kernel language)
+from skosh.kernels.mathf import tanh
+from skosh.ops.activation_kernels import logistic_f32
 
 
 @func
@@ -39,7 +39,7 @@ def lstm_integer(
     *, rescale: function, STEPS, batch_rows, step_rows, mf, sf, ma, sa, mo, so, low, high, tanh_multiplier, tanh_half,
     tanh_right, zh, lo, hi
 ):  # fmt: skip
-    """A sequence through the cells, batch after batch. x and y: row b * batch_rows + t * step_rows is step t of batch b."""
+    """A sequence through the cells. x and y: row b * batch_rows + t * step_rows is step t of batch b."""
     for b in seq(B):
         for t in seq(STEPS):
             row = b * batch_rows + t * step_rows
@@ -62,7 +62,7 @@ def lstm_integer(
             for s1 in par(S):
                 kept = widen(sat(i16, requantize(widen(gates[S + s1]) * widen(cell[b, s1]), mf, sf)))
                 added = widen(sat(i16, requantize(widen(gates[s1]) * widen(gates[2 * S + s1]), ma, sa)))
-                c = clamp(widen(sat(i16, kept + added)), low, high)
+                c = clamp(kept + added, low, high)
                 cell[b, s1] = wrap(i16, c)
                 u = (c * tanh_multiplier + tanh_half) >> tanh_right
                 q = min(size_of(u) >> 8, 254)
@@ -77,7 +77,7 @@ def lstm_f32(
     x: f32[ROWS, I], w: f32[4 * S, I], bias: f32[4 * S], r: f32[4 * S, S], gates: f32[4 * S], hidden: f32[B, S],
     cell: f32[B, S], y: f32[ROWS, S], clip: f32, *, STEPS, batch_rows, step_rows
 ):  # fmt: skip
-    """A sequence through the cells, batch after batch. x and y: row b * batch_rows + t * step_rows is step t of batch b."""
+    """A sequence through the cells. x and y: row b * batch_rows + t * step_rows is step t of batch b."""
     for b in seq(B):
         for t in seq(STEPS):
             row = b * batch_rows + t * step_rows

@@ -1,7 +1,8 @@
 """SVDF: a dense layer split into a filter over features and a filter over time, whose past outputs are its state.
 
-The meaning is TFLite Micro's: micro/kernels/svdf_common.cc. Shapes: x [B, I], feature weights [U * rank, I], time weights
-[U * rank, M], bias [U], state [B, U * rank * M] (the last M results of each feature filter, oldest first), y [B, U].
+The meaning is TFLite Micro's: micro/kernels/svdf_common.cc. Shapes: x [B, I], feature weights [U * rank, I], time
+weights [U * rank, M], bias [U], state [B, U * rank * M] (the last M results of each feature filter, oldest first),
+y [B, U].
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skosh.base import arith
-from skosh.base.dtypes import f32, i8, i16, i32, u32  # noqa: F401  (read by the kernel language)
+from skosh.base.dtypes import f32, i8, i16, i32, u32
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.program import Call, Const, In, Out
@@ -137,7 +138,7 @@ class Svdf(Op):
         return x.shape[0] * (features.size + time.size)
 
     def factors(self, inputs: Operands, y: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
-        """(multiplier, shift) into the state, and from there to y; their real values are float32 products, as in TFLM."""
+        """(multiplier, shift) into the state, and from there to y. The reals are float32 products, as in TFLM."""
         x, features, time, _, state = self.operands(inputs)
         sx, sf, st, ss, sy = self.scales(x, features, time, state, y)
         return arith.quantize_multiplier(float(sx * sf / ss)), arith.quantize_multiplier(float(ss * st / sy))

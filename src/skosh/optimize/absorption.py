@@ -46,7 +46,7 @@ def _of_dense(layer: Linear, r: Range) -> Absorbed:
     units, depth = layer.w.shape
     w, columns = layer.weights.astype(np.int64), layer.x.shape[-1]
     known, value = uniform_columns(Range(r.lo.reshape(-1, depth), r.hi.reshape(-1, depth)))
-    mask = known | ~w.any(axis=0)
+    mask: Mask = np.logical_or(known, ~w.any(axis=0))
     added = np.where(known[:, None], (value - layer.zx)[:, None] * w.T, 0)
     return _masked(mask.reshape(-1, columns).all(axis=0), added.reshape(-1, columns, units).sum(axis=0))
 
@@ -62,10 +62,12 @@ def _of_convolution(layer: Linear, r: Range) -> Absorbed:
     inside = [tap for tap in window.taps(*layer.x.shape[1:3]) if _everywhere(tap.out, layer.y.shape[1:3])]
     if len(inside) < w.shape[1] * w.shape[2]:
         known = known & (value == layer.zx)
-    mask = known | unread
+    mask: Mask = np.logical_or(known, unread)
     added = np.where(known[:, None], (value - layer.zx)[:, None] * sums, 0)
     for c in np.flatnonzero(~mask & r.known.reshape(-1, mask.size).all(axis=0)):
-        part = accumulate(layer, r.lo[..., c : c + 1] - float(layer.zx), w[..., c : c + 1].astype(np.float64))
+        part = accumulate(
+            layer, (r.lo[..., c : c + 1] - layer.zx).astype(np.float64), w[..., c : c + 1].astype(np.float64)
+        )
         part = part.reshape(-1, part.shape[-1])
         if np.all(part == part[0]):
             mask[c], added[c] = True, part[0].astype(np.int64)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from skosh.base.dtypes import i8, i16
-from skosh.ir.graph import Array, Graph, Node, Op, Tensor
+from skosh.ir.graph import Array, Graph, Op, Tensor
 from skosh.ops.common import activation_range, clamp_float
 from skosh.ops.convolution import Conv2D, DepthwiseConv2D, TransposeConv
 from skosh.ops.dense import Dense
@@ -18,6 +18,9 @@ from skosh.optimize.rewrite import outside, renamed
 
 CLAMPING = (Conv2D, DepthwiseConv2D, TransposeConv, Dense, Add, Mul, Div, Pool2D)
 """Operators with an ``activation`` that clamps their output as the last thing they do."""
+
+SUMS = (Conv2D, DepthwiseConv2D, TransposeConv, Dense)
+"""Of these, those whose floats are sums that start at +0.0, and so are never -0.0."""
 
 ACTIVATIONS = ("relu", "relu6", "relu_n1_to_1")
 
@@ -41,7 +44,8 @@ def activation_fusion(graph: Graph) -> Graph:
         x, y = graph.tensors[name], graph.tensors[node.outputs[0]]
         if len(graph.consumers[name]) > 1 or (x.dtype, x.quant) != (y.dtype, y.quant):
             continue
-        activation = next((a for a in ACTIVATIONS if _allowed(before.op, x) and clamps_as(node.op, x, y, a)), None)
+        signed = not isinstance(before.op, SUMS)
+        activation = next((a for a in ACTIVATIONS if _allowed(x) and clamps_as(node.op, x, y, a, signed)), None)
         if activation is not None:
             made = replace(renamed(before, {name: y.name}), op=replace(before.op, activation=activation))
             nodes = tuple(made if n is before else n for n in graph.nodes if n is not node)
@@ -49,15 +53,19 @@ def activation_fusion(graph: Graph) -> Graph:
     return graph
 
 
-def _allowed(op: Op, x: Tensor) -> bool:
+def _allowed(x: Tensor) -> bool:
     """Quantized numbers and floats; what an activation means on plain int32 differs from operator to operator."""
     return x.dtype.is_float or (x.dtype in (i8, i16) and x.quant is not None)
 
 
-def clamps_as(op: Op, x: Tensor, y: Tensor, activation: str) -> bool:
-    """Whether ``op`` from x to y does exactly what the fused activation does to what is already in y's units."""
+def clamps_as(op: Op, x: Tensor, y: Tensor, activation: str, signed_zero: bool = True) -> bool:
+    """Whether ``op`` from x to y does exactly what the fused activation does to what is already in y's units.
+
+    signed_zero: whether a float x can be -0.0.
+    """
     if x.dtype.is_float:
         probes = _special_floats()
+        probes = probes if signed_zero else probes[(probes != 0) | ~np.signbit(probes)]
         clamped = clamp_float(probes, "none")
         return _same_bits(function_of(op, x, y, clamped), clamp_float(probes, activation))
     every = np.arange(x.dtype.min, x.dtype.max + 1).astype(x.dtype.np)
@@ -74,5 +82,3 @@ def _special_floats() -> Array:
 
 def _same_bits(a: Array, b: Array) -> bool:
     return a.dtype == b.dtype and a.tobytes() == b.tobytes()
-
-

@@ -72,13 +72,15 @@ def coupling(op: Op, ins: Sequence[Tensor | None], outs: Sequence[Tensor]) -> Co
         return _linked(Link(0, np.arange(max(c, width)) % c, 0, np.arange(max(c, width)) % width))
     if isinstance(op, Concat) and normal_axis(op.axis, len(x.shape)) == len(x.shape) - 1:
         starts = np.cumsum([0, *(t.shape[-1] for t in present)])
-        return _linked(*(Link(i, np.arange(t.shape[-1]), 0, starts[i] + np.arange(t.shape[-1])) for i, t in enumerate(present)))
+        return _linked(*(Link(i, np.arange(n), 0, starts[i] + np.arange(n)) for i, n in enumerate(np.diff(starts))))
     if isinstance(op, Split) and normal_axis(op.axis, len(x.shape)) == len(x.shape) - 1:
         starts = np.cumsum([0, *op.sizes])
-        return CLOSED if op.drop else _linked(*(Link(0, starts[i] + np.arange(n), i, np.arange(n)) for i, n in enumerate(op.sizes)))
+        pieces = (Link(0, starts[i] + np.arange(n), i, np.arange(n)) for i, n in enumerate(op.sizes))
+        return CLOSED if op.drop else _linked(*pieces)
     if isinstance(op, Slice):
-        contiguous = op.step[-1] == 1 or op.size[-1] == 1
-        return _linked(Link(0, op.begin[-1] + np.arange(width), 0, np.arange(width))) if contiguous and width == op.size[-1] else CLOSED
+        if op.size[-1] != width or (op.step[-1] != 1 and width > 1):
+            return CLOSED
+        return _linked(Link(0, op.begin[-1] + np.arange(width), 0, np.arange(width)))
     if isinstance(op, Pad):
         return _linked(Link(0, np.arange(c), 0, op.pads[-1][0] + np.arange(c)))
     if _by_column(op, x) and all(t.shape[-1] == c for t in outs):
@@ -142,7 +144,7 @@ def _count(mask: Mask) -> int:
     return int(np.count_nonzero(mask))
 
 
-def cut(tensor: Tensor, axis: int, keep: Mask, name: str) -> Tensor:
+def cut(tensor: Tensor, axis: int, keep: Mask) -> Tensor:
     """A constant with the marked indices of ``axis`` only; its scales too, if it has one for each."""
     assert tensor.data is not None, "only constants are cut"
     quant = tensor.quant
@@ -150,9 +152,8 @@ def cut(tensor: Tensor, axis: int, keep: Mask, name: str) -> Tensor:
         zeros = quant.zero_points if len(quant.zero_points) == 1 else _picked(quant.zero_points, keep)
         quant = replace(quant, scales=_picked(quant.scales, keep), zero_points=zeros)
     data = np.ascontiguousarray(np.compress(keep, tensor.data, axis=axis))
-    return replace(tensor, name=name, shape=data.shape, quant=quant, data=data)
+    return replace(tensor, shape=data.shape, quant=quant, data=data)
 
 
 def _picked(values: tuple[_T, ...], keep: Mask) -> tuple[_T, ...]:
     return tuple(v for v, k in zip(values, keep.tolist(), strict=True) if k)
-

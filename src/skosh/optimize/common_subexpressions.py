@@ -40,7 +40,7 @@ def common_subexpressions(graph: Graph) -> Graph:
 
 def _key(graph: Graph, node: Node) -> Any:
     outs = tuple((t.shape, t.dtype, t.quant) for t in graph.required(node.outputs))
-    key = (type(node.op), node.op, node.inputs, outs)
+    key = (type(node.op), node.op, repr(node.op), node.inputs, outs)  # repr: 0.0 is not -0.0
     try:
         hash(key)
     except TypeError:  # an operator with arrays among its attributes

@@ -68,7 +68,10 @@ def _kept_columns(graph: Graph, parts: list[_Part]) -> dict[str, Mask]:
         if t.shape and not t.is_constant
     }
     for part in parts:
-        for names, free in ((part.node.inputs, part.coupling.open_inputs), (part.node.outputs, part.coupling.open_outputs)):
+        for names, free in (
+            (part.node.inputs, part.coupling.open_inputs),
+            (part.node.outputs, part.coupling.open_outputs),
+        ):
             for i, name in enumerate(names):
                 if name in kept and i not in free:
                     kept[name][:] = True
@@ -110,15 +113,64 @@ def _without(graph: Graph, parts: list[_Part], kept: Mapping[str, Mask]) -> Grap
         if all(bool(kept[n].all()) for n in (*node.inputs, *node.outputs) if n in kept):
             nodes.append(node)
             continue
-        made = _layer_constants(part, kept) if part.layer is not None else _other_constants(graph, part, kept)
+        masks = [_input_mask(graph, part, i, kept) for i in range(len(node.inputs))]
+        constants = _layer_constants(part, kept) if part.layer is not None else _linked_constants(graph, part, masks)
         inputs = list(node.inputs)
-        for i, constant in made.items():
-            named = _named(graph.with_(tensors={**tensors}), node, i, constant)
-            tensors[named.name] = named
-            inputs[i : i + 1] = [named.name]
-        gone = {i for i, constant in made.items() if constant.size == 0}
-        outs = [kept[n] for n in node.outputs]
-        first = kept.get(node.inputs[0], np.ones(1, np.bool_))
-        op = shrunk(node.op, graph.tensors[node.inputs[0]], first, outs)
-        nodes.append(replace(node, op=op, inputs=tuple(n for i, n in enumerate(inputs) if i not in gone)))
+        for i, constant in constants.items():
+            name = constant.name if _alone(graph, node, constant.name) else fresh(tensors, constant.name)
+            tensors[name] = replace(constant, name=name)
+            inputs[i : i + 1] = [name]
+        left = tuple(n for n in inputs if not n or tensors[n].size > 0)
+        op = shrunk(node.op, graph.tensors[node.inputs[0]], masks[0], [kept[n] for n in node.outputs])
+        nodes.append(replace(node, op=op, inputs=left))
     return graph.with_(nodes=tuple(nodes), tensors=tensors)
+
+
+def _alone(graph: Graph, node: Node, name: str) -> bool:
+    """Whether only one operand of the node reads the tensor, so that it can change under its name."""
+    return name in graph.tensors and graph.consumers[name] == (node,) and node.inputs.count(name) == 1
+
+
+def _input_mask(graph: Graph, part: _Part, index: int, kept: Mapping[str, Mask]) -> Mask:
+    """Which columns of a node's input stay; of a constant, those whose linked output column stays."""
+    name = part.node.inputs[index]
+    if name in kept:
+        return kept[name]
+    mask = np.ones(graph.tensors[name].shape[-1] if name and graph.tensors[name].shape else 1, np.bool_)
+    for link in part.coupling.links:
+        if link.of == index:
+            mask[link.inputs] &= kept[part.node.outputs[link.to]][link.outputs]
+    return mask
+
+
+def _linked_constants(graph: Graph, part: _Part, masks: list[Mask]) -> dict[int, Tensor]:
+    """The smaller constants of a node that isn't a layer, by input number."""
+    found = {}
+    for i, name in enumerate(part.node.inputs):
+        t = graph.tensors[name] if name else None
+        if t is not None and t.is_constant and not masks[i].all():
+            found[i] = cut(t, len(t.shape) - 1, masks[i])
+    return found
+
+
+def _layer_constants(part: _Part, kept: Mapping[str, Mask]) -> dict[int, Tensor]:
+    """The smaller weights and the new bias of a layer, by input number."""
+    layer = part.layer
+    assert layer is not None, "only layers have weights"
+    x = kept.get(layer.x.name, np.ones(layer.x.shape[-1], np.bool_))
+    y = kept[layer.y.name]
+    if isinstance(layer.op, DepthwiseConv2D):
+        w = cut(layer.w, 3, y)
+    elif isinstance(layer.op, Conv2D):
+        w = cut(layer.w, 0, y) if x.all() else cut(cut(layer.w, 0, y), 3, x)
+    else:
+        w = cut(cut(layer.w, 0, y), 1, np.tile(x, layer.w.shape[1] // x.size))
+    bias = layer.addend
+    if part.absorbed is not None:
+        bias = bias + part.absorbed.added[~x].sum(axis=0)
+    if layer.bias is None and not bias.any():
+        return {1: w}
+    dtype = bias_type(layer)
+    old = layer.bias if layer.bias is not None else Tensor(f"{layer.w.name}_bias", bias.shape, dtype)
+    whole = replace(old, shape=bias.shape, data=bias.astype(dtype.np))
+    return {1: w, 2: cut(whole, 0, y)}

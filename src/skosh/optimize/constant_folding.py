@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from skosh.ir.graph import Array, Graph, Node, Tensor
-from skosh.optimize.rewrite import fresh, outside, replace_node
 from skosh.ops.reshape import Copy
+from skosh.optimize.rewrite import fresh, outside, replace_node
 
 LARGE = 64 << 10
 """Bytes of constants that are worth a multiplication of what is stored ..."""
@@ -43,10 +45,10 @@ def fixed(graph: Graph, node: Node, values: Sequence[Array]) -> Graph:
     known = outside(graph)
     tensors: list[Tensor] = []
     copies: list[Node] = []
-    for name, value in zip(node.outputs, values, strict=True):
-        tensor = graph.tensors[name]
+    for name, array in zip(node.outputs, values, strict=True):
+        tensor, value = graph.tensors[name], np.array(array, order="C")
         if name in known:
-            constant = replace(tensor, name=fresh(graph, f"{name}_value"), data=value)
+            constant = replace(tensor, name=fresh(graph.tensors, f"{name}_value"), data=value)
             copies.append(Node(Copy(), (constant.name,), (name,), node.name, node.loc))
         else:
             constant = replace(tensor, data=value)

@@ -7,9 +7,8 @@ from dataclasses import replace
 from skosh.ir.graph import Array, Op, Tensor
 
 UNARY = frozenset({
-    "relu", "relu6", "relu_n1_to_1", "clamp", "clip", "leaky_relu", "elu", "hard_swish", "logistic", "tanh", "gelu",
-    "abs", "neg", "exp", "log", "sqrt", "rsqrt", "square", "sin", "cos", "ceil", "floor", "round", "sign",
-    "quantize", "requantize", "dequantize", "cast", "logical_not",
+    "relu", "leaky_relu", "elu", "gelu", "hard_swish", "logistic", "tanh", "abs", "neg", "exp", "log", "sqrt", "rsqrt",
+    "square", "sin", "cos", "ceil", "floor", "round", "quantize", "requantize", "dequantize", "cast", "logical_not",
 })  # fmt: skip
 """One input, of the output's shape."""
 

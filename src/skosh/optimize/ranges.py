@@ -110,7 +110,7 @@ def _through(graph: Graph, node: Node, outs: Sequence[Tensor], ranges: Ranges) -
         return _through_layer(layer, ins[0])
     run = _runner(graph, node, outs)
     if isinstance(node.op, NON_DECREASING):
-        return [Range(lo, hi) for lo, hi in zip(run([r and r.lo for r in ins]), run([r and r.hi for r in ins]), strict=True)]
+        return list(map(Range, run(_lows(ins)), run([None if r is None else r.hi for r in ins])))
     if _extreme_at_corners(node, outs[0]):
         corners = [run(c)[0] for c in itertools.product(*((r.lo, r.hi) for r in ins if r is not None))]
         return [Range(np.minimum.reduce(corners), np.maximum.reduce(corners))]
@@ -120,11 +120,15 @@ def _through(graph: Graph, node: Node, outs: Sequence[Tensor], ranges: Ranges) -
         known = np.broadcast_to(_all_known(ins), outs[0].shape)
         if not known.any():
             return None
-        value, free = run([r and r.lo for r in ins])[0], anything(outs[0].shape, outs[0].dtype)
+        value, free = run(_lows(ins))[0], anything(outs[0].shape, outs[0].dtype)
         return [Range(np.where(known, value, free.lo), np.where(known, value, free.hi))]
     if all(r is None or bool(r.known.all()) for r in ins):
-        return [Range(v, v) for v in run([r and r.lo for r in ins])]
+        return [Range(v, v) for v in run(_lows(ins))]
     return None
+
+
+def _lows(ins: Sequence[Range | None]) -> list[Array | None]:
+    return [None if r is None else r.lo for r in ins]
 
 
 def _through_layer(layer: Linear, x: Range | None) -> Sequence[Range] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
 from skosh.ir.graph import Graph, Node, Tensor
@@ -36,8 +36,8 @@ def renamed(node: Node, names: Mapping[str, str]) -> Node:
 def bypass(graph: Graph, node: Node, source: str) -> Graph | None:
     """The graph without ``node``, whose only output equals ``source``; None when both must have memory of their own.
 
-        b = same a; c = f b      ->      c = f a
-        b = same a; output b     ->      b = (what made a); output b
+    b = same a; c = f b      ->      c = f a
+    b = same a; output b     ->      b = (what made a); output b
     """
     (made,) = node.outputs
     if not alike(graph.tensors[made], graph.tensors[source]):
@@ -55,13 +55,15 @@ def bypass(graph: Graph, node: Node, source: str) -> Graph | None:
 
 
 def replace_node(graph: Graph, node: Node, *by: Node, tensors: Iterable[Tensor] = ()) -> Graph:
-    """The graph with other nodes in the place of ``node``; ``tensors`` are added, or take the place of their namesakes."""
+    """The graph with other nodes in the place of ``node``; ``tensors`` are added or take their namesakes' place."""
     nodes = tuple(new for old in graph.nodes for new in (by if old is node else (old,)))
     return graph.with_(nodes=nodes, tensors={**graph.tensors, **{t.name: t for t in tensors}})
 
 
-def fresh(graph: Graph, name: str) -> str:
-    """``name``, or the first of name_2, name_3... that no tensor has."""
-    if name not in graph.tensors:
-        return name
-    return next(f"{name}_{i}" for i in range(2, len(graph.tensors) + 3) if f"{name}_{i}" not in graph.tensors)
+def fresh(names: Container[str], name: str) -> str:
+    """``name``, or the first of name_2, name_3... that isn't among ``names``."""
+    found, count = name, 1
+    while found in names:
+        count += 1
+        found = f"{name}_{count}"
+    return found

@@ -18,9 +18,9 @@ from skosh.plan.storage import Storages, find_storages
 NO_SCRATCH: Mapping[int, tuple[int, ...]] = MappingProxyType({})
 
 # Work done in about a second: counted, not timed, so that a plan doesn't depend on the machine or its load.
-DOWNSETS_A_SECOND = 20_000
-PACKED_ITEMS_A_SECOND = 100_000
-SOLVER_TIME_A_SECOND = 1.0
+DOWNSETS_A_SECOND = 50_000
+PACKED_ITEMS_A_SECOND = 500_000
+SOLVER_TIME_A_SECOND = 0.2
 
 
 def plan_memory(
@@ -60,15 +60,15 @@ def _search(
     graph: Graph, found: Storages, scratch: Scratch, rounding: Rounding, seconds: float
 ) -> tuple[tuple[int, ...], Live, Placement, int, bool]:
     """Order, its items, their places, the bound, and whether the places are proved best for the order."""
-    searched = find_orders(graph, found, scratch, rounding, work=int(0.4 * seconds * DOWNSETS_A_SECOND))
-    tries = int(0.1 * seconds * PACKED_ITEMS_A_SECOND) // (len(found.storages) + 1)
+    searched = find_orders(graph, found, scratch, rounding, work=int(0.3 * seconds * DOWNSETS_A_SECOND))
+    tries = int(0.25 * seconds * PACKED_ITEMS_A_SECOND) // (len(found.storages) + 1)
     best: tuple[Placement, tuple[int, ...], Live] | None = None
-    # the others only when the first ones can't be packed without holes
+    # other orders only when the first ones can't be packed without holes
     for order in chain(searched.orders, other_orders(graph, found, scratch, rounding, searched.peak)):
         live = find_live(graph, found, order, scratch, rounding)
         if best is not None and live.peak >= best[0].peak:
             continue
-        placed = place(live, tries)
+        placed = place(live, tries if best is None else tries // 4)
         if best is None or placed.peak < best[0].peak:
             best = placed, order, live
         if placed.peak == searched.bound:
@@ -77,7 +77,7 @@ def _search(
     placed, order, live = best
     proved = placed.peak == live.peak
     if not proved:
-        placed, proved = place_exactly(live, placed, 0.4 * seconds * SOLVER_TIME_A_SECOND)
+        placed, proved = place_exactly(live, placed, 0.3 * seconds * SOLVER_TIME_A_SECOND)
     return order, live, placed, searched.bound, proved
 
 

@@ -101,16 +101,18 @@ def _pack(items: Sequence[Item], target: int, tries: int) -> tuple[list[int], in
 
 
 def _mend(items: Sequence[Item], order: list[int], offsets: list[int], peak: int, chance: random.Random) -> list[int]:
-    """Another order: an item at the top is placed earlier, or two change places."""
+    """Another order: an item at the top is placed before one of those it has to lie above, or any two change places."""
     trial = list(order)
-    top = [k for k in order if offsets[k] + items[k].size == peak]
-    if chance.random() < 0.7 and top:
-        k = chance.choice(top)
-        at = trial.index(k)
-        trial.insert(chance.randrange(at + 1), trial.pop(at))
-    else:
-        a, b = chance.randrange(len(trial)), chance.randrange(len(trial))
-        trial[a], trial[b] = trial[b], trial[a]
+    if chance.random() < 0.8:
+        high = chance.choice([k for k in order if offsets[k] + items[k].size == peak])
+        at = trial.index(high)
+        first, last = items[high].first, items[high].last
+        rivals = [n for n, k in enumerate(trial[:at]) if items[k].first <= last and first <= items[k].last]
+        if rivals:
+            trial.insert(chance.choice(rivals), trial.pop(at))
+            return trial
+    a, b = chance.randrange(len(trial)), chance.randrange(len(trial))
+    trial[a], trial[b] = trial[b], trial[a]
     return trial
 
 

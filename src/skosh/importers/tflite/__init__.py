@@ -15,6 +15,7 @@ from types import MappingProxyType
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
 from skosh.importers.tflite.advice import advice_for
 from skosh.importers.tflite.reader import Converted, Converter, Model, Record, Subgraph, read
+from skosh.ir.check_graph import check_node, check_order
 from skosh.ir.graph import Graph, Node, State, Tensor
 
 FAMILIES = (
@@ -92,8 +93,8 @@ def to_graph(model: Model, name: str) -> Graph:
     if obstacles:
         raise UnsupportedError(tuple(obstacles), loc=loc)
     graph = _assemble(model, main, converted, name)
-    _check_order(graph)
-    _check_types(graph)
+    check_order(graph)
+    _check_nodes(graph)
     return graph
 
 
@@ -163,52 +164,13 @@ def _state_tensor(main: Subgraph, name: str) -> Tensor:
     return next(t for t in main.tensors if t.name == name)
 
 
-def _check_order(graph: Graph) -> None:
-    """Every tensor is made once, before it is used."""
-    for name in graph.inputs:
-        if graph.tensors[name].is_constant or graph.inputs.count(name) > 1:
-            raise ModelError(f'input "{name}" must be one input, and not constant', loc=graph.loc)
-    known = {t.name for t in graph.constants} | {*graph.inputs} | {s.before for s in graph.states}
-    for node in graph.nodes:
-        for name in node.inputs:
-            if name and name not in known:
-                raise ModelError(
-                    f'its input "{name}" must be made before it is used', loc=node.loc, hint="nodes must be in order"
-                )
-        for name in node.outputs:
-            if name in known:
-                raise ModelError(f'its output "{name}" must be made only once', loc=node.loc)
-            known.add(name)
-    for name in (*graph.outputs, *(s.after for s in graph.states)):
-        if name not in known:
-            raise ModelError(f'output "{name}" must be made by some node', loc=graph.loc)
-
-
-def _check_types(graph: Graph) -> None:
+def _check_nodes(graph: Graph) -> None:
     """Each operator's shape rule accepts its inputs and gives what the file declares; all that don't, at once."""
     obstacles = []
     for node in graph.nodes:
         try:
-            inferred = node.op.infer(graph.operands(node.inputs))
+            check_node(graph, node)
         except ModelError as error:
             obstacles.append(Obstacle(node.loc, error.message, error.hint or "check how the model was converted"))
-            continue
-        declared = graph.required(node.outputs)
-        check_outputs = getattr(node.op, "check_outputs", None)  # what the shape rule can't see: the outputs' scales
-        try:
-            if check_outputs is not None:
-                check_outputs(graph.operands(node.inputs), declared)
-        except ModelError as error:
-            obstacles.append(Obstacle(node.loc, error.message, error.hint or "check how the model was quantized"))
-            continue
-        if len(inferred) != len(declared):
-            raise ModelError(f"{node.op.kind} must have {len(inferred)} outputs, not {len(declared)}", loc=node.loc)
-        for want, tensor in zip(inferred, declared, strict=True):
-            if (want.shape, want.dtype) != (tensor.shape, tensor.dtype):
-                raise ModelError(
-                    f'its output "{tensor.name}" must be {want.dtype}{list(want.shape)} by the inputs of {node.op.kind}, '
-                    f"but the file says {tensor.dtype}{list(tensor.shape)}",
-                    loc=node.loc,
-                )
     if obstacles:
         raise UnsupportedError(tuple(obstacles), loc=graph.loc)

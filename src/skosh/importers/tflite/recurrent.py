@@ -9,7 +9,7 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import activation
 from skosh.importers.tflite.reader import Converted, Converter, Record
-from skosh.ir.graph import State, Tensor
+from skosh.ir.graph import Array, State, Tensor
 from skosh.ops.lstm import Lstm
 from skosh.ops.svdf import Svdf
 
@@ -58,7 +58,7 @@ def with_states(op: Svdf | Lstm, record: Record, kept: Sequence[int], changed: S
     return Converted(op, tuple(kept), more_outputs=tuple(after), states=tuple(states))
 
 
-def blank(t: Tensor) -> np.ndarray:  # type: ignore[type-arg]
+def blank(t: Tensor) -> Array:
     """What TFLite Micro's variables begin with: the zero point for int8, zeros for the others."""
     zero = t.quant.zero_point if t.dtype.name == "i8" and t.quant is not None else 0
     return np.full(t.shape, zero, t.dtype.np)

@@ -1,0 +1,142 @@
+"""What skosh makes of the shared models: bit-exactness, RAM, flash, instructions, compile time, beside the incumbents.
+
+    .venv/bin/python benchmarks/spine.py                    # all tables
+    .venv/bin/python benchmarks/spine.py --models kws ad --only instructions
+
+Reads ../shared/models. Instruction counts are exact and repeat on any machine; TFLM's are those of ../shared/baselines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import skosh
+from skosh.compiled import Build
+from skosh.targets import names
+
+MODELS = ("kws", "ic", "vww", "ad", "micro_speech", "hello_world")
+FOLDER = Path(__file__).resolve().parents[2] / "shared" / "models"
+
+# TFLM 90b983c2 on a Cortex-M4: instructions per Invoke() with reference kernels and with CMSIS-NN; arena; flash with CMSIS-NN
+TFLM = {
+    "kws": (43_040_418, 7_697_253, 22_820, 106_744),
+    "vww": (100_252_012, 24_101_545, 100_708, 386_096),
+    "ic": (107_399_850, 29_863_234, 54_996, 149_108),
+    "ad": (1_952_477, 582_907, 2_580, 304_448),
+    "micro_speech": (9_310_399, 1_495_360, 6_836, 62_380),
+    "hello_world": (5_240, 3_502, 772, 30_176),
+}
+ARENA_BOUND = {"ad": 768, "kws": 16_000, "ic": 49_152, "vww": 55_296}
+FLASH_GOAL = {"kws": 40_000, "ic": 95_000, "vww": 60_000, "ad": 285_000}
+
+
+def build(model: str, target: str, optimize: str) -> Build:
+    return skosh.compile(skosh.load(FOLDER / f"{model}.tflite"), target=target, optimize=optimize)
+
+
+def exactness(models: tuple[str, ...], console: Console) -> None:
+    """Differing elements against the reference and the goldens, all layers and outputs, on every target."""
+    table = Table("model", *names(), title="Differing elements (of elements compared)")
+    for model in models:
+        cells = []
+        for target in names():
+            proof = build(model, target, "balanced").verify(FOLDER / f"{model}.npz")
+            cells.append(f"{proof.mismatches} ({proof.elements:,})")
+        table.add_row(model, *cells)
+    console.print(table)
+
+
+def memory(models: tuple[str, ...], console: Console) -> None:
+    """The arena and the stack with optimize="ram"."""
+    table = Table("model", "arena", "goal", "stack", "plan", "TFLM's arena", title='RAM on cortex-m4, optimize="ram", bytes')
+    for model in models:
+        made = build(model, "cortex-m4", "ram")
+        ram = made.profile().ram
+        goal = f"{ARENA_BOUND[model]:,}" if model in ARENA_BOUND else "-"
+        plan = made.program.plan.bound_kind
+        table.add_row(model, f"{ram.arena:,}", goal, f"{ram.stack:,}", plan, f"{TFLM[model][2]:,}")
+    console.print(table)
+
+
+def flash(models: tuple[str, ...], console: Console) -> None:
+    """Code, startup and constants with optimize="flash"."""
+    table = Table("model", "code", "weights", "all", "goal", "TFLM + CMSIS-NN", title='Flash on cortex-m4, optimize="flash", bytes')
+    for model in models:
+        size = build(model, "cortex-m4", "flash").profile().flash
+        goal = f"{FLASH_GOAL[model]:,}" if model in FLASH_GOAL else "-"
+        table.add_row(model, f"{size.code:,}", f"{size.weights:,}", f"{size.total:,}", goal, f"{TFLM[model][3]:,}")
+    console.print(table)
+
+
+def instructions(models: tuple[str, ...], console: Console) -> None:
+    """Instructions of one inference on a Cortex-M4, portable C."""
+    aims = ("balanced", "speed", "flash", "ram")
+    table = Table(
+        "model", "MACs", *aims, "TFLM reference", "ratio", "TFLM + CMSIS-NN", "ratio",
+        title="Instructions per inference on cortex-m4, portable C99 (ratios: TFLM / best of ours)",
+    )  # fmt: skip
+    for model in models:
+        profiles = [build(model, "cortex-m4", aim).profile() for aim in aims]
+        counts = [p.instructions or 0 for p in profiles]
+        reference, cmsis, *_ = TFLM[model]
+        table.add_row(
+            model, f"{profiles[0].macs:,}", *(f"{c:,}" for c in counts),
+            f"{reference:,}", f"{reference / min(counts):.2f}", f"{cmsis:,}", f"{cmsis / min(counts):.2f}",
+        )  # fmt: skip
+    console.print(table)
+
+
+def compile_time(models: tuple[str, ...], console: Console) -> None:
+    """Seconds from file to C, in a fresh process, and its peak memory."""
+    table = Table("model", "load + compile to C, s", "peak memory, MB", title="The compiler itself (limits: 5 s, 500 MB)")
+    code = (
+        "import sys, time, resource; t = time.perf_counter(); import skosh; from skosh.pipeline import compile_to_c;"
+        "compile_to_c(skosh.load(sys.argv[1])); print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    for model in models:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(FOLDER / f"{model}.tflite")], capture_output=True, text=True, check=True
+        )
+        seconds, kilobytes = done.stdout.split()
+        table.add_row(model, f"{float(seconds):.2f}", f"{int(kilobytes) / 1000:.0f}")
+    console.print(table)
+    runs = []
+    for _ in range(7):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import skosh"], check=True)
+        with_skosh = time.perf_counter() - start
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+        runs.append(with_skosh - (time.perf_counter() - start))
+    console.print(f"import skosh: {sorted(runs)[3]:.3f} s beyond the interpreter's own start (limit 0.3)")
+
+
+TABLES: dict[str, Callable[[tuple[str, ...], Console], None]] = {
+    "exactness": exactness, "memory": memory, "flash": flash, "instructions": instructions, "compile": compile_time,
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
+    parser.add_argument("--only", nargs="+", default=tuple(TABLES), choices=tuple(TABLES))
+    arguments = parser.parse_args()
+    if not FOLDER.is_dir():
+        sys.exit(f"{FOLDER} must hold the shared models")
+    console = Console(width=150)
+    for name in arguments.only:
+        TABLES[name](tuple(arguments.models), console)
+    console.print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Build a Graph one node at a time: each output's shape and type come from the operator's own rule."""
+
+from __future__ import annotations
+
+import hashlib
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from skosh.base.dtypes import f32
+from skosh.base.errors import Loc, ModelError
+from skosh.ir.graph import Array, Graph, Node, Op, Tensor
+
+
+class Builder:
+    """A graph under construction. ``prefix``: put before the names of tensors and nodes, a pipeline's step for example."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.prefix = ""
+        self.tensors: dict[str, Tensor] = {}
+        self.nodes: list[Node] = []
+        self.inputs: list[str] = []
+        self.notes: dict[str, Any] = {}
+
+    def input(self, name: str, shape: tuple[int, ...]) -> str:
+        """A float32 model input."""
+        self.inputs.append(name)
+        return self._add(Tensor(name, shape, f32))
+
+    def constant(self, name: str, values: Any) -> str:
+        """A float32 constant. ModelError when a value is not finite in float32."""
+        with np.errstate(over="ignore"):
+            data: Array = np.asarray(values).astype(np.float32)
+        if not np.isfinite(data).all():
+            raise ModelError(f"{name} must hold finite float32 numbers only", hint="fit the model on finite samples")
+        return self._add(Tensor(self._unused(name), data.shape, f32, data=data))
+
+    def apply(self, op: Op, *inputs: str, name: str) -> str:
+        """A node for ``op``; its output has the node's name."""
+        (type_,) = op.infer([self.tensors[n] for n in inputs])
+        out = self._unused(name)
+        self._add(Tensor(out, type_.shape, type_.dtype))
+        self.nodes.append(Node(op, inputs, (out,), out, Loc(self.file, out, len(self.nodes))))
+        return out
+
+    def graph(self, name: str, output: str) -> Graph:
+        return Graph(
+            name,
+            MappingProxyType(dict(self.tensors)),
+            tuple(self.nodes),
+            tuple(self.inputs),
+            (output,),
+            loc=Loc(self.file),
+            digest=self._digest(),
+            notes=MappingProxyType(dict(self.notes)),
+        )
+
+    def _add(self, tensor: Tensor) -> str:
+        assert tensor.name not in self.tensors, f"two tensors are called {tensor.name}"
+        self.tensors[tensor.name] = tensor
+        return tensor.name
+
+    def _unused(self, name: str) -> str:
+        full = f"{self.prefix}_{name}" if self.prefix else name
+        tries = (full if k == 1 else f"{full}_{k}" for k in range(1, len(self.tensors) + 2))
+        return next(n for n in tries if n not in self.tensors)
+
+    def _digest(self) -> str:
+        """sha256 of what was built: operators, their wiring, and constants."""
+        digest = hashlib.sha256()
+        for node in self.nodes:
+            digest.update(repr((node.op, node.inputs, node.outputs)).encode())
+        for tensor in self.tensors.values():
+            digest.update(repr((tensor.name, tensor.shape)).encode())
+            if tensor.data is not None:
+                digest.update(np.ascontiguousarray(tensor.data).tobytes())
+        return digest.hexdigest()
+
+

@@ -1,0 +1,47 @@
+"""Multi-layer perceptrons: dense layers with an activation between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skosh.base.errors import ModelError
+from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.linear import dense, note_classes, scalar
+from skosh.ir.graph import Op
+from skosh.ops.activations import Logistic, Tanh
+from skosh.ops.functions import Exp
+from skosh.ops.softmax import Softmax
+
+_FUNCTIONS: dict[str, Op] = {"logistic": Logistic(), "tanh": Tanh(), "softmax": Softmax(), "exp": Exp()}
+
+
+def classifier(model: Any, builder: Builder, x: str) -> str:
+    """Softmax over the classes; for two of them the logistic of one score."""
+    if model.n_outputs_ > 1 and model.out_activation_ == "logistic":
+        raise ModelError("each sample must have one label, not several at once", hint="fit one classifier for each label")
+    note_classes(builder, model)
+    return network(model, builder, x)
+
+
+def regressor(model: Any, builder: Builder, x: str) -> str:
+    """As many values as there were targets."""
+    y = network(model, builder, x)
+    return scalar(builder, y) if model.n_outputs_ == 1 else y
+
+
+def network(model: Any, builder: Builder, x: str) -> str:
+    """All layers. coefs_: one [in, out] array a layer; intercepts_: [out]."""
+    last = len(model.coefs_) - 1
+    for i, (weights, bias) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
+        name = "scores" if i == last else f"hidden_{i + 1}"
+        function = model.out_activation_ if i == last else model.activation
+        fused = "relu" if function == "relu" else "none"
+        x = dense(builder, x, np.asarray(weights).T, bias, name, fused)
+        if function in _FUNCTIONS:
+            x = builder.apply(_FUNCTIONS[function], x, name="probabilities" if i == last else f"{name}_{function}")
+    return x
+
+
+CONVERTERS = {"MLPClassifier": classifier, "MLPRegressor": regressor}
