@@ -16,7 +16,9 @@ Generator = np.random.Generator
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 
 
-def activation_tensor(name: str, shape: Sequence[int], dtype: str, rng: Generator, scale: float | None = None) -> TensorSpec:
+def activation_tensor(
+    name: str, shape: Sequence[int], dtype: str, rng: Generator, scale: float | None = None
+) -> TensorSpec:
     """An input or output with a random scale and zero point fit for its type."""
     if dtype == "float32":
         return TensorSpec(name, tuple(shape), dtype)
@@ -24,7 +26,9 @@ def activation_tensor(name: str, shape: Sequence[int], dtype: str, rng: Generato
     return TensorSpec(name, tuple(shape), dtype, float(rng.uniform(0.01, 0.1)) if scale is None else scale, zero)
 
 
-def weights_tensor(name: str, shape: Sequence[int], dtype: str, rng: Generator, axis: int, per_channel: bool) -> TensorSpec:
+def weights_tensor(
+    name: str, shape: Sequence[int], dtype: str, rng: Generator, axis: int, per_channel: bool
+) -> TensorSpec:
     """Constant weights, quantized per channel of ``axis`` or with one scale. dtype: that of the input."""
     shape = tuple(shape)
     if dtype == "float32":

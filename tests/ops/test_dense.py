@@ -35,14 +35,22 @@ def test_batch_matmul_equals_tflm(seed: int, dtype: str) -> None:
     rng = np.random.default_rng(seed)
     m, k, n = (int(v) for v in rng.integers(1, 8, 3))
     adj_x, adj_y = (bool(v) for v in rng.integers(0, 2, 2))
-    batch_a, batch_b = [((), ()), ((2,), (2,)), ((3,), (1,)), ((1,), (3,)), ((2, 3), (2, 3)), ((2, 1), (1, 3)), ((2,), ())][
-        int(rng.integers(0, 7))
-    ]
+    batch_a, batch_b = [
+        ((), ()),
+        ((2,), (2,)),
+        ((3,), (1,)),
+        ((1,), (3,)),
+        ((2, 3), (2, 3)),
+        ((2, 1), (1, 3)),
+        ((2,), ()),
+    ][int(rng.integers(0, 7))]
     a = activation_tensor("a", (*batch_a, *((k, m) if adj_x else (m, k))), dtype, rng)
     b = activation_tensor("b", (*batch_b, *((n, k) if adj_y else (k, n))), dtype, rng)
     scale = 1.0
     if dtype != "float32":
         spread = 73 if dtype == "int8" else 18900
-        scale = float(np.max(a.scales) * np.max(b.scales) * spread**2 * np.sqrt(k) / (spread / 1.5) * rng.uniform(0.5, 2))
+        scale = float(
+            np.max(a.scales) * np.max(b.scales) * spread**2 * np.sqrt(k) / (spread / 1.5) * rng.uniform(0.5, 2)
+        )
     y = activation_tensor("y", (*np.broadcast_shapes(batch_a, batch_b), m, n), dtype, rng, scale)
     check(layer("BATCH_MATMUL", [a, b, y], {"adj_x": adj_x, "adj_y": adj_y}, inputs=[0, 1]), runs=2)

@@ -10,7 +10,11 @@ from tests.ops.one_operator import check
 from tests.support.tflite_writer import TensorSpec
 
 SHAPES = [(1,), (2, 12), (1, 3, 40)]
-OUTPUTS = {("int8", "int8"): (1 / 256, -128), ("int8", "int16"): (1 / 65536, -32768), ("int16", "int16"): (1 / 32768, 0)}
+OUTPUTS = {
+    ("int8", "int8"): (1 / 256, -128),
+    ("int8", "int16"): (1 / 65536, -32768),
+    ("int16", "int16"): (1 / 32768, 0),
+}
 
 
 @pytest.mark.parametrize(("x_type", "y_type"), [*OUTPUTS, ("float32", "float32")])

@@ -47,7 +47,9 @@ def check_against_tflm(
     oracle = Tflm(model, len(graph.outputs))
     rng = np.random.default_rng(seed)
     states = None
-    given = [[make_input(t, rng) for t in graph.required(graph.inputs)] for _ in range(runs)] if inputs is None else inputs
+    given = (
+        [[make_input(t, rng) for t in graph.required(graph.inputs)] for _ in range(runs)] if inputs is None else inputs
+    )
     for values in given:
         run = run_graph(graph, values, states)
         states = run.states

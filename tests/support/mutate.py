@@ -5,7 +5,23 @@ from __future__ import annotations
 import random
 import struct
 
-INTERESTING = (0, 1, 2, 4, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFC)
+INTERESTING = (
+    0,
+    1,
+    2,
+    4,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    0x10000,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    0xFFFFFFFC,
+)
 
 
 def mutate(data: bytes, seed: int) -> bytes:

@@ -153,7 +153,8 @@ def _print_graph(graph: Graph, file: str) -> None:
 
 
 def _totals(f: Figures) -> str:
-    return f"{f.nodes} layers, {number(f.macs)} MACs, {number(f.weight_bytes)} bytes of weights, {number(f.constant_bytes)} of constants"
+    sizes = f"{number(f.weight_bytes)} bytes of weights, {number(f.constant_bytes)} of constants"
+    return f"{f.nodes} layers, {number(f.macs)} MACs, {sizes}"
 
 
 def _layers(graph: Graph) -> Table:

@@ -49,7 +49,8 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
 def bug(error: Exception) -> str:
     """The letter about a fault of ours."""
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return f"{what.rstrip('.')}. This is a bug in skosh, not a fault of yours. Hint: SKOSH_DEBUG=1 shows where; please report it."
+    letter = f"{what.rstrip('.')}. This is a bug in skosh, not a fault of yours."
+    return f"{letter} Hint: SKOSH_DEBUG=1 shows where; please report it."
 
 
 def write(letter: str) -> None:

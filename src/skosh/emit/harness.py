@@ -53,12 +53,25 @@ void (*skosh_layer_done)(int layer, const void *arena);
 
 
 def marker_trace(program: Program, face: Interface, address: int) -> Trace:
-    """Firmware that stores each finished layer's number at ``address``, where the emulator listens."""
+    """Firmware that stores each finished layer's number at ``address``, where the emulator listens.
+
+    The store is in a function of another unit: a call ends a basic block, so that counts by block fall to the right layer.
+    """
     header = f"""#include <stdint.h>
 
-#define {face.macro}_LAYER_DONE(layer, arena) (*(volatile uint32_t *)0x{address:08X}u = (uint32_t)(layer))
+void skosh_mark(int32_t layer);
+
+#define {face.macro}_LAYER_DONE(layer, arena) skosh_mark(layer)
 """
-    return Trace({HOOKS: header}, firmware_harness(program, face), (f'{face.macro}_HOOKS="{HOOKS}"',))
+    harness = f"""{firmware_harness(program, face)}
+void skosh_mark(int32_t layer);
+
+void skosh_mark(int32_t layer)
+{{
+    *(volatile uint32_t *)0x{address:08X}u = (uint32_t)layer;
+}}
+"""
+    return Trace({HOOKS: header}, harness, (f'{face.macro}_HOOKS="{HOOKS}"',))
 
 
 HOOKS = "skosh_hooks.h"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from skosh.base.errors import Loc, ModelError
 from skosh.ir.graph import Graph, Node, State, Tensor
 
@@ -66,8 +68,8 @@ def check_state(graph: Graph, state: State) -> None:
 
 def check_order(graph: Graph) -> None:
     """Each tensor is an input, a constant, a state or the output of one node, and that node comes before its readers."""
-    for name in graph.inputs:
-        alone = graph.inputs.count(name) == 1 and not graph.tensors[name].is_constant
+    for name, count in Counter(graph.inputs).items():
+        alone = count == 1 and not graph.tensors[name].is_constant
         _require(alone, graph.loc, f'"{name}" must be one input, and not constant')
     known = {t.name for t in graph.constants} | {*graph.inputs} | {s.before for s in graph.states}
     for node in graph.nodes:

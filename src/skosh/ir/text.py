@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -72,8 +72,8 @@ def quant_text(quant: Quant) -> str:
 
 def attributes_text(op: Op) -> str:
     """name=value of each attribute of an operator, arrays by their shape."""
-    assert is_dataclass(op), f"{type(op).__name__} must be a dataclass"
-    return ", ".join(f"{f.name}={_attribute(getattr(op, f.name))}" for f in fields(op))
+    attributes: Any = op  # every operator is a dataclass, though its base is not
+    return ", ".join(f"{f.name}={_attribute(getattr(op, f.name))}" for f in fields(attributes))
 
 
 def _operand(graph: Graph, name: str, short: Mapping[str, str]) -> str:

@@ -32,7 +32,7 @@ from skosh.lower.program import (
     Program,
     Routine,
 )
-from skosh.lower.schedules import FIXED, apply_schedule
+from skosh.lower.schedules import FIXED, ONE_ROW, apply_schedule
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def assemble(lowered: Lowered, *, optimize: str, name: str) -> Program:
 
 
 def _group_key(call: Call, optimize: str) -> object:
-    if optimize == "speed":
+    if optimize == "speed" and not (call.kernel.name == ONE_ROW and call.numbers["M"] == 1):
         return (call.kernel, tuple(sorted(call.numbers.items())))
     return (call.kernel, tuple(call.numbers[n] for n in FIXED.get(call.kernel.name, ())))
 

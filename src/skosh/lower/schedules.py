@@ -68,7 +68,7 @@ def matmul(d: Draft) -> None:
     if not single:
         d.tile("m", 2)
     if d.optimize != "flash":
-        d.unroll("k", 4)
+        d.unroll("k", 4 if single else 8)
 
 
 def depthwise(d: Draft) -> None:
@@ -95,6 +95,9 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "depthwise": depthwise,
     "depthwise_rows": depthwise,
 }
+
+ONE_ROW = "matmul"
+"""One row times filters runs once a layer: its copies, specialised for each shape, measured slower than a shared routine."""
 
 FIXED: dict[str, tuple[str, ...]] = {"depthwise": ("KH", "KW", "R"), "depthwise_rows": ("KH", "KW", "R")}
 """Numbers that a kernel's routines are always specialised for, flash or not: a loop unrolled whole needs them."""

@@ -122,7 +122,11 @@ def same_pads(size: int, window: int, stride: int, dilation: int = 1) -> tuple[i
 
 
 def window_pads(
-    padding: str, size: tuple[int, int], window: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int] = (1, 1)
+    padding: str,
+    size: tuple[int, int],
+    window: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
 ) -> tuple[int, int, int, int]:
     """(top, bottom, left, right) of "same" or "valid" padding; all pairs are (height, width)."""
     if padding == "valid":

@@ -34,9 +34,8 @@ from skosh.ops.gemm_calls import conv2d_calls
 from skosh.ops.layer_calls import (
     conv2d_f32_calls,
     conv2d_wide_calls,
-    depthwise_direct_calls,
     depthwise_f32_calls,
-    depthwise_planes_calls,
+    depthwise_wide_calls,
     transpose_conv_calls,
     transpose_conv_f32_calls,
 )
@@ -145,7 +144,8 @@ class DepthwiseConv2D(Op):
         acc = np.zeros(y.shape, xs.dtype)
         for tap in self.window(w).taps(x.shape[1], x.shape[2]):
             window = np.repeat(xs[:, tap.into[0], tap.into[1]], per_channel, axis=3)
-            acc[:, *tap.out] += window * ws[0, tap.row, tap.column]
+            with np.errstate(over="ignore", invalid="ignore"):
+                acc[:, *tap.out] += window * ws[0, tap.row, tap.column]
         return (finished(acc, inputs, y, self.activation),)
 
     def macs(self, inputs: Operands, outputs: Operands) -> int:
@@ -157,13 +157,15 @@ class DepthwiseConv2D(Op):
         x, w = required(inputs, 2, 3)
         if x.dtype == i8:
             return depthwise_calls(inputs, outputs, self.window(w), self.activation)
-        return self.frugal_calls(inputs, outputs)
+        if x.dtype == f32:
+            return depthwise_f32_calls(inputs, outputs, self.window(w), self.activation)
+        return depthwise_wide_calls(inputs, outputs, self.window(w), self.activation)
 
     def frugal_calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         x, w = required(inputs, 2, 3)
-        if x.dtype == f32:
-            return depthwise_f32_calls(inputs, outputs, self.window(w), self.activation)
-        return depthwise_direct_calls(inputs, outputs, self.window(w), self.activation, is_wide(inputs))
+        if x.dtype == i8:
+            return depthwise_calls(inputs, outputs, self.window(w), self.activation, scratch=False)
+        return self.calls(inputs, outputs)
 
 
 @dataclass(frozen=True)
@@ -291,8 +293,9 @@ def operands(x: Tensor, xs: Array, ws: Array) -> tuple[Array, Array]:
 def _add_product(acc: Array, x: Array, w: Array) -> None:
     """acc[..., f] += sum over c of x[..., c] * w[f, c]; float32 in the order of c, one rounding a step."""
     if acc.dtype == np.float32:
-        for c in range(x.shape[-1]):
-            acc += x[..., c, None] * w[:, c]
+        with np.errstate(over="ignore", invalid="ignore"):  # infinities and NaN go their way
+            for c in range(x.shape[-1]):
+                acc += x[..., c, None] * w[:, c]
     else:
         acc += x @ w.T
 

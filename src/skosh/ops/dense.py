@@ -15,6 +15,8 @@ from skosh.base.arith import Ints
 from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.program import Call, In, Out
+from skosh.kernels import call
 from skosh.ops.common import (
     broadcast_shape,
     check_dtype,
@@ -29,8 +31,6 @@ from skosh.ops.common import (
     product_multipliers,
     required,
 )
-from skosh.ir.program import Call, In, Out
-from skosh.kernels import call
 from skosh.ops.convolution import check_weights, check_wide_shift, is_wide, operands
 from skosh.ops.float_kernels import batch_matmul_f32
 from skosh.ops.gemm_calls import matmul_calls
@@ -152,7 +152,14 @@ class BatchMatMul(Op):
         numbers: dict[str, Any] = dict(zip(("B0", "B1", "B2", "M", "N"), sizes, strict=True))
         numbers |= dict(zip(("a0", "a1", "a2", "am", "ak"), a_steps, strict=True))
         numbers |= dict(zip(("b0", "b1", "b2", "bk", "bn"), b_steps, strict=True))
-        numbers |= dict(AN=a.size, BN=b.size, K=_last_two(a.shape, self.transpose_a)[1], a=In(0), b=In(1), y=Out(0))
+        numbers |= {
+            "AN": a.size,
+            "BN": b.size,
+            "K": _last_two(a.shape, self.transpose_a)[1],
+            "a": In(0),
+            "b": In(1),
+            "y": Out(0),
+        }
         if a.dtype == f32:
             return (call(batch_matmul_f32, **numbers),)
         assert a.quant is not None and b.quant is not None, "checked by infer"
@@ -174,9 +181,10 @@ def product(a: Array, b: Array) -> Array:
     """a @ b; float32 in the order of k with one rounding a step, float64 (holding integers) at once."""
     if a.dtype != np.float32:
         return np.asarray(a @ b)
-    acc = np.zeros(np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + (a.shape[-2], b.shape[-1]), np.float32)
-    for k in range(a.shape[-1]):
-        acc += a[..., :, k, None] * b[..., None, k, :]
+    acc = np.zeros((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinities and NaN go their way
+        for k in range(a.shape[-1]):
+            acc += a[..., :, k, None] * b[..., None, k, :]
     return acc
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skosh.base.dtypes import f32, i32, i64  # noqa: F401  (read by the kernel language)
+from skosh.base.dtypes import f32, i32, i64
 from skosh.kernels import clamp, func, requantize, rounding_divide_by_pot, sat, srdhm, wrap
 
 # ------------------------------------------------------------------------------------------------------------ quantized

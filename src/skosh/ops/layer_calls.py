@@ -8,58 +8,30 @@ from typing import Any
 import numpy as np
 
 from skosh.base.arith import Ints
-from skosh.base.dtypes import f32, i8
+from skosh.base.dtypes import f32
 from skosh.ir.graph import Operands, Tensor
-from skosh.ir.program import Call, Const, In, Out, Scratch
+from skosh.ir.program import Call, Const, In, Out
 from skosh.kernels import call
 from skosh.ops.common import activation_range, optional, product_multipliers, required
 from skosh.ops.float_kernels import conv2d_f32, dense_f32, depthwise_f32, transpose_conv_f32
 from skosh.ops.rescaling import bias_of, product_bound, rescaling
 from skosh.ops.windows import Pair, Window
-from skosh.ops.windows_kernels import conv2d_wide, dense_wide, depthwise_direct, depthwise_planes, transpose_conv
+from skosh.ops.windows_kernels import conv2d_wide, dense_wide, depthwise_wide, transpose_conv
 
 
-def depthwise_planes_calls(inputs: Operands, outputs: Operands, window: Window, activation: str) -> tuple[Call, ...]:
-    """int8 depthwise convolution, a padded channel at a time in scratch memory."""
+def depthwise_wide_calls(inputs: Operands, outputs: Operands, window: Window, activation: str) -> tuple[Call, ...]:
+    """int16 depthwise convolution."""
     x, w, y, weights = _layer(inputs, outputs, channels_last=True)
-    assert x.quant is not None, "checked by infer"
-    zero, (down, across) = x.quant.zero_point, y.shape[1:3]
-    folded = bias_of(optional(inputs, 2), len(weights)) - zero * weights.sum(axis=1)
-    scaling = product_multipliers(x, w, y, len(weights))
-    # |folded| plus a bound that counts zx once more: padding makes every product whole, so this is enough
-    numbers = rescaling(y, activation, scaling, folded, np.abs(weights).sum(axis=1) * 128, wide=False)
-    if numbers.pop("A").bits != 32:
-        return depthwise_direct_calls(inputs, outputs, window, activation, wide=False)
-    rows = (down - 1) * window.stride[0] + window.reach[0]
-    columns = (across - 1) * window.stride[1] + window.reach[1]
-    kernel = Const(weights.astype(np.int8), "weight")
-    plane = Scratch(rows * columns, i8, "plane")
+    numbers = _unfolded(inputs, y, weights, activation, wide=True) | {"D": w.shape[3] // x.shape[3]}
     return tuple(
-        call(
-            depthwise_planes, x=source, y=target, w=kernel, plane=plane, PH=rows, PW=columns,
-            D=w.shape[3] // x.shape[3], zx=zero, **_window(x, w, y, window), **numbers,
-        )
+        call(depthwise_wide, x=source, y=target, w=In(1), X=x.dtype, **_window(x, w, y, window), **numbers)
         for source, target in _images(x, y)
-    )  # fmt: skip
+    )
 
 
-def depthwise_direct_calls(
+def conv2d_wide_calls(
     inputs: Operands, outputs: Operands, window: Window, activation: str, wide: bool
 ) -> tuple[Call, ...]:
-    """Integer depthwise convolution without scratch memory."""
-    x, w, y, weights = _layer(inputs, outputs, channels_last=True)
-    assert x.quant is not None, "checked by infer"
-    numbers = _unfolded(inputs, y, weights, activation, wide)
-    return tuple(
-        call(
-            depthwise_direct, x=source, y=target, w=In(1), X=x.dtype, D=w.shape[3] // x.shape[3],
-            zx=x.quant.zero_point, **_window(x, w, y, window), **numbers,
-        )
-        for source, target in _images(x, y)
-    )  # fmt: skip
-
-
-def conv2d_wide_calls(inputs: Operands, outputs: Operands, window: Window, activation: str, wide: bool) -> tuple[Call, ...]:
     """int16 convolution."""
     x, w, y, weights = _layer(inputs, outputs)
     numbers = _unfolded(inputs, y, weights, activation, wide) | _filters(x, w)
@@ -166,11 +138,11 @@ def _unfolded(inputs: Operands, y: Tensor, weights: Ints, activation: str, wide:
 
 def _window(x: Tensor, w: Tensor, y: Tensor, window: Window, channels: str = "C") -> dict[str, int]:
     """The sizes and numbers of a kernel whose window slides over x. channels: what the kernel calls x's."""
-    numbers = dict(
-        H=x.shape[1], W=x.shape[2], C=x.shape[3], KH=window.size[0], KW=window.size[1], OH=y.shape[1], OW=y.shape[2],
-        stride_h=window.stride[0], stride_w=window.stride[1], dilation_h=window.dilation[0], dilation_w=window.dilation[1],
-        top=window.pads[0], left=window.pads[2],
-    )  # fmt: skip
+    numbers = {
+        "H": x.shape[1], "W": x.shape[2], "C": x.shape[3], "OH": y.shape[1], "OW": y.shape[2],
+        "KH": window.size[0], "KW": window.size[1], "stride_h": window.stride[0], "stride_w": window.stride[1],
+        "dilation_h": window.dilation[0], "dilation_w": window.dilation[1], "top": window.pads[0], "left": window.pads[2],
+    }  # fmt: skip
     return numbers if channels == "C" else numbers | {"D": w.shape[3], "N": w.shape[0]}
 
 
@@ -180,10 +152,11 @@ def _filters(x: Tensor, w: Tensor) -> dict[str, int]:
 
 
 def _transposed(x: Tensor, w: Tensor, y: Tensor, stride: Pair, corner: Pair) -> dict[str, int]:
-    return dict(
-        H=x.shape[1], W=x.shape[2], C=x.shape[3], N=w.shape[0], KH=w.shape[1], KW=w.shape[2], OH=y.shape[1], OW=y.shape[2],
-        stride_h=stride[0], stride_w=stride[1], top=corner[0], left=corner[1],
-    )  # fmt: skip
+    return {
+        "H": x.shape[1], "W": x.shape[2], "C": x.shape[3], "OH": y.shape[1], "OW": y.shape[2],
+        "N": w.shape[0], "KH": w.shape[1], "KW": w.shape[2],
+        "stride_h": stride[0], "stride_w": stride[1], "top": corner[0], "left": corner[1],
+    }  # fmt: skip
 
 
 def _float_bias(inputs: Operands, size: int, activation: str) -> dict[str, Any]:

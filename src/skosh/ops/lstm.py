@@ -22,10 +22,11 @@ from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.program import Call, Const, In, Out, Scratch
-from skosh.kernels import call, mathf, requantize, vectorized
+from skosh.kernels import call, mathf, requantize, requantize_bounded, vectorized
 from skosh.ops.activation_kernels import logistic_f32
 from skosh.ops.common import check_dtype, check_rank, required
 from skosh.ops.lstm_kernels import lstm_f32, lstm_integer
+from skosh.ops.requantizing import is_short
 from skosh.ops.rescaling import MAX_WIDE, requantize_wide
 
 GATES = 4  # input, forget, cell, output
@@ -171,10 +172,14 @@ class Lstm(Op):
             bias, gates = Const(stacked(tensors[BIAS:HIDDEN]), "bias"), Scratch(GATES * n, f32, "gates")
             return (call(lstm_f32, bias=bias, gates=gates, clip=clip, **common),)
         (mf, sf), (ma, sa), (mo, so) = (arith.quantize_multiplier(f) for f in self.factors(tensors))
+        short = all(
+            is_short(s, i16.max << 15) for s in (sf, sa, so)
+        )  # no product is -2^15 * -2^15: gates are above -2^15
+        sf, sa, so = (-s if short else s for s in (sf, sa, so))
         multiplier, right = tanh_scaling(tensors[STATE])
         low, high = self.bounds(tensors[STATE])
         numbers = {
-            "mf": mf, "sf": sf, "ma": ma, "sa": sa, "mo": mo, "so": so, "low": low, "high": high,
+            "multiply": requantize_bounded if short else requantize, "mf": mf, "sf": sf, "ma": ma, "sa": sa, "mo": mo, "so": so, "low": low, "high": high,
             "tanh_multiplier": multiplier, "tanh_half": (1 << right) >> 1, "tanh_right": right,
             "zh": zero(tensors[HIDDEN]), "lo": x.dtype.min, "hi": x.dtype.max,
         }  # fmt: skip
@@ -230,6 +235,7 @@ def gate_constants(tensors: Sequence[Tensor]) -> dict[str, Any]:
     wide = tensors[X].dtype == i16
     biases: list[list[Ints]] = [[], []]
     scalings: list[list[tuple[int, int]]] = [[], []]
+    short = True
     for g in range(GATES):
         own = np.asarray(tensors[BIAS + g].data, np.int64)
         for k, (source, weight, bias) in enumerate(((X, W + g, own), (HIDDEN, R + g, 0 * own))):
@@ -239,6 +245,7 @@ def gate_constants(tensors: Sequence[Tensor]) -> dict[str, Any]:
             if reach.max() >= (MAX_WIDE if wide else i32.max):
                 raise ModelError(f'the sums of "{tensors[weight].name}" may overflow', hint="check the biases")
             multiplier, shift = gate_factor(tensors[source], tensors[weight])
+            short &= is_short(shift, int(reach.max()))
             if wide:
                 multiplier = (multiplier + (1 << 15)) >> 16 if multiplier < 0x7FFF0000 else 0x7FFF
                 shift = 15 - shift
@@ -246,13 +253,15 @@ def gate_constants(tensors: Sequence[Tensor]) -> dict[str, Any]:
                     raise ModelError(f'the scale of "{tensors[weight].name}" is out of proportion')
             scalings[k].append((multiplier, shift))
     kind = np.int64 if wide else np.int32
+    pairs = np.array(scalings, np.int32)
+    pairs[:, :, 1] *= -1 if short and not wide else 1
     return {
         "A": i64 if wide else i32,
-        "rescale": requantize_wide if wide else requantize,
+        "rescale": requantize_wide if wide else requantize_bounded if short else requantize,
         "bias": Const(np.concatenate(biases[0]).astype(kind), "bias"),
         "recurrent_bias": Const(np.concatenate(biases[1]).astype(kind), "recurrent_bias"),
-        "scaling": Const(np.array(scalings[0], np.int32), "scaling"),
-        "recurrent_scaling": Const(np.array(scalings[1], np.int32), "recurrent_scaling"),
+        "scaling": Const(pairs[0], "scaling"),
+        "recurrent_scaling": Const(pairs[1], "recurrent_scaling"),
     }
 
 

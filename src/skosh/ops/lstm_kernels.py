@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skosh.base.dtypes import i16, i32
-from skosh.kernels import clamp, func, kernel, par, requantize, sat, seq, widen, wrap
+from skosh.kernels import clamp, func, kernel, par, sat, seq, widen, wrap
 from skosh.kernels.mathf import tanh
 from skosh.ops.activation_kernels import logistic_f32
 
@@ -36,7 +36,7 @@ def tanh_between(x: i32, low: i32, high: i32) -> i32:
 def lstm_integer(
     x: T[ROWS, I], w: i8[4 * S, I], bias: A[4 * S], r: i8[4 * S, S], recurrent_bias: A[4 * S], scaling: i32[4, 2],
     recurrent_scaling: i32[4, 2], table: u16[256], gates: i16[4 * S], hidden: T[B, S], cell: i16[B, S], y: T[ROWS, S],
-    *, rescale: function, STEPS, batch_rows, step_rows, mf, sf, ma, sa, mo, so, low, high, tanh_multiplier, tanh_half,
+    *, rescale: function, multiply: function, STEPS, batch_rows, step_rows, mf, sf, ma, sa, mo, so, low, high, tanh_multiplier, tanh_half,
     tanh_right, zh, lo, hi
 ):  # fmt: skip
     """A sequence through the cells. x and y: row b * batch_rows + t * step_rows is step t of batch b."""
@@ -60,14 +60,14 @@ def lstm_integer(
                     p = min(size_of(v) >> 9, 254)
                     gates[g * S + s] = wrap(i16, logistic_between(v, widen(table[p]), widen(table[p + 1])))
             for s1 in par(S):
-                kept = widen(sat(i16, requantize(widen(gates[S + s1]) * widen(cell[b, s1]), mf, sf)))
-                added = widen(sat(i16, requantize(widen(gates[s1]) * widen(gates[2 * S + s1]), ma, sa)))
+                kept = widen(sat(i16, multiply(widen(gates[S + s1]) * widen(cell[b, s1]), mf, sf)))
+                added = widen(sat(i16, multiply(widen(gates[s1]) * widen(gates[2 * S + s1]), ma, sa)))
                 c = clamp(kept + added, low, high)
                 cell[b, s1] = wrap(i16, c)
                 u = (c * tanh_multiplier + tanh_half) >> tanh_right
                 q = min(size_of(u) >> 8, 254)
                 squashed = tanh_between(u, widen(table[q]), widen(table[q + 1]))
-                h = clamp(requantize(squashed * widen(gates[3 * S + s1]), mo, so), lo - zh, hi - zh) + zh
+                h = clamp(multiply(squashed * widen(gates[3 * S + s1]), mo, so), lo - zh, hi - zh) + zh
                 hidden[b, s1] = wrap(T, h)
                 y[row, s1] = wrap(T, h)
 

@@ -75,10 +75,11 @@ class Pool2D(Op):
         (x,), (y,) = required(inputs, 1), required(outputs, 1)
         lo, hi = activation_range(self.activation, y.quant, y.dtype)
         integers, floats = self.kernels()
-        numbers: dict[str, Any] = dict(
-            H=x.shape[1], W=x.shape[2], C=x.shape[3], OH=y.shape[1], OW=y.shape[2], KH=self.size[0], KW=self.size[1],
-            stride_h=self.stride[0], stride_w=self.stride[1], top=self.pads[0], left=self.pads[2], lo=lo, hi=hi,
-        )  # fmt: skip
+        numbers: dict[str, Any] = {
+            "H": x.shape[1], "W": x.shape[2], "C": x.shape[3], "OH": y.shape[1], "OW": y.shape[2],
+            "KH": self.size[0], "KW": self.size[1], "stride_h": self.stride[0], "stride_w": self.stride[1],
+            "top": self.pads[0], "left": self.pads[2], "lo": lo, "hi": hi,
+        }  # fmt: skip
         if x.dtype != f32:
             numbers["T"] = x.dtype
         kernel, batch = floats if x.dtype == f32 else integers, x.shape[0]
@@ -95,8 +96,9 @@ class Pool2D(Op):
     def summed(self, x: Tensor, y: Tensor, values: Array) -> Array:
         """Sums over each window, in row-major order."""
         acc = np.zeros(y.shape, values.dtype)
-        for tap in self.window.taps(x.shape[1], x.shape[2]):
-            acc[:, *tap.out] += values[:, *tap.into]
+        with np.errstate(over="ignore", invalid="ignore"):
+            for tap in self.window.taps(x.shape[1], x.shape[2]):
+                acc[:, *tap.out] += values[:, *tap.into]
         return acc
 
 
@@ -153,5 +155,7 @@ class L2Pool2D(Pool2D):
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         (x,), (y,) = required(inputs, 1), required(outputs, 1)
         xs = given(values, 0)
-        mean = self.summed(x, y, xs * xs) / self.count(x, y).astype(np.float32)
+        with np.errstate(over="ignore"):
+            squares = xs * xs
+        mean = self.summed(x, y, squares) / self.count(x, y).astype(np.float32)
         return (self.clamped(np.sqrt(mean), y),)

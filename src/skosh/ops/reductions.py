@@ -17,24 +17,27 @@ from skosh.base.dtypes import f32, i8, i16, i32
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.program import Call, In, Out
-from skosh.kernels import call, clamp, kernel, par, requantize, seq, widen, wrap
+from skosh.kernels import call, clamp, kernel, par, seq, widen, wrap
 from skosh.ops.common import FLOAT_MAX, check_dtype, check_quant, required
 from skosh.ops.movement import normal_axis
+from skosh.ops.requantizing import one_rescaling
 
 # ------------------------------------------------------------------------------------------------------------- kernels
 # Each output (i, j) reduces the elements i*k0 + j*k1 + a*r0 + b*r1 of x, in the order of memory.
 
 
 @kernel
-def reduce_sum(x: T[X], y: T[K0 * K1], *, first, multiplier, shift, zy, lo, hi, R0, R1, k0, k1, r0, r1):
-    """y = requantize(first + sum of x) + zy, clamped to [lo, hi]."""
+def reduce_sum(
+    x: T[X], y: T[K0 * K1], *, rescale: function, first, multiplier, shift, zy, lo, hi, R0, R1, k0, k1, r0, r1
+):  # fmt: skip
+    """y = rescale(first + sum of x) + zy, clamped to [lo, hi]."""
     for i, j in par(K0, K1):
         acc = first
         for a in seq(R0):
             p = i * k0 + j * k1 + a * r0
             for b in seq(R1):
                 acc += widen(x[p + b * r1])
-        y[i * K1 + j] = wrap(T, clamp(requantize(acc, multiplier, shift), lo - zy, hi - zy) + zy)
+        y[i * K1 + j] = wrap(T, clamp(rescale(acc, multiplier, shift), lo - zy, hi - zy) + zy)
 
 
 @kernel
@@ -221,12 +224,10 @@ class Sum(Reduce):
         if x.dtype.is_float:
             count = float(self.count(x) if self.mean else 1)
             return tuple(call(reduce_mean_f32, count=count, **loops) for loops in self.loops(x))
-        multiplier, shift = self.factor(x, y)
+        scaling = self.factor(x, y)
         assert y.quant is not None, "checked by factor"
-        numbers = {
-            "first": self.first(x), "multiplier": multiplier, "shift": shift, "zy": y.quant.zero_point,
-            "lo": y.dtype.min, "hi": y.dtype.max,
-        }  # fmt: skip
+        numbers = {"first": self.first(x), "zy": y.quant.zero_point, "lo": y.dtype.min, "hi": y.dtype.max}
+        numbers |= one_rescaling(scaling, self.count(x) << x.dtype.bits)
         return tuple(call(reduce_sum, T=x.dtype, **numbers, **loops) for loops in self.loops(x))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.arith import Ints, quantize_multiplier, requantize, rounding_divide_by_pot, round_half_away, srdhm
+from skosh.base.arith import Ints, quantize_multiplier, requantize, round_half_away, rounding_divide_by_pot, srdhm
 from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
@@ -74,9 +74,9 @@ class Softmax(Op):
         (x,), (y,) = required(inputs, 1), required(outputs, 1)
         xs = given(values, 0)
         if x.dtype == f32:
-            shifted = (xs - _row_max(xs)) * np.float32(self.beta)
-            exps = apply(exp, shifted)
-            return (exps / sum_f32(exps),)
+            with np.errstate(all="ignore"):
+                exps = apply(exp, (xs - _row_max(xs)) * np.float32(self.beta))
+                return (exps / sum_f32(exps),)
         if x.dtype == i16:
             return (self._int16(x, xs),)
         diff = xs.astype(np.int64) - np.max(xs, axis=-1, keepdims=True)
@@ -89,14 +89,14 @@ class Softmax(Op):
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         """int8 exps come from a table where there are many, else from the function."""
         (x,), (y,) = required(inputs, 1), required(outputs, 1)
-        sizes: dict[str, Any] = dict(x=In(0), y=Out(0), N=x.shape[-1], M=x.size // x.shape[-1])
+        sizes: dict[str, Any] = {"x": In(0), "y": Out(0), "N": x.shape[-1], "M": x.size // x.shape[-1]}
         if x.dtype == f32:
             return (call(softmax_f32, lowest=-FLOAT_MAX, beta=float(np.float32(self.beta)), **sizes),)
         if x.dtype == i16:
             multiplier, shift = wide_scaling(x, self.beta)
-            tables = dict(exps=Const(exp_table(), "exp"), reciprocals=Const(reciprocal_table(), "reciprocal"))
+            tables = {"exps": Const(exp_table(), "exp"), "reciprocals": Const(reciprocal_table(), "reciprocal")}
             return (call(softmax_i16, multiplier=multiplier, shift=shift, **tables, **sizes),)
-        sizes |= dict(Y=y.dtype, bits_y=y.dtype.bits, low=y.dtype.min, high=y.dtype.max)
+        sizes |= {"Y": y.dtype, "bits_y": y.dtype.bits, "low": y.dtype.min, "high": y.dtype.max}
         multiplier, shift, diff_min = input_scaling(x, self.beta)
         if y.size >= TABLE_PAYS:
             diffs = np.arange(0, min(255, -diff_min) + 1)
@@ -115,7 +115,7 @@ class Softmax(Op):
         factor = interpolated(np.clip(shifted - (1 << 15) - (1 << 16), i16.min, i16.max), reciprocal_table())
         right = 31 - headroom
         result = (exps * factor + (np.int64(1) << (right - 1))) >> right
-        return np.clip(result, 0, i16.max).astype(np.int16)
+        return np.asarray(np.clip(result, 0, i16.max), dtype=np.int16)
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,9 @@ class LogSoftmax(Op):
         (x,) = required(inputs, 1)
         xs = given(values, 0)
         if x.dtype == f32:
-            shifted = xs - _row_max(xs)
-            return (shifted - apply(log, sum_f32(apply(exp, shifted))),)
+            with np.errstate(all="ignore"):
+                shifted = xs - _row_max(xs)
+                return (shifted - apply(log, sum_f32(apply(exp, shifted))),)
         multiplier, shift, diff_min = input_scaling(x, 1.0)
         diff = xs.astype(np.int64) - np.max(xs, axis=-1, keepdims=True)
         exps, kept = exps_of_diffs(diff, multiplier, shift, diff_min)
@@ -155,7 +156,7 @@ class LogSoftmax(Op):
 
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         (x,) = required(inputs, 1)
-        sizes: dict[str, Any] = dict(x=In(0), y=Out(0), N=x.shape[-1], M=x.size // x.shape[-1])
+        sizes: dict[str, Any] = {"x": In(0), "y": Out(0), "N": x.shape[-1], "M": x.size // x.shape[-1]}
         if x.dtype == f32:
             return (call(log_softmax_f32, lowest=-FLOAT_MAX, **sizes),)
         multiplier, shift, diff_min = input_scaling(x, 1.0)
@@ -254,14 +255,14 @@ def _table(span: float, zero_point: int, function: Callable[[Array], Array]) -> 
     error = round_f32((after + round_f32(value)) / f(2)) - middle
     samples = round_f32(value) - round_f32(error / f(2))
     last = round_f32(function(np.asarray([high], f)) * inverse)
-    return np.clip(np.concatenate([samples, last]), -32768, 32767).astype(np.int16)
+    return np.asarray(np.clip(np.concatenate([samples, last]), -32768, 32767), dtype=np.int16)
 
 
 def interpolated(value: Ints, table: Array) -> Ints:
     """Table lookup of int16 values: 9 bits choose the sample, 7 bits lie between it and the next."""
     wide = table.astype(np.int64)
     index, offset = 256 + (value >> 7), value & 127
-    return wide[index] + (((wide[index + 1] - wide[index]) * offset + 64) >> 7)
+    return np.asarray(wide[index] + (((wide[index + 1] - wide[index]) * offset + 64) >> 7))
 
 
 # ---------------------------------------------------------------------------------------------------------- float32

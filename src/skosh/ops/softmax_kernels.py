@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skosh.base.dtypes import i32, i64  # noqa: F401  (read by the kernel language)
+from skosh.base.dtypes import i32, i64
 from skosh.kernels import clamp, func, kernel, par, requantize, rounding_divide_by_pot, seq, srdhm, widen, wrap
 from skosh.kernels.mathf import exp, log
 from skosh.ops.fixed_point_kernels import exp_on_negative_values, leading_zeros, log_above_one, reciprocal_of_sum

@@ -17,33 +17,38 @@ from skosh.base.dtypes import f32, i8, i16, i32, u32
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import call, clamp, kernel, par, requantize, sat, seq, widen, wrap
+from skosh.kernels import call, clamp, kernel, par, sat, seq, widen, wrap
 from skosh.ops.common import activation_range, check_dtype, check_quant, check_rank, clamp_float, optional, required
+from skosh.ops.requantizing import one_rescaling
 
 # ------------------------------------------------------------------------------------------------------------- kernels
 
 
 @kernel
-def svdf_features(x: i8[B, I], w: i8[F, I], bias: i32[F], state: T[B, F, M], *, multiplier, shift, zs):
-    """Each filter's past moves on by one; its newest element is requantize(bias + x . w) + zs."""
+def svdf_features(
+    x: i8[B, I], w: i8[F, I], bias: i32[F], state: T[B, F, M], *, rescale: function, multiplier, shift, zs
+):  # fmt: skip
+    """Each filter's past moves on by one; its newest element is rescale(bias + x . w) + zs."""
     for b, f in par(B, F):
         acc = bias[f]
         for i in seq(I):
             acc += widen(x[b, i]) * widen(w[f, i])
         for m in seq(M - 1):
             state[b, f, m] = state[b, f, m + 1]
-        state[b, f, M - 1] = wrap(T, widen(sat(T, requantize(acc, multiplier, shift))) + zs)
+        state[b, f, M - 1] = wrap(T, widen(sat(T, rescale(acc, multiplier, shift))) + zs)
 
 
 @kernel
-def svdf_time(state: T[B, U * R, M], w: T[U * R, M], bias: i32[U], y: i8[B, U], *, multiplier, shift, zs, zy):
-    """y[u] = requantize(bias[u] + past . w, over the R filters of u) + zy; sums are modulo 2^32."""
+def svdf_time(
+    state: T[B, U * R, M], w: T[U * R, M], bias: i32[U], y: i8[B, U], *, rescale: function, multiplier, shift, zs, zy
+):  # fmt: skip
+    """y[u] = rescale(bias[u] + past . w, over the R filters of u) + zy; sums are modulo 2^32."""
     for b, u in par(B, U):
         acc = wrap(u32, bias[u])
         for f in seq(u * R, u * R + R):
             for m in seq(M):
                 acc += wrap(u32, (widen(state[b, f, m]) - zs) * widen(w[f, m]))
-        y[b, u] = wrap(i8, clamp(requantize(wrap(i32, acc), multiplier, shift), -128 - zy, 127 - zy) + zy)
+        y[b, u] = wrap(i8, clamp(rescale(wrap(i32, acc), multiplier, shift), -128 - zy, 127 - zy) + zy)
 
 
 @kernel
@@ -149,7 +154,7 @@ class Svdf(Op):
         return tuple(t.quant.zero_point if t.quant is not None else 0 for t in (x, state, y))  # type: ignore[return-value]
 
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
-        x, features, time, _, state = self.operands(inputs)
+        x, _, time, _, state = self.operands(inputs)
         y, _ = required(outputs, 2)
         past = np.asarray(values[4]).reshape(x.shape[0], *time.shape)
         bias = np.zeros(y.shape[1], y.dtype.np) if len(values) < 4 or values[3] is None else np.asarray(values[3])
@@ -188,22 +193,25 @@ class Svdf(Op):
                 call(svdf_time_f32, w=In(2), bias=bias_buffer, y=Out(0), U=u, R=self.rank, lo=lo, hi=hi, **past),
             )
         zx, zs, zy = self.zeros(inputs, y)
-        (m1, s1), (m2, s2) = self.factors(inputs, y)
-        folded = -zx * constant_sums(features)
+        into, out = self.factors(inputs, y)
+        folded = -zx * rows_of(features).sum(axis=1)
+        most_features = int(np.abs(rows_of(features)).sum(axis=1).max()) << x.dtype.bits
+        most_bias = 0 if bias is None else int(np.abs(rows_of(bias)).max())
+        most_time = self.rank * int(np.abs(rows_of(time)).sum(axis=1).max()) << state.dtype.bits
         return (
             call(
                 svdf_features, x=In(0), w=In(1), bias=Const(folded.astype(np.int32), "feature_bias"), T=state.dtype,
-                I=i, F=f, multiplier=m1, shift=s1, zs=zs, **past,
+                I=i, F=f, zs=zs, **one_rescaling(into, most_features), **past,
             ),
             call(
-                svdf_time, w=In(2), bias=bias_buffer, y=Out(0), T=state.dtype, U=u, R=self.rank, multiplier=m2,
-                shift=s2, zs=zs, zy=zy, **past,
+                svdf_time, w=In(2), bias=bias_buffer, y=Out(0), T=state.dtype, U=u, R=self.rank, zs=zs,
+                zy=zy, **one_rescaling(out, most_time + most_bias), **past,
             ),
         )  # fmt: skip
 
 
-def constant_sums(weights: Tensor) -> Array:
-    """Sum of each row of constant weights, in int64."""
+def rows_of(weights: Tensor) -> Array:
+    """Constant weights as int64."""
     if weights.data is None:
         raise ModelError(f'"{weights.name}" must be constant')
-    return np.asarray(weights.data.astype(np.int64).sum(axis=1))
+    return weights.data.astype(np.int64)

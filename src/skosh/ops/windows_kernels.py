@@ -1,7 +1,7 @@
-"""Integer convolutions in the kernel language, for any width: X is int8 or int16, A the accumulator's type.
+"""Integer layers in the kernel language that ``gemm`` and ``depthwise`` don't cover: int16 inputs, transposed convolution.
 
-One image [H, W, C] at a time. Windows are cut to the rows and columns inside the input, so no product is wasted on padding;
-``depthwise_planes`` copies each channel with its padding instead, which makes the inner loop short and contiguous.
+X is the input's type, A the accumulator's. One image [H, W, C] at a time; windows are cut to the rows and columns inside
+the input, so no product is wasted on padding.
 """
 
 from __future__ import annotations
@@ -10,39 +10,12 @@ from skosh.kernels import clamp, kernel, par, seq, widen, wrap
 
 
 @kernel
-def depthwise_planes(
-    x: i8[H, W, C], w: i8[C * D, KH, KW], bias: i32[C * D], multiplier: i32[(C * D - 1) * P + 1],
-    right: i8[(C * D - 1) * P + 1], y: i8[OH, OW, C * D], plane: i8[PH, PW],
-    *, rescale: function, P, stride_h, stride_w, dilation_h, dilation_w, top, left, zx, zy, lo, hi
-):  # fmt: skip
-    """Depthwise convolution: each channel is copied to ``plane``, padded with zx, and meets its D filters there.
-
-    PH, PW: the rows and columns that windows reach. The bias has taken -zx * sum of w.
-    """
-    for i, j in par(PH, PW):
-        plane[i, j] = wrap(i8, zx)
-    for c in seq(C):
-        for row in par(min(H, PH - top)):
-            for column in par(min(W, PW - left)):
-                plane[row + top, column + left] = x[row, column, c]
-        for f in par(c * D, c * D + D):
-            for oh in par(OH):
-                for ow in par(OW):
-                    acc = bias[f]
-                    for kh in seq(KH):
-                        for kw in seq(KW):
-                            element = plane[oh * stride_h + kh * dilation_h, ow * stride_w + kw * dilation_w]
-                            acc += widen(element) * widen(w[f, kh, kw])
-                    y[oh, ow, f] = wrap(i8, clamp(rescale(acc, multiplier[f * P], widen(right[f * P])) + zy, lo, hi))
-
-
-@kernel
-def depthwise_direct(
+def depthwise_wide(
     x: X[H, W, C], w: i8[KH, KW, C * D], bias: A[C * D], multiplier: i32[(C * D - 1) * P + 1],
     right: i8[(C * D - 1) * P + 1], y: X[OH, OW, C * D],
-    *, rescale: function, P, D, stride_h, stride_w, dilation_h, dilation_w, top, left, zx, zy, lo, hi
+    *, rescale: function, P, D, stride_h, stride_w, dilation_h, dilation_w, top, left, zy, lo, hi
 ):  # fmt: skip
-    """Depthwise convolution without scratch memory. The bias is the layer's own."""
+    """Depthwise convolution of inputs with zero point 0."""
     for oh in par(OH):
         row = oh * stride_h - top
         kh0 = max((dilation_h - 1 - row) // dilation_h, 0)
@@ -56,7 +29,7 @@ def depthwise_direct(
                     acc = bias[f]
                     for kh in seq(kh0, kh1):
                         for kw in seq(kw0, kw1):
-                            element = A(x[row + kh * dilation_h, column + kw * dilation_w, c]) - A(zx)
+                            element = A(x[row + kh * dilation_h, column + kw * dilation_w, c])
                             acc += element * A(w[kh, kw, f])
                     y[oh, ow, f] = wrap(X, clamp(rescale(acc, multiplier[f * P], widen(right[f * P])) + zy, lo, hi))
 

@@ -44,8 +44,14 @@ class Problem:
             self.heirs.append([(x, y, self.size[y]) for x, y in dict.fromkeys(pairs)])
         unread = (s and not r and not t for s, r, t in zip(self.starts, self.readers, self.stays, strict=True))
         whole = sum(size for size, starts in zip(self.size, self.starts, strict=True) if starts)
-        self.begin = whole  # inputs that nobody reads count before the first node only
-        self.live = whole - sum(size for size, alone in zip(self.size, unread, strict=True) if alone)
+        waste = sum(size for size, alone in zip(self.size, unread, strict=True) if alone)
+        self.begin, self.live = whole, whole - waste
+        self.waste = 0 if self._view_first() else waste  # inputs that nobody reads are there during the first step only
+
+    def _view_first(self) -> bool:
+        """Whether the first step can be a view, which needs nothing."""
+        graph = self.graph
+        return any(not graph.producer.keys() & set(graph.nodes[i].inputs) for i in self.found.idle)
 
     def _predecessors(self) -> list[int]:
         """Working nodes that must come before each; views pass on what their input needs."""
@@ -93,7 +99,7 @@ class Problem:
         now = done | 1 << v
         dead = [k for k in self.uses[v] if not self.readers[k] & ~now]
         after = live + self.kept[v] - sum(self.size[k] for k in dead)
-        need = live + self.made[v] + self.extra[v]
+        need = live + self.made[v] + self.extra[v] + (0 if done else self.waste)
         if self.heirs[v] and dead:
             need -= matching([e for e in self.heirs[v] if e[0] in dead])[0]
         return need, after
@@ -159,7 +165,7 @@ class Problem:
     def with_idle(self, order: tuple[int, ...]) -> tuple[int, ...]:
         """Node indices with the idle views put in, each as soon as its input is there."""
         graph = self.graph
-        if order == tuple(range(len(order))):
+        if order == self.own_order():
             return tuple(range(len(graph.nodes)))
         out = []
         needs = {i: {n for n in graph.nodes[i].inputs if n in graph.producer} for i in sorted(self.found.idle)}

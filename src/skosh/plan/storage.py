@@ -218,7 +218,9 @@ class _Sharing:
         found = []
         for old, new in self.next.items():
             writer = self.producer[new]
-            if old in self.producer and self.producer[old] != writer:
+            if self.producer.get(old) == writer:
+                raise _Conflict(self.pinned(new), f'"{old}" and "{new}" have one place, and one node writes both')
+            if old in self.producer:
                 found.append((self.producer[old], writer, old, new))
             for name in self.members[old]:
                 for reader in self.readers[name]:

@@ -40,7 +40,8 @@ def network(model: Any, builder: Builder, x: str) -> str:
         fused = "relu" if function == "relu" else "none"
         x = dense(builder, x, np.asarray(weights).T, bias, name, fused)
         if function in _FUNCTIONS:
-            x = builder.apply(_FUNCTIONS[function], x, name="probabilities" if i == last else f"{name}_{function}")
+            named = "probabilities" if function in ("softmax", "logistic") and i == last else f"{name}_{function}"
+            x = builder.apply(_FUNCTIONS[function], x, name=named)
     return x
 
 

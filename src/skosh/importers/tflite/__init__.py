@@ -48,7 +48,9 @@ def _bytes_of(source: str | Path | bytes) -> tuple[bytes, str]:
     try:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
-            raise ModelError(f"it must not be larger than {MAX_FILE_BYTES >> 20} MiB, but has {size >> 20}", loc=path.name)
+            raise ModelError(
+                f"it must not be larger than {MAX_FILE_BYTES >> 20} MiB, but has {size >> 20}", loc=path.name
+            )
         return path.read_bytes(), path.name
     except OSError as error:
         raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
@@ -84,8 +86,9 @@ def to_graph(model: Model, name: str) -> Graph:
     loc = Loc(model.file)
     obstacles = _model_obstacles(model)
     converted: list[Converted] = []
+    known = frozenset(t.name for t in main.inputs)
     for record in main.records:
-        found = _convert(record, model)
+        found = _convert(record, model, known)
         if isinstance(found, Obstacle):
             obstacles.append(found)
         else:
@@ -111,12 +114,13 @@ def _model_obstacles(model: Model) -> list[Obstacle]:
     return found
 
 
-def _convert(record: Record, model: Model) -> Converted | Obstacle:
+def _convert(record: Record, model: Model, known: frozenset[str]) -> Converted | Obstacle:
+    """known: tensors whose problems are told elsewhere."""
     converter = converter_for(record.code)
     if converter is None:
         return Obstacle(record.loc, f"operator {record.code} is not supported", advice_for(record.code))
     for tensor in (*record.inputs, *record.outputs):
-        if tensor is not None and tensor.name in model.problems and tensor not in model.subgraphs[0].inputs:
+        if tensor is not None and tensor.name in model.problems and tensor.name not in known:
             problem, advice = model.problems[tensor.name]
             return Obstacle(record.loc, f'tensor "{tensor.name}" of {record.code} {problem}', advice)
     try:

@@ -215,7 +215,12 @@ class _Reader:
     # ------------------------------------------------------------------------------------------------------- operators
 
     def record(
-        self, table: Any, index: int, tensors: Sequence[Tensor], codes: Sequence[tuple[str, int]], variables: frozenset[str]
+        self,
+        table: Any,
+        index: int,
+        tensors: Sequence[Tensor],
+        codes: Sequence[tuple[str, int]],
+        variables: frozenset[str],
     ) -> Record:
         self.budget.spend(Budget.TABLE)
         loc = Loc(self.file, index=index)
@@ -292,7 +297,10 @@ class _Reader:
         """The name, or one made from it when it is taken."""
         candidate, count = name, 1
         while candidate in self.names:
-            candidate, count = f"{name}_{len(self.names)}" if count == 1 else f"{name}_{len(self.names)}_{count}", count + 1
+            candidate, count = (
+                f"{name}_{len(self.names)}" if count == 1 else f"{name}_{len(self.names)}_{count}",
+                count + 1,
+            )
         self.names.add(candidate)
         return candidate
 
@@ -340,7 +348,9 @@ class _Reader:
             raise ModelError(f"it has {scales.size} scales but {zeros.size} zero points", loc=loc)
         axis = int(table.QuantizedDimension()) if scales.size > 1 else None
         if axis is not None and (not 0 <= axis < len(shape) or shape[axis] != scales.size):
-            raise ModelError(f"it must have 1 scale or one for each index of axis {axis} of {shape}, not {scales.size}", loc=loc)
+            raise ModelError(
+                f"it must have 1 scale or one for each index of axis {axis} of {shape}, not {scales.size}", loc=loc
+            )
         bad = ~(np.isfinite(scales) & (scales > 0))
         if np.any(bad):
             channel = int(np.argmax(bad))

@@ -1,10 +1,10 @@
-"""Resource variables become States: VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE and CALL_ONCE are resolved before conversion.
+"""Resource variables become States: VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE, CALL_ONCE go before conversion.
 
     CALL_ONCE(init: v = 0); h = READ(v); y = ADD(x, h); ASSIGN(v, y)
     ->  State(before=v, after=v_next, initial=0); h = RESHAPE(v); y = ADD(x, h); v_next = RESHAPE(y)
 
-The reshapes are views: they cost nothing, and let memory planning copy where a value must outlive the change. A variable
-that is never assigned but initialised is a constant, and takes part in the graph as one.
+The reshapes are views: they cost nothing, and let memory planning copy where a value must outlive the change. A
+variable that is initialised but never assigned is a constant, and takes part in the graph as one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from skosh.base.dtypes import i8, i32
 from skosh.base.errors import Loc, ModelError
-from skosh.importers.tflite.reader import Converter, Model, Record, Subgraph
+from skosh.importers.tflite.reader import Converter, Model, Record
 from skosh.ir.graph import Array, State, Tensor
 
 CODES = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
@@ -30,8 +30,6 @@ class Variable:
 
     before: Tensor
     now: Tensor
-    assigned: bool = False
-    used: bool = False
 
 
 @dataclass
@@ -95,7 +93,7 @@ def key_of(record: Record) -> tuple[str, str]:
     return container.decode("utf-8", "replace"), name.decode("utf-8", "replace")
 
 
-# ------------------------------------------------------------------------------------------------------- record by record
+# --------------------------------------------------------------------------------------------------- record by record
 
 
 def step(work: Work, record: Record, assigned: set[tuple[str, str]]) -> None:
@@ -110,7 +108,7 @@ def step(work: Work, record: Record, assigned: set[tuple[str, str]]) -> None:
         case "ASSIGN_VARIABLE":
             value = record.input(1)
             variable = variable_of(work, record, value)
-            variable.now, variable.assigned = value, True
+            variable.now = value
         case _:
             work.records.append(record)
 
@@ -150,8 +148,7 @@ def variable_of(work: Work, record: Record, like: Tensor) -> Variable:
     """The variable of a read or an assignment; ``like`` tells its shape and type when it is new."""
     key = work.handles[record.input(0).name]
     if key not in work.variables:
-        data = None
-        before = Tensor(unique(work, key[1] or "variable"), like.shape, like.dtype, like.quant, data)
+        before = Tensor(unique(work, key[1] or "variable"), like.shape, like.dtype, like.quant)
         work.made.append(before)
         work.variables[key] = Variable(before, before)
     variable = work.variables[key]

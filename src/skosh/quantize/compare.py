@@ -1,0 +1,75 @@
+"""What quantization cost: every layer of the int8 graph beside the float one, on the same samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skosh.base.dtypes import i8
+from skosh.ir.graph import Array, Graph
+from skosh.quantize.affine import dequantized, quantized
+from skosh.quantize.batch import Values, runs
+from skosh.quantize.calibrate import as_samples
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """The difference of a layer's output from the float graph's. worst, typical: largest and root mean square, in steps
+    of the output's scale; noise_db: signal over noise of the values."""
+
+    layer: str
+    kind: str
+    worst: float
+    typical: float
+    noise_db: float
+
+
+def compare_layers(floats: Graph, integers: Graph, samples: Any) -> tuple[LayerError, ...]:
+    """A LayerError for each int8 layer that both graphs have, in the order of execution.
+
+    samples: as ``quantize_graph`` takes them. A value beyond what calibration saw counts with all it is wrong by.
+    """
+    rows = as_samples(floats, samples)
+    want, got = _collected(floats, rows), _collected(integers, [_inputs(integers, r) for r in rows])
+    out = []
+    for node in integers.nodes:
+        name = node.outputs[0]
+        quant = integers.tensors[name].quant
+        if name not in want or quant is None:
+            continue
+        back = dequantized(got[name], quant)
+        real = want[name].astype(np.float64).reshape(back.shape)
+        if _only_clamped(integers, name):
+            real = np.clip(real, *dequantized(np.array([i8.min, i8.max]), quant))
+        error = back - real
+        noise = float(np.mean(error**2))
+        db = 10 * np.log10(max(float(np.mean(real**2)), 1e-300) / max(noise, 1e-300))
+        steps = error / quant.scale
+        out.append(
+            LayerError(node.name, node.op.kind, float(np.abs(steps).max()), float(np.sqrt(np.mean(steps**2))), float(db))
+        )
+    return tuple(out)
+
+
+def _only_clamped(graph: Graph, name: str) -> bool:
+    """Whether only a relu of the same scale reads it: what saturates there would have been cut off anyway."""
+    readers = graph.consumers[name]
+    return len(readers) == 1 and readers[0].op.kind == "relu" and graph.tensors[readers[0].outputs[0]].quant == graph.tensors[name].quant
+
+
+def _inputs(graph: Graph, row: Sequence[Array]) -> tuple[Array, ...]:
+    tensors = [graph.tensors[n] for n in graph.inputs]
+    return tuple(quantized(x, t.quant) if t.dtype == i8 and t.quant else x for x, t in zip(row, tensors, strict=True))
+
+
+def _collected(graph: Graph, rows: Sequence[Sequence[Array]]) -> Values:
+    """Outputs of all nodes over all samples, one after the other."""
+    names = [n for node in graph.nodes for n in node.outputs]
+    parts: dict[str, list[Array]] = {n: [] for n in names}
+    for values in runs(graph, rows):
+        for n in names:
+            parts[n].append(values[n])
+    return {n: np.concatenate([np.atleast_1d(p) for p in found]) for n, found in parts.items()}
