@@ -57,7 +57,8 @@ def exactness(models: tuple[str, ...], console: Console) -> None:
 
 def memory(models: tuple[str, ...], console: Console) -> None:
     """The arena and the stack with optimize="ram"."""
-    table = Table("model", "arena", "goal", "stack", "plan", "TFLM's arena", title='RAM on cortex-m4, optimize="ram", bytes')
+    title = 'RAM on cortex-m4, optimize="ram", bytes'
+    table = Table("model", "arena", "goal", "stack", "plan", "TFLM's arena", title=title)
     for model in models:
         made = build(model, "cortex-m4", "ram")
         ram = made.profile().ram
@@ -69,7 +70,8 @@ def memory(models: tuple[str, ...], console: Console) -> None:
 
 def flash(models: tuple[str, ...], console: Console) -> None:
     """Code, startup and constants with optimize="flash"."""
-    table = Table("model", "code", "weights", "all", "goal", "TFLM + CMSIS-NN", title='Flash on cortex-m4, optimize="flash", bytes')
+    title = 'Flash on cortex-m4, optimize="flash", bytes'
+    table = Table("model", "code", "weights", "all", "goal", "TFLM + CMSIS-NN", title=title)
     for model in models:
         size = build(model, "cortex-m4", "flash").profile().flash
         goal = f"{FLASH_GOAL[model]:,}" if model in FLASH_GOAL else "-"
@@ -100,7 +102,8 @@ def compile_time(models: tuple[str, ...], console: Console) -> None:
     table = Table("model", "load + compile to C, s", "peak memory, MB", title="The compiler itself (limits: 5 s, 500 MB)")
     code = (
         "import sys, time, resource; t = time.perf_counter(); import skosh; from skosh.pipeline import compile_to_c;"
-        "compile_to_c(skosh.load(sys.argv[1])); print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "compile_to_c(skosh.load(sys.argv[1]));"
+        "print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     for model in models:
         done = subprocess.run(

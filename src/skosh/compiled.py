@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -111,7 +110,7 @@ class Build:
         return columns[0] if len(columns) == 1 else tuple(columns)
 
     def predict(self, x: Any) -> Any:
-        """What the source library's ``predict`` gives: labels for a classifier, real numbers otherwise; x: floats, batch first."""
+        """What the source library's ``predict`` gives: labels of a classifier, else real numbers. x: floats, batch first."""
         graph = self.source
         tensor = graph.tensors[graph.inputs[0]]
         values = np.asarray(x)
@@ -216,7 +215,7 @@ def write_folder(folder: Path, files: dict[str, str]) -> Path:
         for name, text in files.items():
             (staging / name).write_text(text, encoding="utf-8")
         for name in files:
-            os.replace(staging / name, folder / name)
+            (staging / name).replace(folder / name)
     except OSError as error:
         raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(folder)) from error
     finally:
@@ -228,12 +227,13 @@ def quantized(x: Array, tensor: Any) -> Array:
     """Real numbers as the tensor's integers: round half to even of x / scale, plus the zero point, saturated."""
     t = tensor.dtype
     q = np.rint(np.asarray(x, np.float64) / tensor.quant.scale) + tensor.quant.zero_point
-    return np.clip(q, t.min, t.max).astype(t.np)
+    return np.asarray(np.clip(q, t.min, t.max).astype(t.np))
 
 
 def dequantized(q: Array, tensor: Any) -> Array:
     """The real numbers that integers stand for."""
-    return ((q.astype(np.float64) - tensor.quant.zero_point) * tensor.quant.scale).astype(np.float32)
+    real = (q.astype(np.float64) - tensor.quant.zero_point) * tensor.quant.scale
+    return np.asarray(real.astype(np.float32))
 
 
 def build(

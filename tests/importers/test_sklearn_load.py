@@ -63,7 +63,10 @@ REGRESSORS = [
     (Ridge(), (DIABETES[0], DIABETES[1][:, None])),
     (Lasso(), DIABETES),
     (MLPRegressor(hidden_layer_sizes=(8,), max_iter=20, random_state=0), DIABETES),
-    (MLPRegressor(hidden_layer_sizes=(8,), max_iter=20, random_state=0), (DIABETES[0], np.stack([DIABETES[1], DIABETES[1] / 2], 1))),
+    (
+        MLPRegressor(hidden_layer_sizes=(8,), max_iter=20, random_state=0),
+        (DIABETES[0], np.stack([DIABETES[1], DIABETES[1] / 2], 1)),
+    ),
     (make_pipeline(StandardScaler(), Ridge()), DIABETES),
 ]
 

@@ -13,7 +13,9 @@ from tests.support.tflite_writer import OperatorSpec, TensorSpec, model_bytes
 Array = npt.NDArray[Any]
 Generator = np.random.Generator
 
-ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+ACTIVATIONS = ("NONE", "NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+STEPS = {"int8": 128, "int16": 32768}
+"""Inputs reach to about 3, so that RELU6 and RELU_N1_TO_1 cut some outputs and leave others."""
 
 
 def activation_tensor(
@@ -23,7 +25,8 @@ def activation_tensor(
     if dtype == "float32":
         return TensorSpec(name, tuple(shape), dtype)
     zero = int(rng.integers(-128, 128)) if dtype == "int8" else 0
-    return TensorSpec(name, tuple(shape), dtype, float(rng.uniform(0.01, 0.1)) if scale is None else scale, zero)
+    own = float(rng.uniform(1, 5) / STEPS[dtype]) if scale is None else scale
+    return TensorSpec(name, tuple(shape), dtype, own, zero)
 
 
 def weights_tensor(
@@ -33,7 +36,7 @@ def weights_tensor(
     shape = tuple(shape)
     if dtype == "float32":
         return TensorSpec(name, shape, dtype, data=rng.normal(0, 1, shape).astype(np.float32))
-    scales = rng.uniform(0.001, 0.02, shape[axis] if per_channel else 1).astype(np.float32)
+    scales = rng.uniform(0.002, 0.01, shape[axis] if per_channel else 1).astype(np.float32)
     return TensorSpec(name, shape, "int8", scales, 0, axis, data=rng.integers(-127, 128, shape))
 
 
@@ -41,7 +44,8 @@ def bias_tensor(name: str, size: int, dtype: str, rng: Generator, scale: float =
     """A constant bias. dtype: "float32", "int32", "int64" or "int16"."""
     if dtype == "float32":
         return TensorSpec(name, (size,), dtype, data=rng.normal(0, 1, size).astype(np.float32))
-    return TensorSpec(name, (size,), dtype, scale, data=rng.integers(-20000, 20000, size))
+    span = {"int16": 1 << 15, "int32": 20_000, "int64": 5_000_000}[dtype]
+    return TensorSpec(name, (size,), dtype, scale, data=rng.integers(-span, span, size))
 
 
 def layer(code: str, tensors: Sequence[TensorSpec], options: Mapping[str, Any], inputs: Sequence[int] = (0,)) -> bytes:
@@ -54,6 +58,5 @@ def output_scale(x: TensorSpec, w: TensorSpec, terms: int, rng: Generator) -> fl
     """A scale that uses the output's range without saturating all the time."""
     if x.dtype == "float32":
         return 1.0
-    spread = float(np.max(x.scales)) * float(np.max(w.scales)) * 73 * np.sqrt(terms)
-    spread *= 73 if x.dtype == "int8" else 18900
-    return float(spread / (40 if x.dtype == "int8" else 10000) * rng.uniform(0.5, 2))
+    spread = STEPS[str(x.dtype)] * float(np.max(x.scales)) * float(np.max(w.scales)) * 42 * np.sqrt(terms)
+    return float(spread / STEPS[str(x.dtype)] * rng.uniform(1, 4))

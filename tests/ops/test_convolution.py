@@ -11,6 +11,7 @@ from skosh.base.errors import ModelError
 from skosh.importers.tflite import load
 from tests.ops.layers import ACTIVATIONS, activation_tensor, bias_tensor, layer, output_scale, weights_tensor
 from tests.ops.one_operator import check
+from tests.support.tflite_writer import TensorSpec
 
 Generator = np.random.Generator
 BIASES = {"int8": ("int32", None), "int16": ("int64", "int32", None), "float32": ("float32", None)}
@@ -22,7 +23,7 @@ def random_geometry(rng: Generator) -> dict[str, Any]:
     dilation = rng.integers(1, 3, 2) if rng.random() < 0.3 else np.ones(2, int)
     padding = str(rng.choice(["SAME", "VALID"]))
     reach = (kernel - 1) * dilation + 1
-    size = rng.integers(reach if padding == "VALID" else np.ones(2, int), reach + 7)
+    size = rng.integers(reach if padding == "VALID" else np.ones(2, int), reach + 4)
     out = -(-size // stride) if padding == "SAME" else (size - reach) // stride + 1
     options = {
         "padding": padding,
@@ -38,14 +39,14 @@ def random_geometry(rng: Generator) -> dict[str, Any]:
 def conv_model(seed: int, dtype: str, depthwise: bool = False) -> bytes:
     rng = np.random.default_rng(seed)
     g = random_geometry(rng)
-    batch, per_channel = int(rng.integers(1, 3)), bool(rng.random() < 0.7)
+    batch, per_channel = int(rng.choice([1, 1, 2])), bool(rng.random() < 0.7)
     if depthwise:
-        channels, multiplier = (int(n) for n in rng.integers(1, 5, 2))
+        channels, multiplier = (int(n) for n in rng.integers(1, 4, 2))
         filters, depth = channels * multiplier, 1
         w = weights_tensor("w", (1, *g["kernel"], filters), dtype, rng, 3, per_channel)
         g["options"]["depth_multiplier"] = multiplier
     else:
-        groups, depth = int(rng.choice([1, 1, 2, 3])), int(rng.integers(1, 6))
+        groups, depth = int(rng.choice([1, 1, 2, 3])), int(rng.integers(1, 4))
         channels, filters = groups * depth, groups * int(rng.integers(1, 5))
         w = weights_tensor("w", (filters, *g["kernel"], depth), dtype, rng, 0, per_channel)
     x = activation_tensor("x", (batch, *g["size"], channels), dtype, rng)
@@ -58,20 +59,20 @@ def conv_model(seed: int, dtype: str, depthwise: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(14))
 def test_conv2d_equals_tflm(seed: int, dtype: str) -> None:
-    check(conv_model(seed, dtype), runs=2)
+    check(conv_model(seed, dtype), runs=1)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(14))
 def test_depthwise_equals_tflm(seed: int, dtype: str) -> None:
-    check(conv_model(1000 + seed, dtype, depthwise=True), runs=2)
+    check(conv_model(1000 + seed, dtype, depthwise=True), runs=1)
 
 
 def transpose_model(seed: int, dtype: str) -> bytes:
     rng = np.random.default_rng(seed)
-    kernel, stride, size = rng.integers(1, 5, 2), rng.integers(1, 4, 2), rng.integers(1, 6, 2)
+    kernel, stride, size = rng.integers(1, 5, 2), rng.integers(1, 4, 2), rng.integers(1, 4, 2)
     padding = str(rng.choice(["SAME", "VALID"]))
     natural = (size - 1) * stride + kernel
     out = size * stride if padding == "SAME" else np.maximum(natural, size * stride)
@@ -80,8 +81,6 @@ def transpose_model(seed: int, dtype: str) -> bytes:
     w = weights_tensor("w", (filters, *kernel, channels), dtype, rng, 0, bool(rng.random() < 0.7))
     shape = (1, *(int(n) for n in out), filters)
     y = activation_tensor("y", shape, dtype, rng, output_scale(x, w, int(np.prod(kernel)) * channels, rng))
-    from tests.support.tflite_writer import TensorSpec
-
     tensors = [TensorSpec("shape", (4,), "int32", data=shape), w, x]
     bias = rng.choice([{"int8": "int32", "int16": "int64", "float32": "float32"}[dtype], None, "int16"])
     if bias is not None and (bias != "int16" or dtype == "int16"):
@@ -96,9 +95,9 @@ def transpose_model(seed: int, dtype: str) -> bytes:
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(14))
 def test_transpose_conv_equals_tflm(seed: int, dtype: str) -> None:
-    check(transpose_model(2000 + seed, dtype), runs=2)
+    check(transpose_model(2000 + seed, dtype), runs=1)
 
 
 def test_a_filter_that_does_not_fit_is_a_model_error() -> None:

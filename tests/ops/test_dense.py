@@ -12,10 +12,10 @@ BIASES = {"int8": ("int32", None), "int16": ("int64", "int32", None), "float32":
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(14))
 def test_dense_equals_tflm(seed: int, dtype: str) -> None:
     rng = np.random.default_rng(seed)
-    depth, units = (int(n) for n in rng.integers(1, 40, 2))
+    depth, units = (int(n) for n in rng.integers(1, 24, 2))
     shape = ((depth,), (3, depth), (2, 3, depth), (1, 2, 1, depth))[int(rng.integers(0, 4))]
     keep = bool(rng.random() < 0.5)
     x = activation_tensor("x", shape, dtype, rng)
@@ -26,14 +26,14 @@ def test_dense_equals_tflm(seed: int, dtype: str) -> None:
     options = {"fused_activation_function": str(rng.choice(ACTIVATIONS)), "keep_num_dims": keep}
     scale = float(np.max(x.scales) * np.max(w.scales)) if dtype != "float32" else 1.0
     tensors = [x, w] if bias is None else [x, w, bias_tensor("b", units, str(bias), rng, scale)]
-    check(layer("FULLY_CONNECTED", [*tensors, y], options), runs=2)
+    check(layer("FULLY_CONNECTED", [*tensors, y], options), runs=1)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(14))
 def test_batch_matmul_equals_tflm(seed: int, dtype: str) -> None:
     rng = np.random.default_rng(seed)
-    m, k, n = (int(v) for v in rng.integers(1, 8, 3))
+    m, k, n = (int(v) for v in rng.integers(1, 6, 3))
     adj_x, adj_y = (bool(v) for v in rng.integers(0, 2, 2))
     batch_a, batch_b = [
         ((), ()),
@@ -53,4 +53,4 @@ def test_batch_matmul_equals_tflm(seed: int, dtype: str) -> None:
             np.max(a.scales) * np.max(b.scales) * spread**2 * np.sqrt(k) / (spread / 1.5) * rng.uniform(0.5, 2)
         )
     y = activation_tensor("y", (*np.broadcast_shapes(batch_a, batch_b), m, n), dtype, rng, scale)
-    check(layer("BATCH_MATMUL", [a, b, y], {"adj_x": adj_x, "adj_y": adj_y}, inputs=[0, 1]), runs=2)
+    check(layer("BATCH_MATMUL", [a, b, y], {"adj_x": adj_x, "adj_y": adj_y}, inputs=[0, 1]), runs=1)

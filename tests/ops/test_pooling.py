@@ -18,14 +18,14 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("code", "dtype"), KINDS)
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", range(10))
 def test_pooling_equals_tflm(seed: int, code: str, dtype: str) -> None:
     rng = np.random.default_rng(seed)
-    window, stride = rng.integers(1, 6, 2), rng.integers(1, 5, 2)
+    window, stride = rng.integers(1, 5, 2), rng.integers(1, 4, 2)
     padding = str(rng.choice(["SAME", "VALID"]))
-    size = rng.integers(window if padding == "VALID" else np.ones(2, int), window + 7)
+    size = rng.integers(window if padding == "VALID" else np.ones(2, int), window + 4)
     out = -(-size // stride) if padding == "SAME" else (size - window) // stride + 1
-    batch, channels = int(rng.integers(1, 3)), int(rng.integers(1, 5))
+    batch, channels = int(rng.choice([1, 1, 2])), int(rng.integers(1, 4))
     zero = int(rng.integers(-128, 128)) if dtype == "int8" else 0
     scales, zeros = (float(rng.uniform(0.01, 0.1)), zero) if dtype != "float32" else ((), ())
     tensors = [
@@ -40,4 +40,4 @@ def test_pooling_equals_tflm(seed: int, code: str, dtype: str) -> None:
         "filter_width": int(window[1]),
         "fused_activation_function": str(rng.choice(ACTIVATIONS)),
     }
-    check(layer(code, tensors, options), runs=2)
+    check(layer(code, tensors, options), runs=1)

@@ -184,7 +184,9 @@ class Random(Builder):
         op = self.pick(Add(self.activation()), Sub(), Mul(), Maximum(), Minimum())
         if isinstance(op, Maximum) and self[x].quant != self[y].quant:
             op = Add()
-        return str(self.node(op, *self.pick((x, y), (y, x)), q=self[x].quant if isinstance(op, Maximum) else self.any_quant()))
+        return str(
+            self.node(op, *self.pick((x, y), (y, x)), q=self[x].quant if isinstance(op, Maximum) else self.any_quant())
+        )
 
     def with_constant(self, x: str) -> str:
         shape = self.pick((1,), self[x].shape[3:], self[x].shape[1:])
@@ -201,14 +203,18 @@ class Random(Builder):
     def pool(self, x: str) -> str:
         size = tuple(self.pick(1, min(2, n), n) for n in self[x].shape[1:3])
         pads = (self.pick(0, int(size[0] > 1)), 0, 0, self.pick(0, int(size[1] > 1)))
-        return str(self.node(self.pick(AveragePool2D, MaxPool2D)(size, (self.pick(1, 2), 1), pads, self.activation()), x))
+        return str(
+            self.node(self.pick(AveragePool2D, MaxPool2D)(size, (self.pick(1, 2), 1), pads, self.activation()), x)
+        )
 
     def concat(self, x: str) -> str:
         y = self.conv(x, int(self.rng.integers(1, 5)))
         if self[x].quant != self[y].quant:
             y = str(self.node(self.pick(MaxPool2D, AveragePool2D)((1, 1), (1, 1), (0, 0, 0, 0)), x))
-        return str(self.node(Concat(self.pick(3, 3, -1, 1)), x, y)) if self[x].shape == self[y].shape else str(
-            self.node(Concat(3), *self.pick((x, y), (y, x)))
+        return (
+            str(self.node(Concat(self.pick(3, 3, -1, 1)), x, y))
+            if self[x].shape == self[y].shape
+            else str(self.node(Concat(3), *self.pick((x, y), (y, x))))
         )
 
     def move(self, x: str) -> str:
@@ -263,5 +269,3 @@ def random_network(seed: int, dtype: DType = i8, layers: int = 8) -> Graph:
         x = b.dense(x)
         outputs = [b.dense(x), *outputs[1:]]
     return b.graph(*dict.fromkeys(outputs))
-
-

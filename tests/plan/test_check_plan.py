@@ -51,11 +51,19 @@ def floats() -> Graph:
         (skip, lambda p: replace(p, buffers=p.buffers[1:]), "the buffers and offset_of must name the same tensors"),
         (skip, lambda p: replace(p, scratch_offset={(0, 0): 0}), "the plan has other scratch buffers"),
         (skip, lambda p: replace(p, inplace={0: ((0, 0),)}), "the plan calls input 0 and output 0 one place"),
-        (stateful, lambda p: replace(p, offset_of={**p.offset_of, "v": 0}), '"v" is a view of "a" but at bytes'),
-        (stateful, lambda p: replace(p, offset_of={**p.offset_of, "s1": 0}), "s1"),
-        (stateful, lambda p: moved(p, "y", p.offset_of["s0"]), 'state "s_s0" must be there'),
+        (
+            stateful,
+            lambda p: replace(p, offset_of={**p.offset_of, "v": p.offset_of["a"] + 4}),
+            '"v" is a view of "a" but at bytes',
+        ),
+        (stateful, lambda p: replace(p, offset_of={**p.offset_of, "s1": 64}), 'updates "s0" but is at bytes 64..80'),
+        (stateful, lambda p: moved(replace(p, inplace={}), "y", p.offset_of["s0"]), 'state "s_s0" must be there'),
         (stateful, lambda p: moved(p, "x", p.offset_of["s0"]), "states and inputs must all be there"),
-        (floats, lambda p: moved(replace(p, align=1), "y", 18), "has elements of 4 bytes but is at byte 18"),
+        (
+            floats,
+            lambda p: moved(replace(p, align=1, arena_bytes=200), "y", 130),
+            "has elements of 4 bytes but is at byte 130",
+        ),
         (floats, lambda p: replace(p, base_align=2), '"y" needs an arena aligned to 4 bytes'),
     ],
 )

@@ -27,7 +27,7 @@ def test_a_chain_needs_its_largest_pair() -> None:
 def test_in_place_chain_needs_one_tensor() -> None:
     plan = plan_memory(chain([64] * 6, Same()))
     assert plan.arena_bytes == plan.lower_bound == 64
-    assert plan.inplace == {k: ((0, 0),) for k in range(5)}
+    assert plan.inplace == dict.fromkeys(range(5), ((0, 0),))
 
 
 def test_in_place_needs_equal_sizes_and_a_dying_input() -> None:
@@ -173,7 +173,12 @@ def test_views_of_states_become_copies_where_they_must() -> None:
         ([node(Make(), "x", "y")], "y", [("s0", "x")], 'state "s_s0" becomes "x", which no node writes'),
         ([node(Make(), "x", "y")], "y", [("s0", "k")], 'state "s_s0" becomes the constant "k"'),
         ([node(Make(), "x", "n")], "n", [("s0", "n"), ("t0", "n")], 'two states become "n"'),
-        ([node(Push(), "s0", "t n")], "t", [("s0", "n")], '"t" and "n" have one place, and one node writes both'),
+        (
+            [node(Push(), "s0", "t n"), node(Make(), "x", "y")],
+            "y",
+            [("s0", "n")],
+            '"t" and "n" have one place, and one node writes both',
+        ),
         ([node(Make(), "x", "n")], "s0", [("s0", "n")], 'output "s0" is overwritten in place by "n"'),
         (
             [node(Make(), "x", "n"), node(Make(), "n s0", "y")],
@@ -205,9 +210,9 @@ def graphs(draw: st.DrawFn, most: int, ops: list[Op], states: bool = False) -> G
         ins = draw(st.lists(st.sampled_from(names), min_size=1, max_size=1 if op.view else 2))
         if op.update and ins[0] in fixed:
             op = Make()
-        outs = [f"t{k}"] + ([f"u{k}"] if isinstance(op, Swap) or draw(st.integers(0, 5)) == 0 and not op.view else [])
+        outs = [f"t{k}"] + ([f"u{k}"] if isinstance(op, Swap) or (draw(st.integers(0, 5)) == 0 and not op.view) else [])
         for out in outs:
-            tied = op.view or op.update or op.inplace and draw(st.booleans())
+            tied = op.view or op.update or (op.inplace and draw(st.booleans()))
             sizes[out] = sizes[ins[0]] if tied else draw(st.sampled_from([1, 16, 32, 48, 100]))
         if op.update:
             fixed.add(ins[0])

@@ -39,7 +39,9 @@ def conv2d(rng: Rng, b: Builder, x: str) -> str:
 def depthwise(rng: Rng, b: Builder, x: str) -> str:
     c = shape(b, x)[3]
     w = b.constant("w", rng.normal(0, 0.5, (1, 2, 2, c)))
-    return b.apply(DepthwiseConv2D((1, 1), (1, 0, 1, 0)), x, w, b.constant("b", rng.normal(0, 0.2, c)), name="depthwise")
+    return b.apply(
+        DepthwiseConv2D((1, 1), (1, 0, 1, 0)), x, w, b.constant("b", rng.normal(0, 0.2, c)), name="depthwise"
+    )
 
 
 def average_pool(rng: Rng, b: Builder, x: str) -> str:
@@ -68,7 +70,9 @@ def residual(rng: Rng, b: Builder, x: str) -> str:
 
 
 def scaled(rng: Rng, b: Builder, x: str) -> str:
-    return b.apply(Mul(), x, b.constant("factor", rng.uniform(0.2, 1.5, (1, *[1] * (len(shape(b, x)) - 1)))), name="product")
+    return b.apply(
+        Mul(), x, b.constant("factor", rng.uniform(0.2, 1.5, (1, *[1] * (len(shape(b, x)) - 1)))), name="product"
+    )
 
 
 def joined(rng: Rng, b: Builder, x: str) -> str:
@@ -111,9 +115,13 @@ def network(seed: int, depth: int = 4) -> tuple[Graph, Array]:
     for _ in range(int(rng.integers(0, 3))):
         x = ROW[int(rng.integers(len(ROW)))](rng, b, x)
     k = shape(b, x)[1]
-    x = b.apply(Dense(), x, b.constant("w", rng.normal(0, 1 / np.sqrt(k), (3, k))), b.constant("b", [0.1, 0, -0.1]), name="classes")
+    x = b.apply(
+        Dense(),
+        x,
+        b.constant("w", rng.normal(0, 1 / np.sqrt(k), (3, k))),
+        b.constant("b", [0.1, 0, -0.1]),
+        name="classes",
+    )
     if rng.integers(2):
         x = b.apply(Softmax(), x, name="probabilities")
     return b.graph("net", x), rng.normal(0, 1, (24, 5, 4, 2)).astype(np.float32)
-
-

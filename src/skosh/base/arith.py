@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skosh.base.dtypes import DType
+from skosh.base.dtypes import DType, i32
 
 Ints = npt.NDArray[np.int64]
 
@@ -33,7 +33,7 @@ def saturate(x: Any, dtype: DType) -> Ints:
 
 
 def srdhm(a: Any, b: Any) -> Ints:
-    """Saturating rounding doubling high multiply of int32: round(a*b / 2^31), ties away from zero for a*b < 0 ... upward.
+    """Saturating rounding doubling high multiply of int32: a*b / 2^31, rounded to nearest, ties upward.
 
     gemmlowp SaturatingRoundingDoublingHighMul: nudge is 2^30 for a product >= 0, else 1 - 2^30, then truncating division.
     """
@@ -43,7 +43,7 @@ def srdhm(a: Any, b: Any) -> Ints:
     total = product + nudge
     result = np.where(total >= 0, total >> 31, -((-total) >> 31))
     overflow = (a == -(1 << 31)) & (b == -(1 << 31))
-    return np.where(overflow, (1 << 31) - 1, result)
+    return np.asarray(np.where(overflow, (1 << 31) - 1, result), np.int64)
 
 
 def rounding_divide_by_pot(x: Any, exponent: Any) -> Ints:
@@ -52,7 +52,7 @@ def rounding_divide_by_pot(x: Any, exponent: Any) -> Ints:
     mask = (np.int64(1) << exponent) - 1
     remainder = x & mask
     threshold = (mask >> 1) + (x < 0)
-    return (x >> exponent) + (remainder > threshold)
+    return np.asarray((x >> exponent) + (remainder > threshold), np.int64)
 
 
 def requantize(x: Any, multiplier: Any, shift: Any) -> Ints:
@@ -60,8 +60,6 @@ def requantize(x: Any, multiplier: Any, shift: Any) -> Ints:
 
     x: int32 values; multiplier: 0 or in [2^30, 2^31); shift > 0 is a left shift (which wraps to int32), < 0 a right one.
     """
-    from skosh.base.dtypes import i32
-
     shift = np.asarray(shift, dtype=np.int64)
     left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
     shifted = np.asarray(x, dtype=np.int64) * (np.int64(1) << left)
@@ -80,7 +78,7 @@ def requantize_i64(x: Any, multiplier: Any, shift: Any) -> Ints:
     )
     reduced = np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF)
     total_shift = 15 - shift
-    return (x * reduced + (np.int64(1) << (total_shift - 1))) >> total_shift
+    return np.asarray((x * reduced + (np.int64(1) << (total_shift - 1))) >> total_shift, np.int64)
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -91,7 +89,7 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     if real == 0.0:
         return 0, 0
     fraction, shift = math.frexp(real)
-    fixed = int(math.floor(abs(fraction) * (1 << 31) + 0.5)) * (1 if fraction > 0 else -1)
+    fixed = math.floor(abs(fraction) * (1 << 31) + 0.5) * (1 if fraction > 0 else -1)
     if fixed == 1 << 31:
         fixed //= 2
         shift += 1

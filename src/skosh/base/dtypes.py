@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class DType:
         return max(1, self.bits // 8)
 
     @property
-    def np(self) -> np.dtype:  # type: ignore[type-arg]
+    def np(self) -> np.dtype[Any]:
         return np.dtype(_NUMPY[self.name])
 
     @property
@@ -66,7 +67,7 @@ f64 = DType("f64", 64, "float", "double")
 DTYPES: dict[str, DType] = {t.name: t for t in (bool_, i8, u8, i16, u16, i32, u32, i64, u64, f32, f64)}
 
 
-def from_numpy(dtype: np.dtype) -> DType:  # type: ignore[type-arg]
+def from_numpy(dtype: np.dtype[Any]) -> DType:
     """The DType of a numpy dtype; KeyError for a type that skosh doesn't know."""
     for name, numpy_name in _NUMPY.items():
         if np.dtype(numpy_name) == dtype:

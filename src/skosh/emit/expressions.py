@@ -115,7 +115,7 @@ def literal(value: int | float | bool, dtype: DType) -> tuple[str, int]:
     if dtype.name == "i64":
         if number == dtype.min:
             return "INT64_MIN", _ATOM
-        return f"INT64_C({number})", _ATOM if number >= 0 else _ATOM
+        return f"INT64_C({number})", _ATOM
     if dtype.name == "u64":
         return f"UINT64_C({number})", _ATOM
     if dtype.name == "u32":

@@ -36,10 +36,12 @@ BUILTINS = {
     "min_{t}": "static inline {c} {name}({c} a, {c} b)\n{{\n    return a < b ? a : b;\n}}\n",
     "max_{t}": "static inline {c} {name}({c} a, {c} b)\n{{\n    return a > b ? a : b;\n}}\n",
     "clamp_{t}": (
-        "static inline {c} {name}({c} x, {c} lo, {c} hi)\n{{\n    {c} low = x > lo ? x : lo;\n    return low < hi ? low : hi;\n}}\n"
+        "static inline {c} {name}({c} x, {c} lo, {c} hi)\n{{\n"
+        "    {c} low = x > lo ? x : lo;\n    return low < hi ? low : hi;\n}}\n"
     ),
     "bits_of_f32": (
-        "static inline int32_t {name}(float x)\n{{\n    int32_t bits;\n    memcpy(&bits, &x, sizeof bits);\n    return bits;\n}}\n"
+        "static inline int32_t {name}(float x)\n{{\n"
+        "    int32_t bits;\n    memcpy(&bits, &x, sizeof bits);\n    return bits;\n}}\n"
     ),
     "f32_of_bits": (
         "static inline float {name}(int32_t bits)\n{{\n    float x;\n    memcpy(&x, &bits, sizeof x);\n    return x;\n}}\n"
@@ -82,8 +84,10 @@ def kernel_text(kernel: Kernel, name: str, spell: Callable[[str], str], *, restr
 
     restrict: no call passes overlapping buffers.
     """
-    own = {s.var.name for s in walk(kernel.body) if isinstance(s, Let)} | {s.var for s in walk(kernel.body) if isinstance(s, For)}
-    names = Names({p.name: p for p in kernel.params}, spell, taken=own | {n.name for n in (*kernel.params, *kernel.numbers)})
+    own = {s.var.name for s in walk(kernel.body) if isinstance(s, Let)}
+    own |= {s.var for s in walk(kernel.body) if isinstance(s, For)}
+    own |= {p.name for p in kernel.params} | {v.name for v in kernel.numbers}
+    names = Names({p.name: p for p in kernel.params}, spell, taken=own)
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
     parts += [f"{v.dtype.c} {v.name}" for v in kernel.numbers]
@@ -161,13 +165,13 @@ def _loop(s: For, names: Names, depth: int) -> str:
         head = f"for (int32_t {s.var} = {low}; {s.var} < {high}; {moves}) {{\n"
     else:
         start, end = pointer_at(c, s.lo, names), pointer_at(c, s.hi, names)
-        head = f"for (const {moving.params[c.name].dtype.c} *{c.name} = {start}; {c.name} < {end}; {advance(c, s.step, names)}) {{\n"
+        pointer = f"const {moving.params[c.name].dtype.c} *{c.name}"
+        head = f"for ({pointer} = {start}; {c.name} < {end}; {advance(c, s.step, names)}) {{\n"
     return f"{lines}{pad}{head}{body_text(moving.loop.body, inside, depth + 1)}{tail}{pad}}}\n"
 
 
 def _update(var: Var, value: Expr, names: Names) -> str:
     """``acc += x`` where that is what it says."""
-    if isinstance(value, Binary) and value.op in ("+", "-", "*", "&", "|", "^", "<<", ">>") and value.a == var:
-        if not (value.op == "<<" and value.dtype.kind == "int"):
-            return f"{var.name} {value.op}= {expression(value.b, names)}"
+    if isinstance(value, Binary) and value.op in ("+", "-", "*", "&", "|", "^", ">>") and value.a == var:
+        return f"{var.name} {value.op}= {expression(value.b, names)}"
     return f"{var.name} = {expression(value, names)}"

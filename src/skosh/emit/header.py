@@ -26,6 +26,8 @@ def header_text(program: Program, face: Interface) -> str:
         title.append(f"source: {graph.loc.file}" + (f", sha256 {graph.digest[:16]}" if graph.digest else ""))
     booleans = "#include <stdbool.h>\n" if any(p.dtype.name == "bool" for p in face.ports) else ""
     state = _state_text(face) if graph.states else ""
+    held = "inputs, outputs, states" if graph.states else "inputs, outputs"
+    arena = "The arena holds the state between calls." if graph.states else "The arena is scratch: nothing in it need survive."
     return f"""{comment(chr(10).join(title))}#ifndef {guard}
 #define {guard}
 
@@ -35,7 +37,7 @@ def header_text(program: Program, face: Interface) -> str:
 extern "C" {{
 #endif
 
-{ports}/* Working memory: {"inputs, outputs, states" if graph.states else "inputs, outputs"} and everything between, {program.plan.bound_kind} for this order of layers. */
+{ports}/* Working memory: {held} and everything between; {program.plan.bound_kind}. */
 #define {m}_ARENA_BYTES {program.plan.arena_bytes}
 #define {m}_ARENA_ALIGN {program.plan.base_align}
 
@@ -45,8 +47,8 @@ typedef enum {{
     {m}_MISALIGNED = 2 /* the arena's address must be a multiple of {m}_ARENA_ALIGN */
 }} {face.prefix}_status;
 
-/* One inference. The arena is scratch{" and holds the state between calls" if graph.states else ": nothing in it survives or need survive between calls"}. Inputs and outputs may be
- * anywhere, or the very places below, and then nothing is copied. Reentrant: one arena for each concurrent call. */
+/* One inference. {arena} Inputs and outputs may
+ * be anywhere, or the very places below, and then nothing is copied. Reentrant: one arena for each concurrent call. */
 {run_signature(face)};
 
 /* The places of inputs and outputs inside the arena. An input's place is reused during the run. */
@@ -61,7 +63,8 @@ typedef enum {{
 
 
 def _state_text(face: Interface) -> str:
-    return f"\n/* Forget: must be called once before the first run, and to start a new stream. */\nvoid {face.prefix}_reset(void *arena);\n"
+    what = "/* Forget: must be called once before the first run, and to start a new stream. */"
+    return f"\n{what}\nvoid {face.prefix}_reset(void *arena);\n"
 
 
 def _port_comment(p: Port) -> str:

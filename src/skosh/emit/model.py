@@ -11,7 +11,7 @@ from skosh.emit.header import header_text, run_signature
 from skosh.emit.interface import Interface, Port, interface
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
-from skosh.ir.kernel import Function, functions
+from skosh.ir.kernel import Function, Kernel, functions
 from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, LayerCall, Number, Program
 
 
@@ -34,7 +34,8 @@ def code_text(program: Program, face: Interface) -> str:
         for f in functions(k):
             assert scalar.setdefault(f.name, f) == f, f"two functions are called {f.name}"
     helpers: dict[str, str] = {}
-    for thing in (*scalar.values(), *kernels):
+    things: list[Kernel | Function] = [*scalar.values(), *kernels]
+    for thing in things:
         helpers |= builtins_used(thing)
     parts = [
         _prologue(program, helpers),
@@ -61,7 +62,8 @@ def _fill(template: str, name: str) -> str:
 def _prologue(program: Program, helpers: dict[str, str]) -> str:
     name, macro = program.name, program.name.upper()
     math = "#include <math.h>\n" if _needs_math(program, helpers) else ""
-    kinds = {a.dtype.kind for r in program.routines for a in (*r.kernel.params, *r.kernel.numbers)}
+    kinds = {p.dtype.kind for r in program.routines for p in r.kernel.params}
+    kinds |= {v.dtype.kind for r in program.routines for v in r.kernel.numbers}
     booleans = "#include <stdbool.h>\n" if "bool" in kinds else ""
     return f"""/* {name}: layers and the kernels that they share. */
 #include "{name}.h"
@@ -120,13 +122,12 @@ def arena_place(offset: int, dtype: DType, *, const: bool = False) -> str:
 
 def _accessor(p: Port) -> str:
     through = "(void *)" if p.dtype.bytes > 1 else ""
-    return f"{p.dtype.c} *{p.accessor}(void *arena)\n{{\n    return ({p.dtype.c} *){through}((uint8_t *)arena + {p.offset});\n}}\n"
+    place = f"({p.dtype.c} *){through}((uint8_t *)arena + {p.offset})"
+    return f"{p.dtype.c} *{p.accessor}(void *arena)\n{{\n    return {place};\n}}\n"
 
 
 def _reset_text(program: Program, face: Interface) -> str:
-    lines = []
-    for s in program.graph.states:
-        lines.append(_state_line(program, s))
+    lines = [_state_line(program, s) for s in program.graph.states]
     return f"void {face.prefix}_reset(void *arena)\n{{\n    uint8_t *const a = arena;\n{''.join(lines)}}}\n"
 
 

@@ -14,7 +14,22 @@ from dataclasses import dataclass, replace
 
 from skosh.base.dtypes import i32
 from skosh.emit.expressions import Names, address, expression
-from skosh.ir.kernel import Assign, Binary, Const, Expr, For, If, Let, Load, Param, Store, Var, all_exprs, map_body, walk
+from skosh.ir.kernel import (
+    Assign,
+    Binary,
+    Const,
+    Expr,
+    For,
+    If,
+    Let,
+    Load,
+    Param,
+    Store,
+    Var,
+    all_exprs,
+    map_body,
+    walk,
+)
 from skosh.ir.simplify import Polynomial, from_polynomial, polynomial, simplify
 
 

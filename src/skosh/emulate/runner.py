@@ -42,7 +42,7 @@ def written(program: Program) -> dict[int, tuple[Tensor, ...]]:
     }
 
 
-def _shaped(raw: bytes | Array, t: Tensor) -> Array:
+def _shaped(raw: bytes | memoryview, t: Tensor) -> Array:
     data = np.frombuffer(bytes(raw), dtype=np.uint8).copy()
     return data.view(t.dtype.np).reshape(t.shape)
 

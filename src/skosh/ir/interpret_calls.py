@@ -32,10 +32,10 @@ def run_calls(
         assert o is not None, "an output is never absent"
         raw = junk.integers(0, 2 if o.dtype.kind == "bool" else 256, o.nbytes).astype(np.uint8)
         flat_out.append(raw.view(o.dtype.np))
-    for i, o in op.update:
-        taken = flat_in[i]
+    for source_index, target_index in op.update:
+        taken = flat_in[source_index]
         assert taken is not None, "state is never absent"
-        flat_out[o] = taken
+        flat_out[target_index] = taken
     for call in op.calls(inputs, outputs) if calls is None else calls:
         buffers = {}
         for name, b in call.buffers.items():

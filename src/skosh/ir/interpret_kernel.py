@@ -127,7 +127,7 @@ class _Machine:
             if not 0 <= i < n:
                 raise Trap(f"{buffer}{where} is outside {buffer}{list(shape)}")
         if tile == 1:
-            return int(np.ravel_multi_index(where, shape))
+            return int(np.ravel_multi_index(tuple(where), shape))
         rest, inner = math.prod(shape[1:]), 0
         for i, n in zip(where[1:], shape[1:], strict=True):
             inner = inner * n + i

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from skosh.base.dtypes import i32
 from skosh.ir.kernel import Binary, Const, Expr, Unary, Var, map_expr
@@ -95,7 +95,7 @@ def _truncate(a: int, b: int) -> int:
     return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
 
 
-_FOLD = {
+_FOLD: dict[str, Callable[[int, int], int]] = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
     "//": _truncate, "%": lambda a, b: a - b * _truncate(a, b), "min": min, "max": max,
 }  # fmt: skip

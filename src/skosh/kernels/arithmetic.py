@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skosh.base.dtypes import i32, i64  # noqa: F401  (read by the kernel language)
+from skosh.base.dtypes import i32, i64
 from skosh.kernels.language import func, wrap
 
 

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from skosh.ir.kernel import Binary, Body, Cast, Const, Expr, For, If, Let, Select, Stmt, Unary, map_body, map_expr, substitute
+from skosh.ir.kernel import (
+    Binary,
+    Body,
+    Cast,
+    Const,
+    Expr,
+    For,
+    If,
+    Let,
+    Select,
+    Stmt,
+    Unary,
+    map_body,
+    map_expr,
+    substitute,
+)
 from skosh.ir.simplify import fold_i32, simplify
 
 _COMPARE = {

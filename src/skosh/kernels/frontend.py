@@ -19,7 +19,7 @@ _BINARY = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Div: "/", ast.Mod: "%", ast.LShift: "<<",
     ast.RShift: ">>", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
 }  # fmt: skip
-_COMPARE = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_COMPARE: dict[type[ast.cmpop], str] = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,13 +282,14 @@ class _Reader:
                 a, b = self.pair(left, right, want)
                 return self.binary(e, _BINARY[type(op)], a, b)
             case ast.Compare(left=left, ops=ops, comparators=others):
-                terms, parts = [left, *others], []
-                for op, x, y in zip(ops, terms, others, strict=False):
-                    if type(op) not in _COMPARE:
+                terms = [left, *others]
+                parts: list[ir.Expr] = []
+                for sign, x, y in zip(ops, terms, others, strict=False):
+                    if type(sign) not in _COMPARE:
                         self.fail(e, "only == != < <= > >= compare")
                     a, b = self.pair(x, y, None)
                     self.same(e, a, b)
-                    parts.append(ir.Binary(_COMPARE[type(op)], a, b, bool_))
+                    parts.append(ir.Binary(_COMPARE[type(sign)], a, b, bool_))
                 return _all(parts)
             case ast.BoolOp(op=op, values=values):
                 word = "and" if isinstance(op, ast.And) else "or"

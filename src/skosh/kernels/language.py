@@ -24,6 +24,10 @@ from skosh.base.dtypes import DType
 from skosh.ir.kernel import Function, Kernel
 from skosh.kernels import frontend
 
+__all__ = [
+    "Generic", "bits", "clamp", "from_bits", "func", "kernel", "par", "resolve", "sat", "seq", "sqrt", "trunc", "widen", "wrap",
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Generic:

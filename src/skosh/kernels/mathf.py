@@ -8,7 +8,7 @@ subnormal numbers and signed zeros are handled as C's own functions handle them.
 
 from __future__ import annotations
 
-from skosh.base.dtypes import f32, i32, i64, u32, u64  # noqa: F401  (read by the kernel language)
+from skosh.base.dtypes import f32, i32, i64, u32, u64
 from skosh.kernels import bits, from_bits, func, trunc, wrap
 
 INF = float("inf")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,7 +74,11 @@ def assemble(lowered: Lowered, *, optimize: str, name: str) -> Program:
         )
         for position, n in enumerate(plan.order)
     )
-    initial = {s.name: pool.keep(s.initial, f"{name}_{_slug(s.name)}_initial", f"state {s.name}") for s in graph.states if s.initial.any()}
+    initial = {
+        s.name: pool.keep(s.initial, f"{name}_{_slug(s.name)}_initial", f"state {s.name}")
+        for s in graph.states
+        if s.initial.any()
+    }
     return Program(name, graph, plan, tuple(routines), pool.finish(), layers, initial)
 
 

@@ -31,7 +31,7 @@ from skosh.ops.unary import (
     Unary,
     factor,
     float_calls,
-    float_ratio,
+    ratio,
     float_values,
     quant_of,
     rescale,
@@ -74,7 +74,7 @@ class Relu(Unary):
         if y.dtype == f32:
             lo, hi = (np.float32(b) for b in _BOUNDS[self.activation])
             return np.where(v > hi, hi, np.where(v < lo, lo, v))
-        moved = v if self.activation == "relu6" else rescale(x, y, v, float_ratio(x, y))
+        moved = v if self.activation == "relu6" else rescale(x, y, v, ratio(x, y))
         return np.clip(moved, *self.range(x, y))
 
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
@@ -90,7 +90,7 @@ class Relu(Unary):
         if y.dtype == f32:
             lo, hi = _BOUNDS[self.activation]
             return float_calls(k.clamped_f32, x, y, lo=lo, hi=hi)
-        return pointwise(k.rescaled, (x,), y, **rescale_numbers(x, y, float_ratio(x, y), *self.range(x, y)))
+        return pointwise(k.rescaled, (x,), y, **rescale_numbers(x, y, ratio(x, y), *self.range(x, y)))
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,8 @@ class LeakyRelu(Unary):
         return super().infer(inputs)
 
     def alpha_scaling(self, x: Tensor, y: Tensor) -> tuple[int, int, int]:
-        """(sign, multiplier, shift) of x.scale * alpha / y.scale, in float32."""
-        sx, sy = np.float32(quant_of(x)[0]), np.float32(quant_of(y)[0])
-        multiplier, shift = factor(float(sx * np.float32(self.alpha) / sy))
+        """(sign, multiplier, shift) of x.scale * alpha / y.scale."""
+        multiplier, shift = factor(quant_of(x)[0] * float(np.float32(self.alpha)) / quant_of(y)[0])
         return (-1 if multiplier < 0 else 1), abs(multiplier), shift
 
     def meaning(self, x: Tensor, y: Tensor, v: Array) -> Array:
@@ -122,13 +121,13 @@ class LeakyRelu(Unary):
         sign, multiplier, shift = self.alpha_scaling(x, y)
         centered = v.astype(np.int64) - zx
         below = sign * requantize(centered, multiplier, shift)
-        scaled = np.where(centered >= 0, requantize(centered, *float_ratio(x, y)), below)
+        scaled = np.where(centered >= 0, requantize(centered, *ratio(x, y)), below)
         return np.clip(scaled + zy, y.dtype.min, y.dtype.max)
 
     def wide_calls(self, x: Tensor, y: Tensor) -> tuple[Call, ...]:
         if y.dtype == f32:
             return float_calls(k.leaky_relu_f32, x, y, alpha=float(np.float32(self.alpha)))
-        (m1, shift1), (sign, m2, shift2) = float_ratio(x, y), self.alpha_scaling(x, y)
+        (m1, shift1), (sign, m2, shift2) = ratio(x, y), self.alpha_scaling(x, y)
         return pointwise(k.leaky_relu_i16, (x,), y, m1=m1, shift1=shift1, m2=m2, shift2=shift2, sign=sign)
 
 
@@ -359,9 +358,8 @@ class HardSwish(Unary):
         if y.dtype == f32:
             return v * np.fmin(np.fmax(v + np.float32(3), np.float32(0)), np.float32(6)) / np.float32(6)
         (sx, zx), (sy, zy) = quant_of(x), quant_of(y)
-        fine = np.float32(1 / 128) * np.float32(sx)
-        out_multiplier, out_shift = quantize_multiplier(float(fine / np.float32(sy)))
-        gate_multiplier, gate_shift = quantize_multiplier(float(fine / np.float32(3 / 32768)))
+        out_multiplier, out_shift = quantize_multiplier(sx / 128 / sy)
+        gate_multiplier, gate_shift = quantize_multiplier(sx / 128 / float(np.float32(3 / 32768)))
         if not -15 <= out_shift <= 0 or gate_shift > 15:
             raise ModelError("the scales of a hard swish must be nearer to each other", hint="quantize again")
         hires = (v.astype(np.int64) - zx) * 128

@@ -63,7 +63,7 @@ def depthwise_direct(
     multiplier: i32[(C * R - 1) * P + 1], right: i8[(C * R - 1) * P + 1], y: i8[OH, OW, C * R],
     *, rescale: function, P, stride_h, stride_w, dilation_h, dilation_w, top, left, zx, zy, lo, hi
 ):  # fmt: skip
-    """Depthwise convolution with padding and no scratch memory: taps on the padding are skipped; the bias is the layer's own."""
+    """Depthwise convolution without scratch memory: taps on the padding are skipped; the bias is the layer's own."""
     for oh, ow in par(OH, OW):
         row = oh * stride_h - top
         column = ow * stride_w - left
@@ -85,7 +85,7 @@ def depthwise_calls(
     inputs: Operands, outputs: Operands, window: Window, activation: str, *, scratch: bool = True
 ) -> tuple[Call, ...]:
     """An int8 depthwise convolution: plain without padding, else with staged rows, or without scratch memory."""
-    x, w = required(inputs, 2, 3)
+    x, _ = required(inputs, 2, 3)
     (y,) = required(outputs, 1)
     assert x.quant is not None, "checked by infer"
     batch, height, width, channels = x.shape

@@ -95,7 +95,7 @@ class Add(Binary):
         return (out,)
 
     def scaling(self, a: Tensor, b: Tensor, y: Tensor) -> tuple[int, tuple[Scaling, Scaling, Scaling]]:
-        """Bits below the point, and the factors of a, b and the output: in double for a sum."""
+        """Bits below the point, and the factors of a, b and the output."""
         left = 15 if y.dtype == i16 else 20
         twice = 2.0 * max(_scale(a), _scale(b))
         out = _fraction(twice / ((1 << left) * _scale(y)))
@@ -132,17 +132,10 @@ class Add(Binary):
 
 @dataclass(frozen=True)
 class Sub(Add):
-    """y = a - b, then the activation. Unlike a sum's, its factors are computed in float32."""
+    """y = a - b, then the activation."""
 
     kind = "sub"
     sign = -1
-
-    def scaling(self, a: Tensor, b: Tensor, y: Tensor) -> tuple[int, tuple[Scaling, Scaling, Scaling]]:
-        left = 15 if y.dtype == i16 else 20
-        sa, sb, sy = np.float32(_scale(a)), np.float32(_scale(b)), np.float32(_scale(y))
-        twice = np.float32(2) * max(sa, sb)
-        out = _fraction(float(twice / (np.float32(1 << left) * sy)))
-        return left, (_fraction(float(sa / twice)), _fraction(float(sb / twice)), out)
 
 
 @dataclass(frozen=True)
@@ -334,11 +327,7 @@ def _product_scaling(a: Tensor, b: Tensor, y: Tensor) -> Scaling:
 
 
 def _quotient_scaling(a: Tensor, b: Tensor, y: Tensor) -> Scaling:
-    with np.errstate(over="ignore", under="ignore", divide="ignore"):
-        real = np.float32(_scale(a)) / (np.float32(_scale(b)) * np.float32(_scale(y)))
-    if not np.isfinite(real):
-        raise ModelError("the divisor's and the output's scales are too small", hint="quantize again")
-    return quantize_multiplier(float(real))
+    return quantize_multiplier(_scale(a) / (_scale(b) * _scale(y)))
 
 
 def _quotient(a: Ints, b: Ints, multiplier: int, shift: int) -> Ints:

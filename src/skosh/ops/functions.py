@@ -8,6 +8,7 @@ only, as TensorFlow Lite means them (tensorflow/lite/kernels/{exp,elementwise}.c
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from skosh.ir.program import Call
 from skosh.kernels import mathf
 from skosh.ops import activation_kernels as k
 from skosh.ops.pointwise import pointwise
-from skosh.ops.unary import Unary, factor, float_calls, float_ratio, float_values, quant_of, rounded, tabulated
+from skosh.ops.unary import Unary, factor, float_calls, ratio, float_values, quant_of, rounded, tabulated
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Abs(Unary):
         """The factor from x's units to y's; 1 without scales."""
         if x.quant is None or quant_of(x)[0] == quant_of(y)[0]:
             return 1 << 30, 1
-        return float_ratio(x, y)
+        return ratio(x, y)
 
     def meaning(self, x: Tensor, y: Tensor, v: Array) -> Array:
         if y.dtype == f32:
@@ -80,7 +81,7 @@ class Rsqrt(Unary):
         if y.dtype == f32:
             return np.float32(1) / np.sqrt(v)
         (sx, zx), (sy, zy) = quant_of(x), quant_of(y)
-        multiplier, shift = factor(1.0 / float(np.sqrt(np.float32(sx)) * np.float32(sy)))
+        multiplier, shift = factor(1.0 / (math.sqrt(sx) * sy))
         table = np.full(512, i8.max, dtype=np.int64)
         for q in range(1, 256):
             inverse, right = inverse_sqrt(q)

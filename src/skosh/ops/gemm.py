@@ -123,5 +123,5 @@ def accumulator_bound(weights: Array, bias: Array, x_min: int, x_max: int) -> Ar
     w = weights.reshape(weights.shape[0], -1).astype(np.int64)
     high = np.where(w > 0, w * x_max, w * x_min).sum(axis=1) + bias
     low = np.where(w > 0, w * x_min, w * x_max).sum(axis=1) + bias
-    return np.maximum(np.abs(high), np.abs(low))
+    return np.asarray(np.maximum(np.abs(high), np.abs(low)))
 

@@ -25,7 +25,7 @@ def matmul_calls(
 
     scaling: (multipliers, shifts), where they are not those of a convolution.
     """
-    x, w = required(inputs, 2, 3)
+    _, w = required(inputs, 2, 3)
     (y,) = required(outputs, 1)
     filters = w.shape[0]
     depth = w.size // filters

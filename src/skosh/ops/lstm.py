@@ -172,14 +172,14 @@ class Lstm(Op):
             bias, gates = Const(stacked(tensors[BIAS:HIDDEN]), "bias"), Scratch(GATES * n, f32, "gates")
             return (call(lstm_f32, bias=bias, gates=gates, clip=clip, **common),)
         (mf, sf), (ma, sa), (mo, so) = (arith.quantize_multiplier(f) for f in self.factors(tensors))
-        short = all(
-            is_short(s, i16.max << 15) for s in (sf, sa, so)
-        )  # no product is -2^15 * -2^15: gates are above -2^15
+        # no product is beyond 2^15 * (2^15 - 1): gates are above -2^15
+        short = all(is_short(s, i16.max << 15) for s in (sf, sa, so))
         sf, sa, so = (-s if short else s for s in (sf, sa, so))
         multiplier, right = tanh_scaling(tensors[STATE])
         low, high = self.bounds(tensors[STATE])
         numbers = {
-            "multiply": requantize_bounded if short else requantize, "mf": mf, "sf": sf, "ma": ma, "sa": sa, "mo": mo, "so": so, "low": low, "high": high,
+            "multiply": requantize_bounded if short else requantize, "mf": mf, "sf": sf, "ma": ma, "sa": sa, "mo": mo,
+            "so": so, "low": low, "high": high,
             "tanh_multiplier": multiplier, "tanh_half": (1 << right) >> 1, "tanh_right": right,
             "zh": zero(tensors[HIDDEN]), "lo": x.dtype.min, "hi": x.dtype.max,
         }  # fmt: skip

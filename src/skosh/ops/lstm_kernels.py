@@ -36,8 +36,8 @@ def tanh_between(x: i32, low: i32, high: i32) -> i32:
 def lstm_integer(
     x: T[ROWS, I], w: i8[4 * S, I], bias: A[4 * S], r: i8[4 * S, S], recurrent_bias: A[4 * S], scaling: i32[4, 2],
     recurrent_scaling: i32[4, 2], table: u16[256], gates: i16[4 * S], hidden: T[B, S], cell: i16[B, S], y: T[ROWS, S],
-    *, rescale: function, multiply: function, STEPS, batch_rows, step_rows, mf, sf, ma, sa, mo, so, low, high, tanh_multiplier, tanh_half,
-    tanh_right, zh, lo, hi
+    *, rescale: function, multiply: function, STEPS, batch_rows, step_rows, mf, sf, ma, sa, mo, so, low, high,
+    tanh_multiplier, tanh_half, tanh_right, zh, lo, hi
 ):  # fmt: skip
     """A sequence through the cells. x and y: row b * batch_rows + t * step_rows is step t of batch b."""
     for b in seq(B):

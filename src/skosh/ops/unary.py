@@ -67,9 +67,9 @@ def quant_of(t: Tensor) -> tuple[float, int]:
     return t.quant.scale, t.quant.zero_point
 
 
-def float_ratio(x: Tensor, y: Tensor) -> tuple[int, int]:
-    """(multiplier, shift) of x.scale / y.scale, divided in float32."""
-    return factor(float(np.float32(quant_of(x)[0]) / np.float32(quant_of(y)[0])))
+def ratio(x: Tensor, y: Tensor) -> tuple[int, int]:
+    """(multiplier, shift) of x.scale / y.scale, in double."""
+    return factor(quant_of(x)[0] / quant_of(y)[0])
 
 
 def factor(real: float) -> tuple[int, int]:

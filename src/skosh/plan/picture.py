@@ -21,7 +21,7 @@ STYLE = """
 .skosh-map .grid{stroke:currentColor;opacity:.12}
 .skosh-map .axis{stroke:currentColor;opacity:.5}
 .skosh-map .peak{stroke:#c0392b;stroke-width:1.5;stroke-dasharray:6 4}
-.skosh-map .live{fill:none;stroke:currentColor;stroke-width:1.5;opacity:.6}
+.skosh-map .live{fill:none;stroke:currentColor;stroke-width:1;opacity:.5}
 .skosh-map rect{rx:3px;stroke-width:1;fill-opacity:.85}
 .skosh-map g:hover>rect{fill-opacity:1;stroke-width:2}
 .skosh-map .input{fill:#a9d5b5;stroke:#3f8f5b}
@@ -71,9 +71,10 @@ def memory_map_text(graph: Graph, plan: Plan, *, width: int = 72, height: int = 
         lines.append(f"{mark:>{label}} {_runs(cells, markup)}")
     kinds = [k for k in KINDS if any(b.kind == k for b in plan.buffers)]
     legend = "  ".join(f"{_runs([('█', colours[k])], markup)} {NAMES[k]}" for k in kinds)
-    lines.append(f"{'':>{label}} {legend}" if markup or len(kinds) > 1 else "")
+    if markup:  # without colours there is nothing to explain
+        lines.append(f"{'':>{label}} {legend}")
     lines.append(f"{'':>{label}} {plan}")
-    return "\n".join(line.rstrip() for line in lines if line)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _at(buffers: Sequence[Buffer], step: int, byte: int) -> Buffer | None:
@@ -150,7 +151,7 @@ class _Drawing:
             name = self.label(b)
             shown = name if len(name) * 6 <= wide - 6 else name[: max(0, int((wide - 6) / 6) - 1)] + "…"
             text = ""
-            if tall >= 13 and len(shown) > 3:
+            if tall >= 13 and (shown == name or len(shown) > 3):
                 middle = f'x="{(x + end) / 2:.1f}" y="{y + tall / 2 + 4:.1f}"'
                 text = f'<text text-anchor="middle" {middle}>{escape(shown)}</text>'
             parts.append(f"<g><title>{escape(self.tooltip(b))}</title>{rect}{text}</g>")
@@ -191,7 +192,7 @@ class _Drawing:
         ]
 
     def step_names(self) -> list[str]:
-        y = self.floor + 14
+        y = self.floor + 16
         if self.slanted:
             return [
                 f'<text class="faint" text-anchor="end" '

@@ -130,7 +130,7 @@ class _Run:
 
     def claim(self, space: Range, what: str, where: str) -> int:
         start, end = space
-        assert 0 <= start and end <= self.plan.arena_bytes, (
+        assert start >= 0 and end <= self.plan.arena_bytes, (
             f"{where}: {what} is at bytes {_show(space)}, outside the arena of {self.plan.arena_bytes}"
         )
         self.writes.append(f"{what} at {where}")
@@ -168,8 +168,8 @@ class _Run:
     def check_scratch_alignment(self, nbytes: int, offset: int, where: str) -> None:
         """Its elements are unknown, so it must suit any (up to 8 bytes) that its size is a multiple of."""
         element = next(e for e in (8, 4, 2, 1) if nbytes % e == 0)
-        good = nbytes == 0 or offset % max(element, self.plan.align) == 0 and self.plan.base_align % element == 0
-        assert good, f"{where}: scratch of {nbytes} bytes is at byte {offset}"
+        at_home = offset % max(element, self.plan.align) == 0 and self.plan.base_align % element == 0
+        assert nbytes == 0 or at_home, f"{where}: scratch of {nbytes} bytes is at byte {offset}"
 
     def check_scratch_names(self) -> None:
         wanted = {(index, k) for index, sizes in self.scratch.items() for k in range(len(sizes))}

@@ -36,7 +36,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Storages:
-    """All storages of a graph. ``idle``: views that need no work. ``edges``: (reader, writer), beyond the graph's own."""
+    """All storages of a graph. ``idle``: views without work. ``edges``: (reader, writer), beyond the graph's own."""
 
     storages: tuple[Storage, ...]
     of: dict[str, int]

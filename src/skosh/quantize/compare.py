@@ -49,7 +49,9 @@ def compare_layers(floats: Graph, integers: Graph, samples: Any) -> tuple[LayerE
         db = 10 * np.log10(max(float(np.mean(real**2)), 1e-300) / max(noise, 1e-300))
         steps = error / quant.scale
         out.append(
-            LayerError(node.name, node.op.kind, float(np.abs(steps).max()), float(np.sqrt(np.mean(steps**2))), float(db))
+            LayerError(
+                node.name, node.op.kind, float(np.abs(steps).max()), float(np.sqrt(np.mean(steps**2))), float(db)
+            )
         )
     return tuple(out)
 
@@ -57,7 +59,11 @@ def compare_layers(floats: Graph, integers: Graph, samples: Any) -> tuple[LayerE
 def _only_clamped(graph: Graph, name: str) -> bool:
     """Whether only a relu of the same scale reads it: what saturates there would have been cut off anyway."""
     readers = graph.consumers[name]
-    return len(readers) == 1 and readers[0].op.kind == "relu" and graph.tensors[readers[0].outputs[0]].quant == graph.tensors[name].quant
+    return (
+        len(readers) == 1
+        and readers[0].op.kind == "relu"
+        and graph.tensors[readers[0].outputs[0]].quant == graph.tensors[name].quant
+    )
 
 
 def _inputs(graph: Graph, row: Sequence[Array]) -> tuple[Array, ...]:

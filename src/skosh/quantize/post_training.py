@@ -52,7 +52,9 @@ def check_floats(graph: Graph) -> None:
     """A ModelError when there is nothing to quantize."""
     for t in graph.tensors.values():
         if t.quant is not None:
-            raise ModelError(f'it is quantized already: "{t.name}" is {t.dtype}', loc=graph.loc, hint="compile it as it is")
+            raise ModelError(
+                f'it is quantized already: "{t.name}" is {t.dtype}', loc=graph.loc, hint="compile it as it is"
+            )
     if not any(is_real(graph, n) for n in graph.tensors):
         raise ModelError("it has no float32 numbers to quantize", loc=graph.loc, hint="compile it as it is")
 

@@ -99,6 +99,7 @@ class _Rewriter:
         key = (name, quant)
         if key not in self.converted:
             from skosh.ops.quantization import Quantize
+
             source = self.tensors[name]
             made = self.converted[key] = self.unused(f"{name}_int8")
             self.tensors[made] = Tensor(made, source.shape, i8, quant)

@@ -114,6 +114,5 @@ def host_profile(program: Program, optimize: str) -> Profile:
     """What is known without an emulator: MACs, constants, arena. Code size and instructions are not those of a device."""
     layers = _layers(program, {})
     weights = sum(d.nbytes for d in program.data)
-    return Profile(
-        "host", optimize, sum(x.macs for x in layers), None, None, Flash(0, weights), Ram(program.plan.arena_bytes, None), layers
-    )
+    macs, ram = sum(x.macs for x in layers), Ram(program.plan.arena_bytes, None)
+    return Profile("host", optimize, macs, None, None, Flash(0, weights), ram, layers)

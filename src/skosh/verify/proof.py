@@ -89,8 +89,8 @@ def prove(
             for name, want, got in zip(source.outputs, outputs, got_outputs, strict=True):
                 count.compare(against, i, "output", name, want, got)
         progress(i + 1)
-    against = ("reference", *(("golden",) if samples.golden is not None else ()), *others)
-    return Proof(count.mismatches == 0, count.mismatches, count.elements, len(samples), against, count.first)
+    names = ("reference", *(("golden",) if samples.golden is not None else ()), *others)
+    return Proof(count.mismatches == 0, count.mismatches, count.elements, len(samples), names, count.first)
 
 
 def _reference(source: Graph) -> Oracle:

@@ -63,7 +63,9 @@ def split_batch(a: Array, t: Tensor, what: str, graph: Graph) -> list[Array]:
     """One array of the tensor's own shape for each sample of a batch; a lone sample is a batch of one."""
     single = t.shape[1:] if t.shape[:1] == (1,) else t.shape
     if a.dtype != t.dtype.np:
-        hint = f"quantize it: q = round(x / {t.quant.scale:.6g}) + {t.quant.zero_point}" if t.quant and a.dtype.kind == "f" else ""
+        hint = ""
+        if t.quant is not None and a.dtype.kind == "f":
+            hint = f"quantize it: q = round(x / {t.quant.scale:.6g}) + {t.quant.zero_point}"
         raise InputError(f"{what} must be {t.dtype.np}, not {a.dtype}", loc=graph.loc, hint=hint)
     if a.shape in (t.shape, single):
         return [a.reshape(t.shape)]

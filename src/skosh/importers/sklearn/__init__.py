@@ -34,14 +34,18 @@ def load(source: Any, name: str | None = None) -> Graph:
     can't compile.
     """
     steps = flattened(source)
-    obstacles = [o for i, (step, estimator) in enumerate(steps) if (o := obstacle(step, estimator, i == len(steps) - 1))]
+    obstacles = [
+        o for i, (step, estimator) in enumerate(steps) if (o := obstacle(step, estimator, i == len(steps) - 1))
+    ]
     if obstacles:
         raise UnsupportedError(tuple(obstacles), loc=FILE)
     if not steps:
         raise ModelError("the pipeline must have at least one step that does something", loc=FILE)
     for step, estimator in steps:
         if getattr(estimator, "n_features_in_", None) is None:
-            raise ModelError(f"{_class(estimator)} must be fitted", loc=Loc(FILE, step), hint="call its fit method first")
+            raise ModelError(
+                f"{_class(estimator)} must be fitted", loc=Loc(FILE, step), hint="call its fit method first"
+            )
 
     builder = Builder(FILE)
     value = builder.input("x", (1, int(steps[0][1].n_features_in_)))

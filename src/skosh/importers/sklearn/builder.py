@@ -77,5 +77,3 @@ class Builder:
             if tensor.data is not None:
                 digest.update(np.ascontiguousarray(tensor.data).tobytes())
         return digest.hexdigest()
-
-

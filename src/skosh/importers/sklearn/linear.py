@@ -62,6 +62,8 @@ def scalar(builder: Builder, y: str) -> str:
 
 
 CONVERTERS = {
-    **dict.fromkeys(("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"), regression),
+    **dict.fromkeys(
+        ("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"), regression
+    ),
     **dict.fromkeys(("LogisticRegression", "LogisticRegressionCV"), logistic_regression),
 }

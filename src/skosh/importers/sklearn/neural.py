@@ -20,7 +20,9 @@ _FUNCTIONS: dict[str, Op] = {"logistic": Logistic(), "tanh": Tanh(), "softmax": 
 def classifier(model: Any, builder: Builder, x: str) -> str:
     """Softmax over the classes; for two of them the logistic of one score."""
     if model.n_outputs_ > 1 and model.out_activation_ == "logistic":
-        raise ModelError("each sample must have one label, not several at once", hint="fit one classifier for each label")
+        raise ModelError(
+            "each sample must have one label, not several at once", hint="fit one classifier for each label"
+        )
     note_classes(builder, model)
     return network(model, builder, x)
 
