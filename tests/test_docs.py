@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import skosh
+from skosh.build.flags import WARNINGS
+from skosh.targets.toolchain import run_tool, zig
 from tests.cli.run import run
 from tests.support.shared import models_folder
 
@@ -65,6 +68,15 @@ def test_python_runs(page: Path, among_models: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, program.name], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_c_of_the_readme_compiles(among_models: Path) -> None:
+    build = skosh.compile("kws.tflite")
+    (among_models / "kws.h").write_text(build.sources["kws.h"], encoding="utf-8")
+    for start, text in blocks(ROOT / "README.md", "c"):
+        source = f'#include <stdint.h>\nint keyword(const int8_t *);\n#line {start} "README.md"\n{text}\n'
+        (among_models / "user.c").write_text(source, encoding="utf-8")
+        run_tool([str(zig()), "cc", *WARNINGS, "-fsyntax-only", "user.c"], "README.md", among_models)
 
 
 @pytest.mark.parametrize(("place", "line"), commands())

@@ -70,9 +70,9 @@ class Build:
 
     @cached_property
     def tracer(self) -> Runner:
-        """The same program with a mark after each layer."""
+        """The same program with a mark after each layer, and with a memory of its own."""
         if self.target.is_host:
-            return self.host_runner
+            return HostRunner(self.program, self._host_library)
         trace = marker_trace(self.program, interface(self.program), MARKER_ADDRESS)
         firmware = compile_firmware(
             self.target,
@@ -87,9 +87,12 @@ class Build:
     @cached_property
     def host_runner(self) -> HostRunner:
         """The C on this computer, whatever the target."""
+        return HostRunner(self.program, self._host_library)
+
+    @cached_property
+    def _host_library(self) -> Path:
         trace = host_trace(self.program, interface(self.program))
-        library = compile_host({**self.sources, **trace.headers}, trace.harness, defines=trace.defines)
-        return HostRunner(self.program, library)
+        return compile_host({**self.sources, **trace.headers}, trace.harness, defines=trace.defines)
 
     # ------------------------------------------------------------------------------------------------ what users ask
 

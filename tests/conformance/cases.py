@@ -70,7 +70,8 @@ def make_input(t: Tensor, rng: Generator) -> Array:
         x = np.where(picked, rng.choice(np.array(SPECIAL, np.float32), t.shape), x).astype(np.float32)
     elif t.dtype.is_integer:
         picked = rng.random(t.shape) < 0.1
-        x = np.where(picked, rng.choice(np.array([t.dtype.min, t.dtype.max, 0, 1, -1], t.dtype.np), t.shape), x)
+        ends = np.array([t.dtype.min, t.dtype.max, 0, 1, t.dtype.max - 1], t.dtype.np)
+        x = np.where(picked, rng.choice(ends, t.shape), x)
     return np.asarray(x, t.dtype.np)
 
 
@@ -133,6 +134,8 @@ def binary(code: str, dtype: str, seed: int) -> bytes:
     if seed % 3 == 1 or not shapes[1]:
         y = replace(y, data=any_values(y, rng))
     comparison = code in ("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL")
+    if comparison and dtype == "int16":  # which must have one scale
+        y = replace(y, scales=x.scales)
     high = 2.0 if code == "SQUARED_DIFFERENCE" else 0.0156 if code == "DIV" else 0.1
     z = quantized(np.broadcast_shapes(*shapes), "bool" if comparison else dtype, rng, 0.005, high)
     options = {}

@@ -137,7 +137,7 @@ class TestPadFusion:
         check_same(before, after)
 
     @pytest.mark.parametrize(
-        "pads,value",
+        ("pads", "value"),
         [
             (((0, 0), (1, 0), (0, 0), (0, 0)), 0),
             (((0, 0), (1, 0), (0, 0), (0, 1)), -3),
@@ -180,13 +180,13 @@ class TestNoOpNodes:
         assert [n.op for n in after.nodes] == [Transpose((1, 0, 2)), Relu("relu")]
 
     @pytest.mark.parametrize(
-        "op,view",
+        ("op", "view"),
         [
             (Transpose((1, 0, 2, 3)), True), (Transpose((0, 2, 1, 3)), True), (Transpose((0, 1, 3, 2)), False),
             (Slice((0, 0, 0, 0), (1, 1, 3, 4), (1, 1, 1, 1), (3, 4)), True),
             (Slice((0, 0, 2, 0), (1, 1, 3, 4), (1, 1, -1, 1), (1, 1, 3, 4)), False),
-            (Pad(((0, 0),) * 4), True), (Concat(2), True), (Pack(0), True), (Split(0, (1,), True), True), (Tile((1, 1, 1, 1)), True),
-            (Tile((1, 2, 1, 1)), False), (BroadcastTo((1, 1, 1, 3, 4)), True),
+            (Pad(((0, 0),) * 4), True), (Concat(2), True), (Pack(0), True), (Split(0, (1,), True), True),
+            (Tile((1, 1, 1, 1)), True),            (Tile((1, 2, 1, 1)), False), (BroadcastTo((1, 1, 1, 3, 4)), True),
         ],
     )  # fmt: skip
     def test_movements_that_keep_the_order(self, op: object, view: bool) -> None:
@@ -212,7 +212,7 @@ class TestNoOpNodes:
         a = b.node(Relu("relu"), b.input((4,), f32))
         y = b.node(Reshape((4,)), a)
         after = optimized(b.graph(y, b.node(Relu("relu6"), a)))
-        assert [(n.op.kind, n.outputs) for n in after.nodes][0] == ("relu", (y,))
+        assert (after.nodes[0].op.kind, after.nodes[0].outputs) == ("relu", (y,))
 
 
 class TestCommonSubexpressions:

@@ -25,6 +25,7 @@ from skosh.ir.kernel import (
     Unary,
     Var,
     all_exprs,
+    used_numbers,
     walk,
 )
 from skosh.ir.simplify import simplify
@@ -90,7 +91,7 @@ def kernel_text(kernel: Kernel, name: str, spell: Callable[[str], str], *, restr
     names = Names({p.name: p for p in kernel.params}, spell, taken=own)
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
-    parts += [f"{v.dtype.c} {v.name}" for v in kernel.numbers]
+    parts += [f"{v.dtype.c} {v.name}" for v in used_numbers(kernel)]
     shapes = "; ".join(f"{p.name}: {p.dtype}[{', '.join(expression(d, names) for d in p.shape)}]" for p in kernel.params)
     doc = comment("\n".join(x for x in (kernel.doc, shapes, *kernel.steps) if x))
     head = wrapped(f"static void {name}(", parts, ")")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 from skosh.base.dtypes import DType
 from skosh.emit.expressions import literal
@@ -11,7 +12,7 @@ from skosh.emit.header import header_text, run_signature
 from skosh.emit.interface import Interface, Port, interface
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
-from skosh.ir.kernel import Function, Kernel, functions
+from skosh.ir.kernel import Const, Function, Kernel, all_exprs, functions, used_numbers
 from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, LayerCall, Number, Program
 
 
@@ -38,7 +39,7 @@ def code_text(program: Program, face: Interface) -> str:
     for thing in things:
         helpers |= builtins_used(thing)
     parts = [
-        _prologue(program, helpers),
+        _prologue(program, things, helpers),
         "\n".join(declaration(d) for d in program.data) + "\n" if program.data else "",
         *(_fill(helpers[name], spell(name)) for name in sorted(helpers)),
         *(function_text(f, spell) for f in scalar.values()),
@@ -59,16 +60,16 @@ def _fill(template: str, name: str) -> str:
     return template.replace("{name}", name).replace("{{", "{").replace("}}", "}")
 
 
-def _prologue(program: Program, helpers: dict[str, str]) -> str:
+def _prologue(program: Program, things: Sequence[Kernel | Function], helpers: dict[str, str]) -> str:
     name, macro = program.name, program.name.upper()
-    math = "#include <math.h>\n" if _needs_math(program, helpers) else ""
+    library = "#include <math.h>\n" if _needs_math(program, things, helpers) else ""
     kinds = {p.dtype.kind for r in program.routines for p in r.kernel.params}
     kinds |= {v.dtype.kind for r in program.routines for v in r.kernel.numbers}
     booleans = "#include <stdbool.h>\n" if "bool" in kinds else ""
     return f"""/* {name}: layers and the kernels that they share. */
 #include "{name}.h"
 
-{math}{booleans}#include <stddef.h>
+{library}{booleans}#include <stddef.h>
 #include <string.h>
 
 /* Called after each layer with its number. To feed a watchdog, take times or look at values, define {macro}_HOOKS as the
@@ -82,11 +83,13 @@ def _prologue(program: Program, helpers: dict[str, str]) -> str:
 """
 
 
-def _needs_math(program: Program, helpers: dict[str, str]) -> bool:
+def _needs_math(program: Program, things: Sequence[Kernel | Function], helpers: dict[str, str]) -> bool:
+    """sqrtf, INFINITY and NAN come from math.h."""
     if "sqrtf" in helpers:
         return True
-    values = [a.value for layer in program.layers for c in layer.calls for a in c.arguments if isinstance(a, Number)]
-    return any(isinstance(v, float) and (v != v or v in (float("inf"), float("-inf"))) for v in values)
+    values: list[int | float] = [e.value for x in things for e in all_exprs(x.body) if isinstance(e, Const)]
+    values += [a.value for layer in program.layers for c in layer.calls for a in c.arguments if isinstance(a, Number)]
+    return any(isinstance(v, float) and not math.isfinite(v) for v in values)
 
 
 def _layer_text(layer: Layer, program: Program) -> str:
@@ -98,7 +101,7 @@ def _layer_text(layer: Layer, program: Program) -> str:
 
 def _call_text(c: LayerCall, program: Program) -> str:
     routine = next(r for r in program.routines if r.name == c.routine)
-    written = [p.written for p in routine.kernel.params] + [False] * len(routine.kernel.numbers)
+    written = [p.written for p in routine.kernel.params] + [False] * len(used_numbers(routine.kernel))
     parts = [_argument(a, w) for a, w in zip(c.arguments, written, strict=True)]
     text = wrapped(f"    {c.routine}(", parts, ");")
     return text + "\n"

@@ -306,4 +306,12 @@ def functions(kernel: Kernel | Function) -> tuple[Function, ...]:
     return tuple(found.values())
 
 
+def used_numbers(kernel: Kernel) -> tuple[Var, ...]:
+    """The numbers that the kernel's code depends on: those in its body, and sizes that element addresses are made of."""
+    names = {e.name for e in all_exprs(kernel.body) if isinstance(e, Var)}
+    for p in kernel.params:
+        names |= {e.name for d in p.shape[1:] for e in walk_expr(d) if isinstance(e, Var)}
+    return tuple(v for v in kernel.numbers if v.name in names)
+
+
 TRUE = Const(True, bool_)

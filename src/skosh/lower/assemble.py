@@ -16,7 +16,7 @@ import numpy as np
 from skosh.base.dtypes import from_numpy
 from skosh.ir.graph import Array, Graph, Node, Tensor
 from skosh.ir.kernel import Const as ConstExpr
-from skosh.ir.kernel import Kernel, Param, Var, map_expr
+from skosh.ir.kernel import Kernel, Param, Var, functions, map_expr, used_numbers
 from skosh.ir.program import Buffer, Call, Const, In, Out, Scratch
 from skosh.ir.simplify import simplify
 from skosh.kernels import schedule
@@ -53,11 +53,12 @@ def assemble(lowered: Lowered, *, optimize: str, name: str) -> Program:
         groups.setdefault(_group_key(site.call, optimize), []).append(site)
     pool = _DataPool(name)
     routines: list[Routine] = []
+    helpers = {f"{name}_{f.name}" for site in sites for f in functions(site.call.kernel)}
     bound: dict[tuple[int, int], LayerCall] = {}
     layer_names = _layer_names(graph, plan.order, name)
     for members in groups.values():
         kernel = _routine_kernel(members, optimize)
-        routine = Routine(_unique(f"{name}_{kernel.name}", {r.name for r in routines}), kernel, True)
+        routine = Routine(_unique(f"{name}_{kernel.name}", {r.name for r in routines} | helpers), kernel, True)
         overlap = False
         for site in members:
             arguments = _arguments(lowered, site, kernel, pool, layer_names[site.node])
@@ -112,7 +113,7 @@ def _arguments(
     pointers: list[Argument] = [
         _pointer(lowered, site, p, site.call.buffers[p.name], pool, layer) for p in kernel.params
     ]
-    numbers: list[Argument] = [Number(site.call.numbers[v.name], v.dtype) for v in kernel.numbers]
+    numbers: list[Argument] = [Number(site.call.numbers[v.name], v.dtype) for v in used_numbers(kernel)]
     return (*pointers, *numbers)
 
 

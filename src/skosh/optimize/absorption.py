@@ -48,7 +48,8 @@ def _of_dense(layer: Linear, r: Range) -> Absorbed:
     known, value = uniform_columns(Range(r.lo.reshape(-1, depth), r.hi.reshape(-1, depth)))
     mask: Mask = np.logical_or(known, ~w.any(axis=0))
     added = np.where(known[:, None], (value - layer.zx)[:, None] * w.T, 0)
-    return _masked(mask.reshape(-1, columns).all(axis=0), added.reshape(-1, columns, units).sum(axis=0))
+    whole = np.asarray(mask.reshape(-1, columns).all(axis=0))
+    return _masked(whole, added.reshape(-1, columns, units).sum(axis=0))
 
 
 def _of_convolution(layer: Linear, r: Range) -> Absorbed:

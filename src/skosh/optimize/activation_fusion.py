@@ -75,7 +75,8 @@ def clamps_as(op: Op, x: Tensor, y: Tensor, activation: str, signed_zero: bool =
 def _special_floats() -> Array:
     """Both zeros, NaN, infinities, the bounds of all activations and their neighbours, and a few more."""
     edges = np.array([0, 1, 6, np.finfo(np.float32).tiny, np.finfo(np.float32).max, 0.1, 3, 100, 1e-45], np.float32)
-    near = [np.nextafter(edges, np.float32(s)) for s in (-np.inf, np.inf)]
+    with np.errstate(over="ignore", under="ignore"):
+        near = [np.nextafter(edges, np.float32(s)) for s in (-np.inf, np.inf)]
     positive = np.concatenate([edges, *near, np.array([np.inf, np.nan], np.float32)]).astype(np.float32)
     return np.concatenate([positive, -positive])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -49,8 +50,19 @@ NON_DECREASING = (
 """Larger inputs never make a smaller output (Mean is a Sum)."""
 
 
-def value_ranges(graph: Graph) -> dict[str, Range]:
+_FOUND: WeakKeyDictionary[Graph, Ranges] = (
+    WeakKeyDictionary()
+)  # several passes ask about one graph, which never changes
+
+
+def value_ranges(graph: Graph) -> Ranges:
     """Bounds of every integer tensor (up to 32 bits). Needs: nodes in execution order. Inputs and states can be anything."""
+    if graph not in _FOUND:
+        _FOUND[graph] = _value_ranges(graph)
+    return _FOUND[graph]
+
+
+def _value_ranges(graph: Graph) -> Ranges:
     ranges: dict[str, Range] = {}
     for t in graph.tensors.values():
         if t.data is not None and _bounded(t.dtype):

@@ -3,8 +3,8 @@
     plan = plan_memory(graph)        # order, offsets, arena_bytes, and how far from the least possible they can be
     check_plan(graph, plan)          # an independent proof that no value is overwritten before its last use
 
-``memory`` puts it together. In flow order: ``storage`` (which tensors share bytes for good), ``downsets`` and
-``order``, ``liveness``, ``offsets`` (fast), ``exact`` (a solver), ``proof``, ``picture``.
+``memory`` puts it together. In flow order: ``sharing`` (which tensors share bytes for good), ``storage``,
+``downsets`` and ``order``, ``liveness``, ``offsets`` (fast), ``exact`` (a solver), ``proof``, ``picture``.
 """
 
 from skosh.plan.memory import plan_memory

@@ -13,7 +13,8 @@ from skosh.plan.offsets import Placement, place
 from skosh.plan.order import find_orders, other_orders
 from skosh.plan.proof import check_plan
 from skosh.plan.result import Buffer, Plan
-from skosh.plan.storage import Storages, find_storages
+from skosh.plan.sharing import find_storages
+from skosh.plan.storage import Storages
 
 NO_SCRATCH: Mapping[int, tuple[int, ...]] = MappingProxyType({})
 

@@ -56,7 +56,7 @@ INT8: dict[str, Rule] = {
 
 
 def rule_of(node: Node) -> Rule:
-    """The node's rule; a node without real tensors needs none. A relu6 clamps the numbers as they are, so it keeps the scale."""
+    """The node's rule. A relu6 clamps the numbers as they are, so it keeps the scale."""
     if node.op.kind == "relu" and getattr(node.op, "activation", "") == "relu6":
         return SAME
     return INT8.get(node.op.kind, FREE)
