@@ -110,7 +110,8 @@ def _model_obstacles(model: Model) -> list[Obstacle]:
     ]
     if len(model.subgraphs) > 1:
         advice = "convert the model without control flow (IF, WHILE), with fixed shapes and loops unrolled"
-        found.append(Obstacle(Loc(model.file), f"it has {len(model.subgraphs)} subgraphs", advice))
+        place = Loc(model.file, main.name or "main")
+        found.append(Obstacle(place, f"the model has {len(model.subgraphs)} subgraphs", advice))
     return found
 
 
