@@ -63,6 +63,14 @@ def test_every_package_has_a_floor() -> None:
     assert packages <= FLOORS.keys(), f"say in FLOORS where these live: {sorted(packages - FLOORS.keys())}"
 
 
+@pytest.mark.parametrize("package", sorted({package_of(module_of(f)) for f in FILES} - {"skosh"}))
+def test_a_package_says_its_floor(package: str) -> None:
+    doc = ast.get_docstring(ast.parse((SOURCE / "skosh" / package / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert doc.startswith(f"Floor {FLOORS.get(package)}: "), (
+        f"{package}/__init__.py must begin: Floor {FLOORS.get(package)}:"
+    )
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda f: module_of(f))
 def test_imports_go_down(file: Path) -> None:
     here = package_of(module_of(file))

@@ -25,21 +25,22 @@ MADE = {
 
 def try_to_load(data: bytes) -> bool:
     """True for a Graph, which must then be a legal one; False for a ModelError with a text."""
-    started = time.perf_counter()
+    started, said = time.perf_counter(), ""
     try:
         check_graph(load(data, name="damaged"))
     except ModelError as error:
-        assert str(error).strip(), "an error must say something"
-        return False
-    finally:
-        assert time.perf_counter() - started < 5, "a damaged file must not take long"
-    return True
+        said = str(error).strip() or "nothing"
+    assert time.perf_counter() - started < 5, "a damaged file must not take long"
+    assert said != "nothing", "an error must say something"
+    return not said
 
 
 @pytest.mark.parametrize("path", shared_models(), ids=lambda p: p.stem)
 def test_300_damaged_copies_of_a_real_model(path: Path) -> None:
     data = path.read_bytes()
-    count = 300 if len(data) < 100_000 else 100  # the larger ones are slow to read; benchmarks/fuzz_tflite.py takes 10,000
+    count = (
+        300 if len(data) < 100_000 else 100
+    )  # the larger ones are slow to read; benchmarks/fuzz_tflite.py takes 10,000
     loaded = [try_to_load(mutate(data, seed)) for seed in range(count)]
     assert not all(loaded), "some damage must show"
 

@@ -96,7 +96,8 @@ def test_all_obstacles_come_at_once() -> None:
     assert text == (
         "<bytes>: 3 obstacles to compiling this model\n"
         '  node 1 "b": operator RFFT2D is not supported. Hint: compute the spectrum with a front end of skosh.features\n'
-        '  node 2 "y": operator CUSTOM:FlexErf is not supported. Hint: convert without SELECT_TF_OPS: Erf has no TFLite kernel\n'
+        '  node 2 "y": operator CUSTOM:FlexErf is not supported. '
+        "Hint: convert without SELECT_TF_OPS: Erf has no TFLite kernel\n"
         '  node 3 "half": tensor "half" of RESHAPE has element type float16. Hint: convert without float16: leave '
         "target_spec.supported_types at its default or quantize to int8"
     )
@@ -130,19 +131,21 @@ def test_what_is_no_tflite_file_is_said_so(tmp_path: Path) -> None:
     assert complaint(b"", InputError).startswith("these bytes begin like no file that skosh can read")
     path = tmp_path / "fake.tflite"
     path.write_bytes(b"hello, world")
-    with pytest.raises(ModelError, match='fake.tflite: it is not a TFLite file: bytes 4 to 7 must be "TFL3"'):
+    with pytest.raises(ModelError, match=r'fake\.tflite: it is not a TFLite file: bytes 4 to 7 must be "TFL3"'):
         load(path)
     with pytest.raises(InputError, match="can't be read: no such file or directory"):
         load(tmp_path / "none.tflite")
     with pytest.raises(InputError, match=r'the file must end in .tflite or .lite, not ".h5"'):
         load("model.h5")
-    with pytest.raises(InputError, match="a model must be a file or an object of .*, not a builtins.dict"):
+    with pytest.raises(InputError, match=r"a model must be a file or an object of .*, not a builtins.dict"):
         load({})
 
 
 def test_names_become_unique_and_short_in_messages() -> None:
     long = "model/relu/Relu;model/bn/FusedBatchNorm;model/conv/Conv2D"
-    found = read(model(x=replace(X, name="same"), y=replace(Y, name=long), shape=replace(SHAPE, name="same")), "m.tflite")
+    found = read(
+        model(x=replace(X, name="same"), y=replace(Y, name=long), shape=replace(SHAPE, name="same")), "m.tflite"
+    )
     names = [t.name for t in found.subgraphs[0].tensors]
     assert len(set(names)) == 3
     assert str(found.subgraphs[0].records[0].loc) == 'm.tflite: node 0 "model/relu/Relu"'

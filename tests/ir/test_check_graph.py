@@ -22,7 +22,9 @@ Q = Quant((0.5,), (0,))
 def graph(*tensors: Tensor, nodes: tuple[Node, ...] | None = None, **more: object) -> Graph:
     own = tensors or (Tensor("x", (2, 3), i8, Q), Tensor("y", (6,), i8, Q))
     node = Node(Reshape((6,)), ("x",), ("y",), "flat", Loc("m", "flat", 0))
-    made = Graph("m", MappingProxyType({t.name: t for t in own}), (node,) if nodes is None else nodes, ("x",), ("y",), loc=LOC)
+    made = Graph(
+        "m", MappingProxyType({t.name: t for t in own}), (node,) if nodes is None else nodes, ("x",), ("y",), loc=LOC
+    )
     return replace(made, **more)  # type: ignore[arg-type]
 
 
@@ -69,7 +71,10 @@ X, Y = Tensor("x", (2, 3), i8, Q), Tensor("y", (6,), i8, Q)
             lambda: graph(Tensor("x", (2, 3), i8, Quant((0.0,), (0,))), Y),
             'm: "x": its scales must be > 0 and finite.',
         ),
-        (lambda: graph(Tensor("x", (2, 3), i8, Quant((1.0,), (200,))), Y), 'm: "x": its zero points must be i8 values.'),
+        (
+            lambda: graph(Tensor("x", (2, 3), i8, Quant((1.0,), (200,))), Y),
+            'm: "x": its zero points must be i8 values.',
+        ),
         (lambda: graph(inputs=()), 'm: node 0 "flat": its input "x" must be made before it is used.'),
         (lambda: graph(inputs=("x", "x")), 'm: "x" must be one input, and not constant.'),
         (lambda: graph(outputs=("z",)), 'm: there must be a tensor "z".'),

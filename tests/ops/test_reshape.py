@@ -11,7 +11,9 @@ from tests.ops.one_operator import check, constant, model, tensor
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "float32"])
-@pytest.mark.parametrize(("wanted", "shape"), [((3, 4), (3, 4)), ((-1, 2), (6, 2)), ((12,), (12,)), ((2, 1, 6), (2, 1, 6))])
+@pytest.mark.parametrize(
+    ("wanted", "shape"), [((3, 4), (3, 4)), ((-1, 2), (6, 2)), ((12,), (12,)), ((2, 1, 6), (2, 1, 6))]
+)
 def test_reshape(dtype: str, wanted: tuple[int, ...], shape: tuple[int, ...]) -> None:
     x, y = tensor((2, 6), np.dtype(dtype)), tensor(shape, np.dtype(dtype))
     graph = check(model("RESHAPE", [x, constant(wanted)], [y], {"new_shape": list(wanted)}))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from skosh.cli.terminal import busy, err, out
+from skosh.cli.terminal import out, stages
 
 EXAMPLE = "skosh demo -o skosh-demo"
 
@@ -20,11 +20,6 @@ def command(
     """Train on real handwriting, quantize, compile, run every test image on an emulated Cortex-M4, prove, report."""
     from skosh.apps.digits import run_demo
 
-    console = err()
-
-    def progress(what: str) -> None:
-        console.print(f"[dim]{what}[/dim]", markup=True)
-
-    with busy("working"):
+    with stages() as progress:
         summary = run_demo(output, progress)
     out().print(str(summary), markup=False)

@@ -160,22 +160,32 @@ def _totals(f: Figures) -> str:
 def _layers(graph: Graph) -> Table:
     from skosh.ir.graph import node_macs
 
-    numbers = ("#", "MACs", "constants")
-    shown = table("#", "operator", "name", "output", "MACs", "constants", right=numbers)
+    numbers = ("#", "scale", "zero", "MACs", "constants")
+    shown = table("#", "operator", "name", "output", "scale", "zero", "MACs", "constants", right=numbers)
     for i, node in enumerate(graph.nodes):
-        output = ", ".join(_typed(graph.tensors[n]) for n in node.outputs)
+        y = graph.tensors[node.outputs[0]]
+        more = f" and {len(node.outputs) - 1} more" if len(node.outputs) > 1 else ""
         sizes = number(node_macs(graph, node)), number(constant_bytes(graph, node))
-        row(shown, i, node.op.kind, _short(node.name), output, *sizes)
+        row(shown, i, node.op.kind, _short(node.name), f"{_type(y)}{more}", *_scale(y), *sizes)
     return shown
 
 
-def _typed(t: Tensor) -> str:
-    text = f"{t.dtype}[{', '.join(map(str, t.shape))}]"
+def _type(t: Tensor) -> str:
+    return f"{t.dtype}[{', '.join(map(str, t.shape))}]"
+
+
+def _scale(t: Tensor) -> tuple[str, str]:
+    """Scale and zero point of a tensor, as far as it has one of each."""
     if t.quant is None:
-        return text
+        return "", ""
     if t.quant.per_channel:
-        return f"{text}, {len(t.quant.scales)} scales"
-    return f"{text}, scale {t.quant.scale:.6g}, zero point {t.quant.zero_point}"
+        return f"{len(t.quant.scales)} scales", ""
+    return f"{t.quant.scale:.6g}", str(t.quant.zero_point)
+
+
+def _typed(t: Tensor) -> str:
+    scale, zero = _scale(t)
+    return ", ".join([_type(t), *([f"scale {scale}, zero point {zero}"] if zero else [scale] if scale else [])])
 
 
 def _short(name: str, most: int = 32) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,6 +54,32 @@ def busy(what: str, *, quiet: bool = False) -> Iterator[None]:
         return
     with console.status(f"{what} ..."):
         yield
+
+
+@contextmanager
+def stages(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """One stage after another: gives the function that is told what begins. What is done stays, with its time."""
+    console = err()
+    begun: list[tuple[str, float]] = []
+
+    def done() -> None:
+        if begun:
+            what, start = begun.pop()
+            console.print(f"{what}  {time.perf_counter() - start:.1f} s", style="dim", markup=False)
+
+    if quiet:
+        yield lambda what: None
+        return
+    with console.status("") if console.is_terminal else nullcontext() as spinner:
+
+        def begin(what: str) -> None:
+            done()
+            begun.append((what, time.perf_counter()))
+            if spinner is not None:
+                spinner.update(f"{what} ...")
+
+        yield begin
+        done()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from skosh.ir.kernel import (
     If,
     Kernel,
     Let,
+    Load,
     Return,
     Stmt,
     Store,
@@ -95,7 +96,10 @@ def kernel_text(kernel: Kernel, name: str, spell: Callable[[str], str], *, restr
     shapes = "; ".join(f"{p.name}: {p.dtype}[{', '.join(expression(d, names) for d in p.shape)}]" for p in kernel.params)
     doc = comment("\n".join(x for x in (kernel.doc, shapes, *kernel.steps) if x))
     head = wrapped(f"static void {name}(", parts, ")")
-    return f"{doc}{head}\n{{\n{body_text(kernel.body, names, 1)}}}\n"
+    touched = {e.buffer for e in all_exprs(kernel.body) if isinstance(e, Load)}
+    touched |= {s.buffer for s in walk(kernel.body) if isinstance(s, Store)}
+    unused = "".join(f"{INDENT}(void){p.name};\n" for p in kernel.params if p.name not in touched)
+    return f"{doc}{head}\n{{\n{unused}{body_text(kernel.body, names, 1)}}}\n"
 
 
 def wrapped(start: str, parts: list[str], end: str, width: int = WIDTH) -> str:

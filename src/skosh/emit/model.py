@@ -12,7 +12,7 @@ from skosh.emit.header import header_text, run_signature
 from skosh.emit.interface import Interface, Port, interface
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
-from skosh.ir.kernel import Const, Function, Kernel, all_exprs, functions, used_numbers
+from skosh.ir.kernel import Cast, Const, Function, Kernel, Let, all_exprs, functions, used_numbers, walk
 from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, LayerCall, Number, Program
 
 
@@ -63,9 +63,7 @@ def _fill(template: str, name: str) -> str:
 def _prologue(program: Program, things: Sequence[Kernel | Function], helpers: dict[str, str]) -> str:
     name, macro = program.name, program.name.upper()
     library = "#include <math.h>\n" if _needs_math(program, things, helpers) else ""
-    kinds = {p.dtype.kind for r in program.routines for p in r.kernel.params}
-    kinds |= {v.dtype.kind for r in program.routines for v in r.kernel.numbers}
-    booleans = "#include <stdbool.h>\n" if "bool" in kinds else ""
+    booleans = "#include <stdbool.h>\n" if any(map(_says_bool, things)) else ""
     return f"""/* {name}: layers and the kernels that they share. */
 #include "{name}.h"
 
@@ -81,6 +79,15 @@ def _prologue(program: Program, things: Sequence[Kernel | Function], helpers: di
 #define {macro}_LAYER_DONE(layer, arena) ((void)0)
 #endif
 """
+
+
+def _says_bool(thing: Kernel | Function) -> bool:
+    """Is there a bool among its parameters, its locals or its constants?"""
+    own = [thing.returns] if isinstance(thing, Function) else [n.dtype for n in thing.numbers]
+    own += [p.dtype for p in thing.params]
+    own += [s.var.dtype for s in walk(thing.body) if isinstance(s, Let)]
+    own += [e.dtype for e in all_exprs(thing.body) if isinstance(e, Const | Cast)]
+    return any(t.kind == "bool" for t in own)
 
 
 def _needs_math(program: Program, things: Sequence[Kernel | Function], helpers: dict[str, str]) -> bool:

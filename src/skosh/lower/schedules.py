@@ -7,12 +7,13 @@ count that is always a multiple of the tile leaves no rest loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skosh.base.dtypes import i32
 from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var
 from skosh.ir.simplify import simplify
 from skosh.kernels import schedule
+from skosh.lower.unused import without_unused_locals
 
 
 @dataclass
@@ -109,4 +110,4 @@ def apply_schedule(kernel: Kernel, cases: Sequence[Mapping[str, int | float]], o
     for name, steps in SCHEDULES.items():
         if kernel.name == name:
             steps(draft)
-    return draft.kernel
+    return replace(draft.kernel, body=without_unused_locals(draft.kernel.body))

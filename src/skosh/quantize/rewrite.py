@@ -10,6 +10,7 @@ import numpy as np
 from skosh.base.dtypes import DType, i8, i32
 from skosh.ir.graph import Array, Graph, Node, Op, Quant, Tensor
 from skosh.ops.padding import Pad
+from skosh.ops.quantization import Quantize
 from skosh.quantize.affine import bias_quant, quantized, quantized_bias, quantized_weights, weight_quant
 from skosh.quantize.assign import Assignment, is_real
 from skosh.quantize.rules import rule_of
@@ -98,8 +99,6 @@ class _Rewriter:
         """The tensor brought to int8 with this scale and zero point, by a node that is made once."""
         key = (name, quant)
         if key not in self.converted:
-            from skosh.ops.quantization import Quantize
-
             source = self.tensors[name]
             made = self.converted[key] = self.unused(f"{name}_int8")
             self.tensors[made] = Tensor(made, source.shape, i8, quant)

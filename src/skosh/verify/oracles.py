@@ -11,6 +11,7 @@ from skosh.emulate.runner import Runner
 from skosh.ir.graph import Array, Graph
 from skosh.verify.proof import Oracle
 
+_ARENA_BYTES = 64 << 20
 ORACLES = ("reference", "host", "tflm")
 
 
@@ -33,7 +34,10 @@ def tflm(graph: Graph) -> Oracle:
         from tflite_micro.python.tflite_micro import runtime
     except ImportError as error:
         raise ToolError("comparing with TFLM needs the tflite-micro package", hint="pip install 'skosh[tflm]'") from error
-    interpreter = runtime.Interpreter.from_bytes(content)
+    try:
+        interpreter = runtime.Interpreter.from_bytes(content, arena_size=_ARENA_BYTES)
+    except (RuntimeError, ValueError) as error:
+        raise ToolError(f"TFLM refuses the model: {error}", loc=graph.loc) from error
 
     def outputs(inputs: Sequence[Array]) -> tuple[Array, ...]:
         for i, x in enumerate(inputs):

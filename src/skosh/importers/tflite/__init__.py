@@ -6,6 +6,7 @@ A family is ``skosh.importers.tflite.<name>`` with ``CONVERTERS``: TFLite's oper
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -33,7 +34,7 @@ def load(source: str | Path | bytes, name: str | None = None) -> Graph:
     operator that skosh doesn't have.
     """
     data, file = _bytes_of(source)
-    model = read(data, file)
+    model = replace(read(data, file), content=data)
     state = _module("state") if model.resources or len(model.subgraphs) > 1 else None
     if state is not None and hasattr(state, "resolve_variables"):
         model = state.resolve_variables(model)
@@ -160,7 +161,7 @@ def _assemble(model: Model, main: Subgraph, converted: Sequence[Converted], name
         states=tuple(states),
         loc=Loc(model.file),
         digest=model.digest,
-        notes=MappingProxyType({"format": "tflite", "description": model.description}),
+        notes=MappingProxyType({"format": "tflite", "description": model.description, "tflite": model.content}),
     )
 
 

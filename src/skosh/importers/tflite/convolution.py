@@ -51,7 +51,7 @@ def transpose_conv(record: Record) -> Converted:
 
     options = record.options(TransposeConvOptions)
     stride = _stride(options)
-    shape = record.numbers(0)
+    shape = record.numbers(0) if record.input(0).is_constant else record.output().shape
     if tuple(shape) != record.output().shape:
         raise ModelError(f"the output shape {tuple(shape)} must be that of the output, {record.output().shape}")
     weights, x = record.input(1), record.input(2)

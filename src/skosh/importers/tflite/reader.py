@@ -127,6 +127,7 @@ class Model:
     resources: frozenset[str] = frozenset()
     problems: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     states: tuple[State, ...] = ()
+    content: bytes = field(default=b"", repr=False)
 
 
 def read(data: bytes, file: str) -> Model:
@@ -347,6 +348,8 @@ class _Reader:
         if zeros.size != scales.size:
             raise ModelError(f"it has {scales.size} scales but {zeros.size} zero points", loc=loc)
         axis = int(table.QuantizedDimension()) if scales.size > 1 else None
+        if axis is not None and len(shape) == 1:
+            axis = 0  # biases carry the axis of their weights in many files
         if axis is not None and (not 0 <= axis < len(shape) or shape[axis] != scales.size):
             raise ModelError(
                 f"it must have 1 scale or one for each index of axis {axis} of {shape}, not {scales.size}", loc=loc

@@ -1,0 +1,164 @@
+"""What a report tells: plain records, gathered from a build and from whatever else is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from skosh import __version__
+from skosh.emit.interface import interface
+from skosh.ir.graph import Array, Graph, macs
+from skosh.lower.program import Program
+from skosh.plan import Plan
+from skosh.quantize import LayerError
+from skosh.targets import Device, Target, devices
+from skosh.verify.measure import Profile
+from skosh.verify.proof import Proof
+
+
+class Built(Protocol):
+    """The part of a build that a report reads."""
+
+    @property
+    def program(self) -> Program: ...
+    @property
+    def source(self) -> Graph: ...
+    @property
+    def sources(self) -> dict[str, str]: ...
+    @property
+    def target(self) -> Target: ...
+    @property
+    def optimize(self) -> str: ...
+    def profile(self) -> Profile: ...
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The share of samples that one form of the model gets right. ``who``: "float32, scikit-learn"."""
+
+    who: str
+    right: int
+    samples: int
+    note: str = ""
+
+    @property
+    def share(self) -> float:
+        return self.right / self.samples if self.samples else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A sample and what the device made of it. pixels: [height, width], 0 to 1."""
+
+    pixels: Array
+    predicted: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """The size of a graph: how much the optimizer was given, and how much it left."""
+
+    layers: int
+    macs: int
+    constant_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """Everything that a report shows. Empty parts are left out of it.
+
+    usage: C that calls the model. files: (name, bytes, what it is). commands: how to get the same again.
+    clock_mhz: the clock that times are given for. boards: those with this machine.
+    """
+
+    name: str
+    title: str
+    summary: str
+    target: Target
+    optimize: str
+    profile: Profile
+    graph: Graph
+    plan: Plan
+    before: Work
+    after: Work
+    usage: str
+    files: tuple[tuple[str, int, str], ...]
+    proof: Proof | None = None
+    accuracies: tuple[Accuracy, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    errors: tuple[LayerError, ...] = ()
+    commands: tuple[str, ...] = ()
+    clock_mhz: float | None = None
+    boards: tuple[Device, ...] = ()
+    version: str = __version__
+
+
+def facts_of(
+    build: Built,
+    *,
+    title: str = "",
+    summary: str = "",
+    proof: Proof | None = None,
+    accuracies: Sequence[Accuracy] = (),
+    pictures: Sequence[Picture] = (),
+    errors: Sequence[LayerError] = (),
+    commands: Sequence[str] = (),
+    files: Mapping[str, str] | None = None,
+) -> Facts:
+    """The facts of a build. The clock is that of the slowest board with this machine.
+
+    files: name -> what it is, of further files beside the C. proof, accuracies, pictures, errors: what was found.
+    """
+    program, face = build.program, interface(build.program)
+    boards = tuple(sorted((d for d in devices() if d.target == build.target.name), key=lambda d: d.clock_mhz))
+    named = {f"{face.prefix}.h": "the interface", f"{face.prefix}.c": "the code", f"{face.prefix}_weights.c": "the constants"}
+    return Facts(
+        name=program.name,
+        title=title or program.name,
+        summary=summary,
+        target=build.target,
+        optimize=build.optimize,
+        profile=build.profile(),
+        graph=program.graph,
+        plan=program.plan,
+        before=work_of(build.source),
+        after=work_of(program.graph),
+        usage=usage(program),
+        files=(
+            *((n, len(text.encode()), named.get(n, "")) for n, text in build.sources.items()),
+            *((n, 0, what) for n, what in (files or {}).items()),
+        ),
+        proof=proof,
+        accuracies=tuple(accuracies),
+        pictures=tuple(pictures),
+        errors=tuple(errors),
+        commands=tuple(commands),
+        clock_mhz=boards[0].clock_mhz if boards else None,
+        boards=boards,
+    )
+
+
+def work_of(graph: Graph) -> Work:
+    return Work(len(graph.nodes), macs(graph), sum(t.nbytes for t in graph.constants))
+
+
+def usage(program: Program) -> str:
+    """A C function that runs the model once, as a firmware author would begin."""
+    face, plan = interface(program), program.plan
+    p, m = face.prefix, face.macro
+    word = "uint64_t" if plan.base_align > 4 else "uint32_t"
+    size = 8 if plan.base_align > 4 else 4
+    lines = [f'#include "{p}.h"', "", f"static {word} arena[({m}_ARENA_BYTES + {size - 1}) / {size}];", "", f"void {p}_example(void)", "{"]
+    for port in face.inputs:
+        lines.append(f"    {port.dtype.c} *{port.parameter} = {port.accessor}(arena);  /* fill {port.length_macro} elements */")
+        if port.tensor.quant is not None:
+            q = port.tensor.quant
+            lines.append(f"    /* {port.parameter}[i] = round(x[i] / {q.scale:.9g}f) + {q.zero_point}, kept in -128 .. 127 */")
+    for port in face.outputs:
+        lines.append(f"    {port.dtype.c} *{port.parameter} = {port.accessor}(arena);  /* gives {port.length_macro} elements */")
+    arguments = ", ".join(port.parameter for port in face.ports)
+    lines += [f"    if ({p}_run({arguments}, arena) != {m}_OK) {{", "        return;", "    }"]
+    lines += ["    /* the result is in " + ", ".join(port.parameter for port in face.outputs) + " */", "}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,278 @@
+"""A report on one compiled model: one HTML file that needs no network, for the screen in light or dark, and for paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+from skosh.deliver.charts import Bar, bar_chart, pixels
+from skosh.deliver.facts import Facts
+from skosh.deliver.markup import Content, Markup, el, join, number, percent
+from skosh.plan import memory_map_svg
+from skosh.verify.measure import LayerProfile
+from skosh.verify.proof import Proof
+
+
+def report_html(facts: Facts) -> str:
+    """The page as text. The same facts give the same bytes."""
+    style = Markup(files("skosh.deliver").joinpath("page.css").read_text(encoding="utf-8"))
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("title", f"{facts.title}: skosh report"),
+        el("style", style),
+    )
+    parts = (
+        tiles(facts), proof_box(facts), accuracy_section(facts), layers_section(facts), charts_section(facts),
+        memory_section(facts), changes_section(facts), boards_section(facts), usage_section(facts), again_section(facts),
+    )  # fmt: skip
+    body = el("body", header(facts), el("main", *(join(p, Markup("\n")) for p in parts if p)), footer(facts))
+    return f"<!DOCTYPE html>\n{el('html', head, body, lang='en')}\n"
+
+
+def header(facts: Facts) -> Markup:
+    what = f"Compiled for {facts.target.name} ({facts.target.description}), optimized for {facts.optimize}."
+    return el("header", el("p", "skosh report", class_="brand"), el("h1", facts.title), el("p", facts.summary or what))
+
+
+def footer(facts: Facts) -> Markup:
+    cycles = (
+        "Instructions are counted by an emulator that runs the firmware. Cycles are modelled from published timings of the "
+        "processor, not measured. Sizes come from the linker and hold everything that is linked."
+    )
+    made = f"{facts.name} for {facts.target.name}, optimize={facts.optimize}, skosh {facts.version}."
+    return el("footer", el("p", cycles), el("p", made))
+
+
+# ------------------------------------------------------------------------------------------------------------ headline
+
+
+def tiles(facts: Facts) -> Markup:
+    p = facts.profile
+    shown: list[Markup] = []
+    if facts.accuracies:
+        last = facts.accuracies[-1]
+        shown.append(tile("Accuracy", percent(last.share), "", f"{last.right:,} of {last.samples:,}: {last.who}"))
+    flash = f"{number(p.flash.code)} code, {number(p.flash.weights)} weights"
+    shown.append(tile("Flash", number(p.flash.total), "bytes", flash))
+    stack = f", {number(p.ram.stack)} stack" if p.ram.stack is not None else ""
+    shown.append(tile("RAM", number(p.ram.total), "bytes", f"{number(p.ram.arena)} arena{stack}"))
+    if p.instructions is not None:
+        each = f"{p.instructions / p.macs:.2f} for each of {number(p.macs)} MACs" if p.macs else "one inference"
+        shown.append(tile("Instructions", number(p.instructions), "", each))
+    if p.cycles_modelled is not None:
+        shown.append(tile("Cycles", number(p.cycles_modelled), "", "modelled, one inference"))
+        if facts.clock_mhz:
+            ms = p.cycles_modelled / facts.clock_mhz / 1000
+            shown.append(tile("Time", number(float(f"{ms:.3g}")), "ms", f"at {facts.clock_mhz:g} MHz, modelled"))
+    return el("dl", *shown, class_="tiles", aria_label="headline figures")
+
+
+def tile(name: str, value: str, unit: str, note: str) -> Markup:
+    measured = el("dd", value, " " if unit else None, el("span", unit, class_="unit") if unit else None, class_="value")
+    return el("div", el("dt", name), measured, el("dd", note, class_="note"), class_="tile")
+
+
+def proof_box(facts: Facts) -> Markup | None:
+    proof = facts.proof
+    if proof is None:
+        return None
+    compared = f"{number(proof.elements)} numbers over {number(proof.samples)} samples were compared with {against(proof)}."
+    if proof.bit_exact:
+        title = f"Proved: bit for bit the same on {facts.target.name}"
+        text = f"{compared} Not one differs: what was tested before compiling is what runs on the device."
+        return el("div", el("h2", "✓ " + title), el("p", text), class_="proof", role="note")
+    first = f" First: {proof.first_difference}." if proof.first_difference is not None else ""
+    text = f"{compared} {number(proof.mismatches)} differ.{first}"
+    return el("div", el("h2", "✗ Not the same"), el("p", text), class_="proof failed", role="alert")
+
+
+def against(proof: Proof) -> str:
+    names = {
+        "reference": "the reference meaning of the model",
+        "host": "the same C on this computer",
+        "tflm": "TensorFlow Lite Micro",
+        "golden": "golden outputs",
+    }
+    return ", ".join(names.get(a, a) for a in proof.against)
+
+
+def accuracy_section(facts: Facts) -> Markup | None:
+    if not facts.accuracies:
+        return None
+    rows = [
+        el("tr", el("th", a.who, scope="row"), bar_cell(percent(a.share, 2), a.share), num(f"{a.right:,} of {a.samples:,}"), el("td", a.note))
+        for a in facts.accuracies
+    ]  # fmt: skip
+    parts: list[Content] = [el("h2", "Accuracy"), table(("", "right", "samples", ""), rows, right=(1, 2))]
+    if facts.pictures:
+        wrong = sum(p.predicted != p.label for p in facts.pictures)
+        note = "What the device saw, and what it said." + (" Red: wrong; the true label is in brackets." if wrong else "")
+        parts += [el("p", note, class_="note"), el("ul", *map(picture, facts.pictures), class_="pictures")]
+    return el("section", *parts)
+
+
+def picture(p: object) -> Markup:
+    from skosh.deliver.facts import Picture
+
+    assert isinstance(p, Picture), "a picture"
+    right = p.predicted == p.label
+    said = p.predicted if right else f"{p.predicted} ({p.label})"
+    label = f"a {p.label}, taken for {p.predicted}"
+    return el("li", pixels(p.pixels, label), el("b", said), class_=None if right else "wrong")
+
+
+# -------------------------------------------------------------------------------------------------------------- layers
+
+
+def layers_section(facts: Facts) -> Markup:
+    p, layers = facts.profile, facts.profile.layers
+    error = {e.layer: e for e in facts.errors}
+    heads = ["", "layer", "output", "MACs", "instructions", "cycles", "weights, bytes"]
+    if error:
+        heads.append("int8 error")
+    rows = []
+    for k, layer in enumerate(layers):
+        cells = [
+            el("td", str(k), class_="faint"),
+            el("th", label(layer), scope="row", title=layer.name),
+            el("td", "×".join(map(str, layer.output)) or "1"),
+            bar_cell(number(layer.macs), share(layer.macs, [x.macs for x in layers])),
+            bar_cell(number(layer.instructions), share(layer.instructions, [x.instructions for x in layers])),
+            bar_cell(number(layer.cycles_modelled), share(layer.cycles_modelled, [x.cycles_modelled for x in layers])),
+            bar_cell(number(layer.weights), share(layer.weights, [x.weights for x in layers])),
+        ]
+        if error:
+            cells.append(num(f"{error[layer.node].typical:.2f}" if layer.node in error else "–"))
+        rows.append(el("tr", *cells))
+    sums = [number(p.macs), number(p.instructions), number(p.cycles_modelled), number(p.flash.weights)]
+    foot = el("tr", el("td", ""), el("th", "all", scope="row"), el("td", ""), *map(num, sums), num("") if error else None)
+    notes = "The sums are of the program as it ships; the layers are measured in a build that marks where each one ends."
+    if error:
+        notes += " int8 error: root mean square difference from the float layer, in steps of the output's scale."
+    right = tuple(range(3, len(heads)))
+    return el(
+        "section", el("h2", "Layers"), el("div", table(heads, rows, right=right, foot=foot), class_="scroll", tabindex=0), el("p", notes, class_="note")
+    )  # fmt: skip
+
+
+def label(layer: LayerProfile) -> str:
+    """The node's own last name, and what it does."""
+    name = layer.node.replace(";", "/").rstrip("/").rpartition("/")[2]
+    name = name if len(name) <= 28 else f"{name[:27]}…"
+    return f"{name} · {layer.kind}" if name and name != layer.kind else layer.kind
+
+
+def share(value: int | None, all_: Sequence[int | None]) -> float:
+    most = max((v or 0 for v in all_), default=0)
+    return (value or 0) / most if most else 0.0
+
+
+def charts_section(facts: Facts) -> Markup:
+    p = facts.profile
+    weights = [Bar(label(x), x.weights) for x in p.layers if x.weights]
+    code = [Bar("code, startup", p.flash.code, "code")] if p.flash.code else []
+    flash = el("section", el("h2", "Flash by layer"), el("p", "Bytes. Layers of one kind share their code.", class_="note"),
+               bar_chart("flash by layer", [*code, *weights], "bytes"))  # fmt: skip
+    if p.cycles_modelled is None:
+        cost, what = [Bar(label(x), x.macs) for x in p.layers if x.macs], "MACs"
+    else:
+        cost, what = [Bar(label(x), x.cycles_modelled or 0) for x in p.layers if x.cycles_modelled], "cycles"
+    note = "Modelled cycles of one inference." if what == "cycles" else "Multiply-accumulates of one inference."
+    time = el("section", el("h2", f"{what[0].upper()}{what[1:]} by layer"), el("p", note, class_="note"),
+              bar_chart(f"{what} by layer", cost, what))  # fmt: skip
+    return el("div", time, flash, class_="two")
+
+
+def memory_section(facts: Facts) -> Markup:
+    plan = facts.plan
+    bound = "No order of layers and no placement can need less: that is proved." if plan.optimal else f"({plan.bound_kind}.)"
+    text = (
+        f"The arena holds inputs, outputs and everything between, {number(plan.arena_bytes, 'bytes')} at its fullest. {bound} "
+        "Each rectangle is a tensor: how long it lives, and where."
+    )
+    drawn = Markup(memory_map_svg(facts.graph, plan).strip())
+    return el("section", el("h2", "Memory over time"), el("p", text, class_="note"), el("div", drawn, class_="scroll"))
+
+
+def changes_section(facts: Facts) -> Markup:
+    b, a = facts.before, facts.after
+    what = (("layers", b.layers, a.layers), ("MACs", b.macs, a.macs), ("constants, bytes", b.constant_bytes, a.constant_bytes))
+    rows = [
+        el("tr", el("th", name, scope="row"), num(number(before)), num(number(after)), num(change(before, after)))
+        for name, before, after in what
+    ]
+    same = all(before == after for _, before, after in what)
+    text = (
+        "Nothing in this model could be left out: it is compiled as it was given."
+        if same
+        else "The optimizer leaves out what can't change the result. Every output bit stays the same."
+    )
+    return el("section", el("h2", "Before and after the optimizer"), el("p", text, class_="note"),
+              table(("", "given", "compiled", "change"), rows, right=(1, 2, 3)))  # fmt: skip
+
+
+def change(before: int, after: int) -> str:
+    if before == after:
+        return "same"
+    return f"{100 * (after - before) / before:+.1f} %".replace("-", "−") if before else f"+{after:,}"
+
+
+def boards_section(facts: Facts) -> Markup | None:
+    p = facts.profile
+    if not facts.boards or p.cycles_modelled is None:
+        return None
+    rows = [
+        el(
+            "tr", el("th", d.description, scope="row"), num(f"{d.clock_mhz:g} MHz"),
+            num(f"{p.cycles_modelled / d.clock_mhz / 1000:.3g} ms"),
+            bar_cell(percent(p.flash.total / d.flash), min(1.0, p.flash.total / d.flash)),
+            bar_cell(percent(p.ram.total / d.ram), min(1.0, p.ram.total / d.ram)),
+            el("td", "fits" if p.flash.total <= d.flash and p.ram.total <= d.ram else el("span", el("b", "too large"), class_="wrong")),
+        )
+        for d in facts.boards
+    ]  # fmt: skip
+    heads = ("board", "clock", "one inference", "of its flash", "of its RAM", "")
+    shown = el("div", table(heads, rows, right=(1, 2, 3, 4)), class_="scroll", tabindex=0)
+    note = f"Boards with a {facts.target.name}; times are modelled, with no wait states of the flash."
+    return el("section", el("h2", "Boards"), shown, el("p", note, class_="note"))
+
+
+# --------------------------------------------------------------------------------------------------------------- texts
+
+
+def usage_section(facts: Facts) -> Markup:
+    text = "Two C files and a header: C99, no heap, nothing to port, reentrant. The caller gives the arena."
+    parts: list[Content] = [el("h2", "Use it"), el("p", text, class_="note"), el("pre", el("code", facts.usage), tabindex=0)]
+    if facts.files:
+        rows = [
+            el("tr", el("th", el("code", n), scope="row"), num(number(size) if size else ""), el("td", what))
+            for n, size, what in facts.files
+        ]
+        parts.append(el("div", table(("file", "bytes of text", ""), rows, right=(1,)), class_="scroll", style="margin-top:14px"))
+    return el("section", *parts)
+
+
+def again_section(facts: Facts) -> Markup | None:
+    if not facts.commands:
+        return None
+    return el("section", el("h2", "Get the same again"), el("pre", el("code", "\n".join(facts.commands)), tabindex=0))
+
+
+# -------------------------------------------------------------------------------------------------------------- tables
+
+
+def table(heads: Sequence[str], rows: Sequence[Markup], right: Sequence[int] = (), foot: Markup | None = None) -> Markup:
+    """right: the columns of numbers."""
+    top = el("tr", *(el("th", h, scope="col", class_="n" if i in right else None) for i, h in enumerate(heads)))
+    return el("table", el("thead", top), el("tbody", *rows), el("tfoot", foot) if foot is not None else None)
+
+
+def num(text: str) -> Markup:
+    return el("td", text, class_="n")
+
+
+def bar_cell(text: str, fraction: float) -> Markup:
+    """A number with a bar below it; the bar says nothing that the number doesn't."""
+    return el("td", text, el("i", style=f"--p:{100 * fraction:.1f}%", aria_hidden="true"), class_="n bar")

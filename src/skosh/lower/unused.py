@@ -1,0 +1,44 @@
+"""What folding leaves behind: locals that nothing reads, and loops with nothing in them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from skosh.ir.kernel import Assign, Body, For, If, Let, Stmt, Var, stmt_exprs, walk, walk_expr
+
+
+def without_unused_locals(body: Body) -> Body:
+    """Locals that nothing reads go, with all that is assigned to them.
+
+    best = x[0]; where = 0; y[0] = where  ->  where = 0; y[0] = where
+    """
+    while True:
+        declared = {s.var.name for s in walk(body) if isinstance(s, Let)}
+        unused = declared - {name for s in walk(body) for name in _reads(s)}
+        if not unused:
+            return body
+        body = _without(body, unused)
+
+
+def _reads(s: Stmt) -> set[str]:
+    """The variables whose value a statement needs for something else: acc += x needs x alone."""
+    own = {s.var.name} if isinstance(s, Assign) else set()
+    return {e.name for top in stmt_exprs(s) for e in walk_expr(top) if isinstance(e, Var)} - own
+
+
+def _without(body: Body, unused: set[str]) -> Body:
+    out: list[Stmt] = []
+    for s in body:
+        match s:
+            case Let(var) | Assign(var) if var.name in unused:
+                continue
+            case For():
+                if inner := _without(s.body, unused):
+                    out.append(replace(s, body=inner))
+            case If(condition, then, other):
+                then, other = _without(then, unused), _without(other, unused)
+                if then or other:
+                    out.append(If(condition, then, other))
+            case _:
+                out.append(s)
+    return tuple(out)
