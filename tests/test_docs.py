@@ -76,7 +76,7 @@ def test_the_c_of_the_readme_compiles(among_models: Path) -> None:
     for start, text in blocks(ROOT / "README.md", "c"):
         source = f'#include <stdint.h>\nint keyword(const int8_t *);\n#line {start} "README.md"\n{text}\n'
         (among_models / "user.c").write_text(source, encoding="utf-8")
-        run_tool([str(zig()), "cc", *WARNINGS, "-fsyntax-only", "user.c"], "README.md", among_models)
+        run_tool([str(zig()), "cc", *WARNINGS, "-c", "user.c", "-o", "user.o"], "README.md", among_models)
 
 
 @pytest.mark.parametrize(("place", "line"), commands())

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from skosh.base.arith import round_half_away
 from skosh.base.errors import FitError, InputError
 from skosh.build import compile_firmware, compile_host
 from skosh.emit.harness import firmware_harness, host_trace, marker_trace
@@ -227,9 +228,13 @@ def write_folder(folder: Path, files: dict[str, str]) -> Path:
 
 
 def quantized(x: Array, tensor: Any) -> Array:
-    """Real numbers as the tensor's integers: round half to even of x / scale, plus the zero point, saturated."""
+    """Real numbers as the tensor's integers: x / scale in float32, rounded half away from zero, plus the zero point, saturated.
+
+    That is what TFLite's Quantize operator does.
+    """
     t = tensor.dtype
-    q = np.rint(np.asarray(x, np.float64) / tensor.quant.scale) + tensor.quant.zero_point
+    steps = np.asarray(x, np.float32) / np.float32(tensor.quant.scale)
+    q = round_half_away(steps) + tensor.quant.zero_point
     return np.asarray(np.clip(q, t.min, t.max).astype(t.np))
 
 

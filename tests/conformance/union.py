@@ -28,6 +28,11 @@ class Union:
         return build(self.graph, target=find_target(target), optimize=optimize, name="u")
 
 
+def at(first: Build, target: str) -> Build:
+    """The same C for another target."""
+    return Build(first.compiled, find_target(target), first.optimize)
+
+
 def union(members: Mapping[str, Graph]) -> Union:
     """Tensors, nodes and states of member i are called ``m<i>/...``."""
     parts = [_renamed(g, f"m{i}/") for i, g in enumerate(members.values())]

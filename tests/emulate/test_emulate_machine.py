@@ -63,7 +63,7 @@ def machine(code: str, name: str = "cortex-m4", optimize: str = "balanced", watc
     firmware = compile_firmware(
         chosen, sources, prefix="kws", harness=HARNESS, optimize=optimize, defines=(marker_define("kws"),)
     )
-    return Machine(firmware.elf, chosen, watch=watch)
+    return Machine(firmware.elf, chosen, watch=watch, check_alignment=True)
 
 
 def single_steps(m: Machine) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from skosh.base.errors import InputError, ModelError, UnsupportedError
 from skosh.importers import load
-from skosh.importers.tflite.reader import read
+from skosh.importers.tflite.parser import read
 from tests.support.tflite_writer import OperatorSpec, SubgraphSpec, TensorSpec, model_bytes
 
 X = TensorSpec("x", (1, 4), "int8", 0.5, 3)

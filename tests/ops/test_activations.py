@@ -18,7 +18,9 @@ from tests.support.tflite_writer import TensorSpec
 Array = npt.NDArray[Any]
 Generator = np.random.Generator
 
-SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-42, 88.8, -88.8, -104.5, 0.5, 2.5], np.float32)
+SPECIAL = np.array(
+    [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-42, 88.8, -88.8, -104.5, 0.5, 2.5], np.float32
+)
 
 
 def every_value(t: Tensor, rng: Generator) -> Array:
@@ -82,7 +84,22 @@ def test_sigmoids(code: str, dtype: str, seed: int) -> None:
     check(model(code, [x], [y], {}), runs=1, seed=seed, ulp=2, make_input=every_value)
 
 
-FLOATS = ["ELU", "HARD_SWISH", "ABS", "NEG", "EXP", "LOG", "SQRT", "RSQRT", "SQUARE", "SIN", "COS", "CEIL", "FLOOR", "ROUND"]
+FLOATS = [
+    "ELU",
+    "HARD_SWISH",
+    "ABS",
+    "NEG",
+    "EXP",
+    "LOG",
+    "SQRT",
+    "RSQRT",
+    "SQUARE",
+    "SIN",
+    "COS",
+    "CEIL",
+    "FLOOR",
+    "ROUND",
+]
 
 
 @pytest.mark.parametrize("code", FLOATS)

@@ -9,8 +9,13 @@ import pytest
 
 from skosh.base.errors import ModelError
 from skosh.importers.tflite import load
+from skosh.ir.interpret_calls import run_calls
+from skosh.ir.interpret_graph import run_graph
+from skosh.ir.program import Scratch
+from skosh.ops.windows import Window
 from tests.ops.layers import ACTIVATIONS, activation_tensor, bias_tensor, layer, output_scale, weights_tensor
 from tests.ops.one_operator import check
+from tests.support.agree import assert_agrees, random_input
 from tests.support.tflite_writer import TensorSpec
 
 Generator = np.random.Generator
@@ -98,6 +103,24 @@ def transpose_model(seed: int, dtype: str) -> bytes:
 @pytest.mark.parametrize("seed", range(14))
 def test_transpose_conv_equals_tflm(seed: int, dtype: str) -> None:
     check(transpose_model(2000 + seed, dtype), runs=1)
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_kernels_without_scratch_memory_agree(seed: int, depthwise: bool) -> None:
+    graph = load(conv_model(3000 + seed, "int8", depthwise), name="test")
+    (node,) = graph.nodes
+    ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
+    run = run_graph(graph, [random_input(graph.tensors["x"], np.random.default_rng(seed))])
+    calls = node.op.frugal_calls(ins, outs)
+    assert not any(isinstance(b, Scratch) for c in calls for b in c.buffers.values())
+    (got,) = run_calls(node.op, ins, outs, [run.values[n] for n in node.inputs], calls=calls)
+    assert_agrees(got, run.values["y"], "kernels without scratch memory")
+
+
+def test_a_huge_window_on_a_small_input_costs_nothing() -> None:
+    window = Window((1 << 20, 1 << 20), (1, 1), (1 << 19, 1 << 19, 1 << 19, 1 << 19))
+    assert len(list(window.taps(3, 3))) == (4 + 3 - 1) ** 2  # 4 outputs a side, 3 inputs a side
 
 
 def test_a_filter_that_does_not_fit_is_a_model_error() -> None:

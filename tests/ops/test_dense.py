@@ -7,6 +7,7 @@ import pytest
 
 from tests.ops.layers import ACTIVATIONS, activation_tensor, bias_tensor, layer, output_scale, weights_tensor
 from tests.ops.one_operator import check
+from tests.support.tflite_writer import TensorSpec
 
 BIASES = {"int8": ("int32", None), "int16": ("int64", "int32", None), "float32": ("float32", None)}
 
@@ -27,6 +28,21 @@ def test_dense_equals_tflm(seed: int, dtype: str) -> None:
     scale = float(np.max(x.scales) * np.max(w.scales)) if dtype != "float32" else 1.0
     tensors = [x, w] if bias is None else [x, w, bias_tensor("b", units, str(bias), rng, scale)]
     check(layer("FULLY_CONNECTED", [*tensors, y], options), runs=1)
+
+
+def test_int32_sums_of_int16_inputs_wrap_as_tflm_does() -> None:
+    """With an int32 bias TFLM sums int16 layers in 32 bits, and says nothing when they overflow."""
+    tensors = [
+        TensorSpec("x", (1, 640), "int16", 1e-4),
+        TensorSpec("w", (2, 640), "int8", 0.01, data=np.concatenate([np.full((1, 640), 127), np.full((1, 640), -127)])),
+        TensorSpec("b", (2,), "int32", 1e-6, data=[5, -5]),
+        TensorSpec("y", (1, 2), "int16", 10.0),
+    ]
+    check(
+        layer("FULLY_CONNECTED", tensors, {}),
+        runs=1,
+        make_input=lambda t, rng: rng.integers(32000, 32768, t.shape).astype(np.int16),
+    )
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])

@@ -44,7 +44,9 @@ def test_quantize(source: str, target: str, seed: int) -> None:
     scales = [float(rng.uniform(0.01, 0.1)) * UNITS[t] for t in (source, target)]
     if seed == 0:
         scales[1] = 0.0625 if source == "float32" else scales[0]
-    zeros = [int(rng.integers(-100, 101)) + (128 if t == "uint8" else 0) if "int8" in t else 0 for t in (source, target)]
+    zeros = [
+        int(rng.integers(-100, 101)) + (128 if t == "uint8" else 0) if "int8" in t else 0 for t in (source, target)
+    ]
     x = tensor((16, 16), source, None if source == "float32" else scales[0], zeros[0])
     y = tensor((16, 16), target, scales[1], zeros[1])
     check(model("QUANTIZE", [x], [y], {}), runs=1, seed=seed, make_input=values)

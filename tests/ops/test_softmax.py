@@ -42,3 +42,13 @@ def test_log_softmax_equals_tflm(seed: int, shape: tuple[int, ...], dtype: str) 
         TensorSpec("y", shape, dtype, 16 / 256 if quantized else (), 127),
     ]
     check(layer("LOG_SOFTMAX", tensors, {}), runs=2, ulp=4)
+
+
+@pytest.mark.parametrize(("x_type", "y_type"), [("int8", "int8"), ("int8", "int16")])
+@pytest.mark.parametrize("x_scale", [0.02, 0.3])
+def test_softmax_of_many_rows_takes_a_table_and_equals_tflm(x_scale: float, x_type: str, y_type: str) -> None:
+    scale, zero = OUTPUTS[x_type, y_type]
+    tensors = [TensorSpec("x", (64, 16), x_type, x_scale, 3), TensorSpec("y", (64, 16), y_type, scale, zero)]
+    graph = check(layer("SOFTMAX", tensors, {"beta": 1.0}), runs=1)
+    (made,) = graph.nodes[0].op.calls(*(graph.operands(n) for n in (graph.nodes[0].inputs, graph.nodes[0].outputs)))
+    assert "table" in made.buffers

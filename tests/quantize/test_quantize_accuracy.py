@@ -1,4 +1,4 @@
-"""How far int8 is from float: each layer by itself within a step, whole networks within what their layers allow."""
+"""How far int8 is from float: each operator by itself within a step, whole networks within what their layers allow."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from skosh.quantize import compare_layers, quantize_graph
 from skosh.quantize.affine import dequantized, quantized
 from tests.quantize.nets import network
 
-STEPS = {"softmax": 2.0, "logistic": 1.5, "tanh": 1.5, "mul": 1.1, "mean": 1.1}
-"""Largest error of one operator, in steps of its output, given its inputs as they are. All others: 1."""
+STEPS = {"mean": 0.8, "leaky_relu": 0.8, "relu": 0.8}
+"""Largest error of one operator, in steps of its output, given its inputs as they are: these round twice. All others:
+half a step, and a little for weights and factors that are rounded too."""
 
 
 def real(graph: Graph, name: str, value: Array) -> Array:
@@ -53,7 +54,7 @@ def test_every_layer_of_random_networks_is_within_a_step(seed: int) -> None:
         for node in integers.nodes:
             if node.op.kind != "quantize":
                 steps = local_steps(floats, integers, node, values)
-                assert steps <= STEPS.get(node.op.kind, 1.0) + 1e-3, f"{node.name}: {steps}"
+                assert steps <= STEPS.get(node.op.kind, 0.55), f"{node.name}: {steps}"
 
 
 @settings(max_examples=40)
@@ -68,7 +69,7 @@ def test_plain_networks_stay_within_a_few_steps(seed: int) -> None:
         assume(False)
     for error in compare_layers(floats, integers, samples):
         assert error.worst <= 8, error
-        assert error.typical <= 2.5, error
+        assert error.typical <= 4, error
 
 
 PLAIN = {

@@ -11,7 +11,7 @@ import typer
 
 from skosh.base.errors import ModelError, Obstacle, UnsupportedError
 from skosh.cli.options import Json, Model
-from skosh.cli.terminal import busy, number, out, print_json, row, table
+from skosh.cli.terminal import WIDE, busy, number, out, print_json, row, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -146,7 +146,7 @@ def _print_graph(graph: Graph, file: str) -> None:
             console.print(f"{what:6} {n}: {_typed(graph.tensors[n])}", markup=False, soft_wrap=True)
     for s in graph.states:
         console.print(f"state  {s.name}: {_typed(graph.tensors[s.before])}", markup=False, soft_wrap=True)
-    console.print(_layers(graph))
+    console.print(_layers(graph, wide=console.width >= WIDE))
     console.print(f"in all: {_totals(as_is)}")
     if slim != as_is:
         console.print(f"as skosh computes it, bit for bit the same: {_totals(slim)}")
@@ -157,16 +157,18 @@ def _totals(f: Figures) -> str:
     return f"{f.nodes} layers, {number(f.macs)} MACs, {sizes}"
 
 
-def _layers(graph: Graph) -> Table:
+def _layers(graph: Graph, *, wide: bool) -> Table:
     from skosh.ir.graph import node_macs
 
     numbers = ("#", "scale", "zero", "MACs", "constants")
-    shown = table("#", "operator", "name", "output", "scale", "zero", "MACs", "constants", right=numbers)
+    names = ("name",) if wide else ()
+    shown = table("#", "operator", *names, "output", "scale", "zero", "MACs", "constants", right=numbers)
     for i, node in enumerate(graph.nodes):
         y = graph.tensors[node.outputs[0]]
         more = f" and {len(node.outputs) - 1} more" if len(node.outputs) > 1 else ""
         sizes = number(node_macs(graph, node)), number(constant_bytes(graph, node))
-        row(shown, i, node.op.kind, _short(node.name), f"{_type(y)}{more}", *_scale(y), *sizes)
+        name = (_short(node.name),) if wide else ()
+        row(shown, i, node.op.kind, *name, f"{_type(y)}{more}", *_scale(y), *sizes)
     return shown
 
 

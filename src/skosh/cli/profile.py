@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skosh.cli.options import Json, Model, Optimize
-from skosh.cli.terminal import bar, busy, number, out, print_json, row, table
+from skosh.cli.terminal import WIDE, bar, busy, number, out, print_json, row, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -47,12 +47,12 @@ def command(
         return
     console = out()
     console.print(totals(profiles, f"{graph.name}, optimize={optimize}, {number(profiles[0].macs)} MACs"))
-    console.print(by_layer(profiles))
+    console.print(by_layer(profiles, console.width))
 
 
 def totals(profiles: Sequence[Profile], title: str) -> Table:
     """One line a target."""
-    numbers = ("instructions", "per MAC", "cycles (modelled)", "code", "weights", "arena", "stack")
+    numbers = ("instructions", "per\nMAC", "cycles\n(modelled)", "code", "weights", "arena", "stack")
     shown = table("target", *numbers, right=numbers, title=title)
     for p in profiles:
         per_mac = f"{p.instructions / p.macs:.2f}" if p.instructions is not None and p.macs else "-"
@@ -61,20 +61,27 @@ def totals(profiles: Sequence[Profile], title: str) -> Table:
     return shown
 
 
-def by_layer(profiles: Sequence[Profile]) -> Table:
-    """One line a layer: MACs, weights, and what it costs on each target, with a bar that shows its share."""
-    first, width = profiles[0], 24 if len(profiles) == 1 else 12
-    shown = table("layer", "output", "MACs", "weights", right=("MACs", "weights"))
+def by_layer(profiles: Sequence[Profile], width: int) -> Table:
+    """One line a layer: MACs, weights, and what it costs on each target, with a bar that shows its share.
+
+    width: columns of the terminal.
+    """
+    first, wide = profiles[0], width >= WIDE
+    names = max((len(layer.name) for layer in first.layers), default=0)
+    bars = max(6, min(24, (width - names - (40 if wide else 12)) // len(profiles) - 15))
+    numbers = ("MACs", "weights") if wide else ("MACs",)
+    shown = table("layer", *(("output",) if wide else ()), *numbers, right=numbers)
     for p in profiles:
         shown.add_column(p.target, justify="right", no_wrap=True)
-        shown.add_column("", width=width, no_wrap=True)
+        shown.add_column("", width=bars, no_wrap=True)
     most = [max((cost(layer) for layer in p.layers), default=0) for p in profiles]
     for i, layer in enumerate(first.layers):
-        shape = "x".join(map(str, layer.output)) or "1"
-        cells: list[object] = [layer.name, shape, number(layer.macs), number(layer.weights)]
+        cells: list[object] = [layer.name, number(layer.macs)]
+        if wide:
+            cells = [layer.name, "x".join(map(str, layer.output)) or "1", number(layer.macs), number(layer.weights)]
         for p, top in zip(profiles, most, strict=True):
             same = p.layers[i] if i < len(p.layers) else layer
-            cells += [number(same.instructions or None), bar(cost(same) / top if top else 0.0, width)]
+            cells += [number(same.instructions or None), bar(cost(same) / top if top else 0.0, bars)]
         row(shown, *cells)
     return shown
 

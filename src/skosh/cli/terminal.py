@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _PIPE_WIDTH = 140  # columns of a table that goes to a file or another program
+WIDE = 110  # columns of a terminal from which on tables show everything
 
 
 def out() -> Console:
@@ -108,10 +109,10 @@ def table(*headings: str, right: tuple[str, ...] = (), title: str = "") -> Table
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
         is_number = heading in right
-        made.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number)
+        made.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number, vertical="top")
     return made
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from skosh import __version__
+from skosh.deliver.usage import usage
 from skosh.emit.interface import interface
 from skosh.ir.graph import Array, Graph, macs
 from skosh.lower.program import Program
@@ -105,15 +106,19 @@ def facts_of(
     pictures: Sequence[Picture] = (),
     errors: Sequence[LayerError] = (),
     commands: Sequence[str] = (),
-    files: Mapping[str, str] | None = None,
+    files: Sequence[tuple[str, int, str]] = (),
 ) -> Facts:
     """The facts of a build. The clock is that of the slowest board with this machine.
 
-    files: name -> what it is, of further files beside the C. proof, accuracies, pictures, errors: what was found.
+    files: (name, bytes, what it is) of further files beside the C. proof, accuracies, pictures, errors: what was found.
     """
     program, face = build.program, interface(build.program)
     boards = tuple(sorted((d for d in devices() if d.target == build.target.name), key=lambda d: d.clock_mhz))
-    named = {f"{face.prefix}.h": "the interface", f"{face.prefix}.c": "the code", f"{face.prefix}_weights.c": "the constants"}
+    named = {
+        f"{face.prefix}.h": "the interface",
+        f"{face.prefix}.c": "the code",
+        f"{face.prefix}_weights.c": "the constants",
+    }
     return Facts(
         name=program.name,
         title=title or program.name,
@@ -128,7 +133,7 @@ def facts_of(
         usage=usage(program),
         files=(
             *((n, len(text.encode()), named.get(n, "")) for n, text in build.sources.items()),
-            *((n, 0, what) for n, what in (files or {}).items()),
+            *files,
         ),
         proof=proof,
         accuracies=tuple(accuracies),
@@ -142,23 +147,3 @@ def facts_of(
 
 def work_of(graph: Graph) -> Work:
     return Work(len(graph.nodes), macs(graph), sum(t.nbytes for t in graph.constants))
-
-
-def usage(program: Program) -> str:
-    """A C function that runs the model once, as a firmware author would begin."""
-    face, plan = interface(program), program.plan
-    p, m = face.prefix, face.macro
-    word = "uint64_t" if plan.base_align > 4 else "uint32_t"
-    size = 8 if plan.base_align > 4 else 4
-    lines = [f'#include "{p}.h"', "", f"static {word} arena[({m}_ARENA_BYTES + {size - 1}) / {size}];", "", f"void {p}_example(void)", "{"]
-    for port in face.inputs:
-        lines.append(f"    {port.dtype.c} *{port.parameter} = {port.accessor}(arena);  /* fill {port.length_macro} elements */")
-        if port.tensor.quant is not None:
-            q = port.tensor.quant
-            lines.append(f"    /* {port.parameter}[i] = round(x[i] / {q.scale:.9g}f) + {q.zero_point}, kept in -128 .. 127 */")
-    for port in face.outputs:
-        lines.append(f"    {port.dtype.c} *{port.parameter} = {port.accessor}(arena);  /* gives {port.length_macro} elements */")
-    arguments = ", ".join(port.parameter for port in face.ports)
-    lines += [f"    if ({p}_run({arguments}, arena) != {m}_OK) {{", "        return;", "    }"]
-    lines += ["    /* the result is in " + ", ".join(port.parameter for port in face.outputs) + " */", "}"]
-    return "\n".join(lines) + "\n"

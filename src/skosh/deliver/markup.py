@@ -14,17 +14,19 @@ class Markup(str):
 Content = str | int | Markup | None
 """What may stand inside an element. None is nothing; a plain string is text."""
 
-VOID = frozenset({"meta", "br", "hr", "rect", "path", "line", "circle"})
+VOID = frozenset({"meta", "rect", "path"})
 
 
-def el(name: str, *content: Content, **attributes: str | int | float | None) -> Markup:
+def el(tag: str, /, *content: Content, **attributes: str | int | float | None) -> Markup:
     """An element. Attributes: ``class_`` is class, other underscores are hyphens; None leaves one out."""
     shown = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"' for key, value in attributes.items() if value is not None
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
     )
-    if name in VOID:
-        return Markup(f"<{name}{shown}>" if name in ("meta", "br", "hr") else f"<{name}{shown}/>")
-    return Markup(f"<{name}{shown}>{join(*content)}</{name}>")
+    if tag in VOID:
+        return Markup(f"<{tag}{shown}/>")
+    return Markup(f"<{tag}{shown}>{join(*content)}</{tag}>")
 
 
 def join(*content: Content, by: str = "") -> Markup:
@@ -37,7 +39,7 @@ def number(value: float | None, unit: str = "") -> str:
     """``12,275 bytes``; a dash for what isn't known. Fractions get three digits."""
     if value is None:
         return "–"
-    text = f"{value:,}" if float(value).is_integer() else f"{value:,.3g}"
+    text = f"{int(value):,}" if float(value).is_integer() else f"{value:,.3g}"
     return f"{text} {unit}" if unit else text
 
 

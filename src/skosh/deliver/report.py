@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 
 from skosh.deliver.charts import Bar, bar_chart, pixels
-from skosh.deliver.facts import Facts
+from skosh.deliver.facts import Facts, Picture
 from skosh.deliver.markup import Content, Markup, el, join, number, percent
-from skosh.plan import memory_map_svg
+from skosh.ir.graph import Graph
+from skosh.plan import Plan, memory_map_svg
 from skosh.verify.measure import LayerProfile
 from skosh.verify.proof import Proof
 
@@ -54,7 +57,8 @@ def tiles(facts: Facts) -> Markup:
     if facts.accuracies:
         last = facts.accuracies[-1]
         shown.append(tile("Accuracy", percent(last.share), "", f"{last.right:,} of {last.samples:,}: {last.who}"))
-    flash = f"{number(p.flash.code)} code, {number(p.flash.weights)} weights"
+    code = f"{number(p.flash.code)} code, " if p.flash.code else "without code: "
+    flash = f"{code}{number(p.flash.weights)} weights"
     shown.append(tile("Flash", number(p.flash.total), "bytes", flash))
     stack = f", {number(p.ram.stack)} stack" if p.ram.stack is not None else ""
     shown.append(tile("RAM", number(p.ram.total), "bytes", f"{number(p.ram.arena)} arena{stack}"))
@@ -78,7 +82,9 @@ def proof_box(facts: Facts) -> Markup | None:
     proof = facts.proof
     if proof is None:
         return None
-    compared = f"{number(proof.elements)} numbers over {number(proof.samples)} samples were compared with {against(proof)}."
+    compared = (
+        f"{number(proof.elements)} numbers over {number(proof.samples)} samples were compared with {against(proof)}."
+    )
     if proof.bit_exact:
         title = f"Proved: bit for bit the same on {facts.target.name}"
         text = f"{compared} Not one differs: what was tested before compiling is what runs on the device."
@@ -95,31 +101,38 @@ def against(proof: Proof) -> str:
         "tflm": "TensorFlow Lite Micro",
         "golden": "golden outputs",
     }
-    return ", ".join(names.get(a, a) for a in proof.against)
+    *most, last = [names.get(a, a) for a in proof.against] or ["nothing"]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def accuracy_section(facts: Facts) -> Markup | None:
     if not facts.accuracies:
         return None
     rows = [
-        el("tr", el("th", a.who, scope="row"), bar_cell(percent(a.share, 2), a.share), num(f"{a.right:,} of {a.samples:,}"), el("td", a.note))
+        el(
+            "tr",
+            el("th", a.who, scope="row"),
+            bar_cell(percent(a.share, 2), a.share),
+            num(f"{a.right:,} of {a.samples:,}"),
+            el("td", a.note),
+        )
         for a in facts.accuracies
-    ]  # fmt: skip
-    parts: list[Content] = [el("h2", "Accuracy"), table(("", "right", "samples", ""), rows, right=(1, 2))]
+    ]
+    shown = el("div", table(("", "right", "samples", ""), rows, right=(1, 2)), class_="scroll", tabindex=0)
+    parts: list[Content] = [el("h2", "Accuracy"), shown]
     if facts.pictures:
         wrong = sum(p.predicted != p.label for p in facts.pictures)
-        note = "What the device saw, and what it said." + (" Red: wrong; the true label is in brackets." if wrong else "")
+        note = "What the device saw, and what it said." + (
+            " Red: wrong; the true label is in brackets." if wrong else ""
+        )
         parts += [el("p", note, class_="note"), el("ul", *map(picture, facts.pictures), class_="pictures")]
     return el("section", *parts)
 
 
-def picture(p: object) -> Markup:
-    from skosh.deliver.facts import Picture
-
-    assert isinstance(p, Picture), "a picture"
+def picture(p: Picture) -> Markup:
     right = p.predicted == p.label
     said = p.predicted if right else f"{p.predicted} ({p.label})"
-    label = f"a {p.label}, taken for {p.predicted}"
+    label = f"label {p.label}, read as {p.predicted}"
     return el("li", pixels(p.pixels, label), el("b", said), class_=None if right else "wrong")
 
 
@@ -136,7 +149,7 @@ def layers_section(facts: Facts) -> Markup:
     for k, layer in enumerate(layers):
         cells = [
             el("td", str(k), class_="faint"),
-            el("th", label(layer), scope="row", title=layer.name),
+            el("th", layer.kind, el("span", own_name(layer), class_="own"), scope="row", title=layer.name),
             el("td", "×".join(map(str, layer.output)) or "1"),
             bar_cell(number(layer.macs), share(layer.macs, [x.macs for x in layers])),
             bar_cell(number(layer.instructions), share(layer.instructions, [x.instructions for x in layers])),
@@ -147,21 +160,29 @@ def layers_section(facts: Facts) -> Markup:
             cells.append(num(f"{error[layer.node].typical:.2f}" if layer.node in error else "–"))
         rows.append(el("tr", *cells))
     sums = [number(p.macs), number(p.instructions), number(p.cycles_modelled), number(p.flash.weights)]
-    foot = el("tr", el("td", ""), el("th", "all", scope="row"), el("td", ""), *map(num, sums), num("") if error else None)
-    notes = "The sums are of the program as it ships; the layers are measured in a build that marks where each one ends."
+    foot = el(
+        "tr", el("td", ""), el("th", "all", scope="row"), el("td", ""), *map(num, sums), num("") if error else None
+    )
+    notes = (
+        "The sums are of the program as it ships; the layers are measured in a build that marks where each one ends."
+    )
     if error:
         notes += " int8 error: root mean square difference from the float layer, in steps of the output's scale."
     right = tuple(range(3, len(heads)))
-    return el(
-        "section", el("h2", "Layers"), el("div", table(heads, rows, right=right, foot=foot), class_="scroll", tabindex=0), el("p", notes, class_="note")
-    )  # fmt: skip
+    shown = el("div", table(heads, rows, right=right, foot=foot), class_="scroll", tabindex=0)
+    return el("section", el("h2", "Layers"), shown, el("p", notes, class_="note"))
 
 
-def label(layer: LayerProfile) -> str:
-    """The node's own last name, and what it does."""
-    name = layer.node.replace(";", "/").rstrip("/").rpartition("/")[2]
-    name = name if len(name) <= 28 else f"{name[:27]}…"
-    return f"{name} · {layer.kind}" if name and name != layer.kind else layer.kind
+def own_name(layer: LayerProfile) -> str:
+    """The end of the node's name in the model; nothing where it only repeats the kind."""
+    name = layer.node.partition(";")[0].rstrip("/")
+    name = "/".join(name.split("/")[-2:])
+    name = name if len(name) <= 26 else f"…{name[-25:]}"
+    return "" if name.lower() == layer.kind else name
+
+
+def label(k: int, layer: LayerProfile) -> str:
+    return f"{k} {layer.kind}"
 
 
 def share(value: int | None, all_: Sequence[int | None]) -> float:
@@ -171,14 +192,17 @@ def share(value: int | None, all_: Sequence[int | None]) -> float:
 
 def charts_section(facts: Facts) -> Markup:
     p = facts.profile
-    weights = [Bar(label(x), x.weights) for x in p.layers if x.weights]
+    weights = [Bar(label(k, x), x.weights) for k, x in enumerate(p.layers) if x.weights]
     code = [Bar("code, startup", p.flash.code, "code")] if p.flash.code else []
     flash = el("section", el("h2", "Flash by layer"), el("p", "Bytes. Layers of one kind share their code.", class_="note"),
                bar_chart("flash by layer", [*code, *weights], "bytes"))  # fmt: skip
     if p.cycles_modelled is None:
-        cost, what = [Bar(label(x), x.macs) for x in p.layers if x.macs], "MACs"
+        cost, what = [Bar(label(k, x), x.macs) for k, x in enumerate(p.layers) if x.macs], "MACs"
     else:
-        cost, what = [Bar(label(x), x.cycles_modelled or 0) for x in p.layers if x.cycles_modelled], "cycles"
+        cost, what = (
+            [Bar(label(k, x), x.cycles_modelled or 0) for k, x in enumerate(p.layers) if x.cycles_modelled],
+            "cycles",
+        )
     note = "Modelled cycles of one inference." if what == "cycles" else "Multiply-accumulates of one inference."
     time = el("section", el("h2", f"{what[0].upper()}{what[1:]} by layer"), el("p", note, class_="note"),
               bar_chart(f"{what} by layer", cost, what))  # fmt: skip
@@ -187,18 +211,51 @@ def charts_section(facts: Facts) -> Markup:
 
 def memory_section(facts: Facts) -> Markup:
     plan = facts.plan
-    bound = "No order of layers and no placement can need less: that is proved." if plan.optimal else f"({plan.bound_kind}.)"
+    bound = (
+        "No order of layers and no placement can need less: that is proved."
+        if plan.optimal
+        else f"({plan.bound_kind}.)"
+    )
     text = (
         f"The arena holds inputs, outputs and everything between, {number(plan.arena_bytes, 'bytes')} at its fullest. {bound} "
         "Each rectangle is a tensor: how long it lives, and where."
     )
-    drawn = Markup(memory_map_svg(facts.graph, plan).strip())
+    drawn = Markup(memory_map_svg(*with_short_names(facts.graph, plan)).strip())
     return el("section", el("h2", "Memory over time"), el("p", text, class_="note"), el("div", drawn, class_="scroll"))
+
+
+def with_short_names(graph: Graph, plan: Plan) -> tuple[Graph, Plan]:
+    """For the picture: nodes called as in the other tables; tensors by the end of their names where that tells them
+    apart, else by the layer that makes them."""
+    step = {index: k for k, index in enumerate(plan.order)}
+    makers = {
+        n: f"{step[i]} {node.op.kind}" + (f" ({o})" if len(node.outputs) > 1 else "")
+        for i, node in enumerate(graph.nodes)
+        for o, n in enumerate(node.outputs)
+    }
+    ends = {n: n.partition(";")[0].rstrip("/").rpartition("/")[2] or n for n in graph.tensors}
+    common = {e for e, count in Counter(ends.values()).items() if count > 1 or len(e) > 18}
+    names = {n: end if end not in common else makers.get(n, n) for n, end in ends.items()}
+    nodes = tuple(
+        replace(
+            node,
+            name=f"{step[i]} {node.op.kind}",
+            inputs=tuple(names.get(n, n) for n in node.inputs),
+            outputs=tuple(names.get(n, n) for n in node.outputs),
+        )
+        for i, node in enumerate(graph.nodes)
+    )
+    buffers = tuple(replace(b, tensors=tuple(names[n] for n in b.tensors)) for b in plan.buffers)
+    return replace(graph, nodes=nodes), replace(plan, buffers=buffers)
 
 
 def changes_section(facts: Facts) -> Markup:
     b, a = facts.before, facts.after
-    what = (("layers", b.layers, a.layers), ("MACs", b.macs, a.macs), ("constants, bytes", b.constant_bytes, a.constant_bytes))
+    what = (
+        ("layers", b.layers, a.layers),
+        ("MACs", b.macs, a.macs),
+        ("constants, bytes", b.constant_bytes, a.constant_bytes),
+    )
     rows = [
         el("tr", el("th", name, scope="row"), num(number(before)), num(number(after)), num(change(before, after)))
         for name, before, after in what
@@ -223,16 +280,21 @@ def boards_section(facts: Facts) -> Markup | None:
     p = facts.profile
     if not facts.boards or p.cycles_modelled is None:
         return None
-    rows = [
-        el(
-            "tr", el("th", d.description, scope="row"), num(f"{d.clock_mhz:g} MHz"),
-            num(f"{p.cycles_modelled / d.clock_mhz / 1000:.3g} ms"),
-            bar_cell(percent(p.flash.total / d.flash), min(1.0, p.flash.total / d.flash)),
-            bar_cell(percent(p.ram.total / d.ram), min(1.0, p.ram.total / d.ram)),
-            el("td", "fits" if p.flash.total <= d.flash and p.ram.total <= d.ram else el("span", el("b", "too large"), class_="wrong")),
+    rows = []
+    for d in facts.boards:
+        flash, ram = p.flash.total / d.flash, p.ram.total / d.ram
+        fits = el("td", "fits") if max(flash, ram) <= 1 else el("td", el("b", "too large"), class_="wrong")
+        rows.append(
+            el(
+                "tr",
+                el("th", d.description, scope="row"),
+                num(f"{d.clock_mhz:g} MHz"),
+                num(f"{p.cycles_modelled / d.clock_mhz / 1000:.3g} ms"),
+                bar_cell(percent(flash), min(1.0, flash)),
+                bar_cell(percent(ram), min(1.0, ram)),
+                fits,
+            )
         )
-        for d in facts.boards
-    ]  # fmt: skip
     heads = ("board", "clock", "one inference", "of its flash", "of its RAM", "")
     shown = el("div", table(heads, rows, right=(1, 2, 3, 4)), class_="scroll", tabindex=0)
     note = f"Boards with a {facts.target.name}; times are modelled, with no wait states of the flash."
@@ -244,13 +306,18 @@ def boards_section(facts: Facts) -> Markup | None:
 
 def usage_section(facts: Facts) -> Markup:
     text = "Two C files and a header: C99, no heap, nothing to port, reentrant. The caller gives the arena."
-    parts: list[Content] = [el("h2", "Use it"), el("p", text, class_="note"), el("pre", el("code", facts.usage), tabindex=0)]
+    parts: list[Content] = [
+        el("h2", "Use it"),
+        el("p", text, class_="note"),
+        el("pre", el("code", facts.usage), tabindex=0),
+    ]
     if facts.files:
         rows = [
             el("tr", el("th", el("code", n), scope="row"), num(number(size) if size else ""), el("td", what))
             for n, size, what in facts.files
         ]
-        parts.append(el("div", table(("file", "bytes of text", ""), rows, right=(1,)), class_="scroll", style="margin-top:14px"))
+        shown = table(("file", "bytes of text", ""), rows, right=(1,))
+        parts.append(el("div", shown, class_="scroll", style="margin-top:14px"))
     return el("section", *parts)
 
 
@@ -263,7 +330,9 @@ def again_section(facts: Facts) -> Markup | None:
 # -------------------------------------------------------------------------------------------------------------- tables
 
 
-def table(heads: Sequence[str], rows: Sequence[Markup], right: Sequence[int] = (), foot: Markup | None = None) -> Markup:
+def table(
+    heads: Sequence[str], rows: Sequence[Markup], right: Sequence[int] = (), foot: Markup | None = None
+) -> Markup:
     """right: the columns of numbers."""
     top = el("tr", *(el("th", h, scope="col", class_="n" if i in right else None) for i, h in enumerate(heads)))
     return el("table", el("thead", top), el("tbody", *rows), el("tfoot", foot) if foot is not None else None)

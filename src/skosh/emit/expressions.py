@@ -27,6 +27,7 @@ class Names:
     params: Mapping[str, Param]
     function: Callable[[str], str]
     steps: Mapping[str, int] = field(default_factory=dict)  # loop variables that are multiples of their step
+    sizes: frozenset[str] = frozenset()  # numbers that are at least 1
     taken: set[str] = field(default_factory=set)  # names of the function that pointers must not have; grows
 
 

@@ -89,7 +89,7 @@ def kernel_text(kernel: Kernel, name: str, spell: Callable[[str], str], *, restr
     own = {s.var.name for s in walk(kernel.body) if isinstance(s, Let)}
     own |= {s.var for s in walk(kernel.body) if isinstance(s, For)}
     own |= {p.name for p in kernel.params} | {v.name for v in kernel.numbers}
-    names = Names({p.name: p for p in kernel.params}, spell, taken=own)
+    names = Names({p.name: p for p in kernel.params}, spell, sizes=frozenset(kernel.sizes), taken=own)
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
     parts += [f"{v.dtype.c} {v.name}" for v in used_numbers(kernel)]
@@ -115,7 +115,7 @@ def wrapped(start: str, parts: list[str], end: str, width: int = WIDTH) -> str:
 
 def comment(text: str) -> str:
     lines = [line.rstrip().replace("*/", "* /") for line in text.strip().splitlines()]
-    return "/* " + "\n * ".join(lines) + " */\n" if lines else ""
+    return "/* " + "\n".join(lines).replace("\n", "\n * ").replace(" * \n", " *\n") + " */\n" if lines else ""
 
 
 def body_text(body: Body, names: Names, depth: int) -> str:

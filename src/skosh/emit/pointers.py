@@ -77,8 +77,17 @@ def walk_pointers(loop: For, names: Names) -> Walk | None:
         return None
     params = {p.name: Param(p.name, names.params[p.buffer].dtype, (Const(0),)) for p in found.values()}
     used = any(isinstance(e, Var) and e.name == loop.var for e in all_exprs(body))
-    ordered = sorted(found.values(), key=lambda p: (not isinstance(p.step, Const), repr(p.step)))
-    return Walk(tuple(found.values()), replace(loop, body=body), params, None if used else ordered[0])
+    forward = [p for p in found.values() if _is_positive(p.step, names)]  # a stride of 0 would never reach the end
+    ordered = sorted(forward, key=lambda p: (not isinstance(p.step, Const), repr(p.step)))
+    control = ordered[0] if ordered and not used else None
+    return Walk(tuple(found.values()), replace(loop, body=body), params, control)
+
+
+def _is_positive(step: Expr, names: Names) -> bool:
+    """Known to be: a sum of products of sizes. Strides and other scalars may be 0 or negative."""
+    return all(
+        c > 0 and all(isinstance(f, Var) and f.name in names.sizes for f in m) for m, c in polynomial(step).items()
+    )
 
 
 def _fresh(name: str, taken: set[str]) -> str:

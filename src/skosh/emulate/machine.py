@@ -49,10 +49,14 @@ class Machine:
 
     Memory starts as the startup code leaves it and lives from call to call, and so does the state of a model.
 
+    ``check_alignment``: stop at a load or store that the target's processor would refuse; some fifty times slower.
+
     Raises ToolError when the program has no such symbol, doesn't start, or unicorn is missing.
     """
 
-    def __init__(self, elf: bytes, target: Target, *, watch: str | None = None) -> None:
+    def __init__(
+        self, elf: bytes, target: Target, *, watch: str | None = None, check_alignment: bool = False
+    ) -> None:
         if target.is_host:
             raise InputError(f'target must be one that is emulated, not "{target.name}"', hint="see emulate.HostModel")
         self.image, self.target = read_elf(elf), target
@@ -63,7 +67,7 @@ class Machine:
             self._emulator.mem_write(address, content)
         self._stop = self.image.address("skosh_stop")
         self._counter = Counter(self.image.address(watch) if watch else COUNT_ALL, self.image.address("skosh_fault"))
-        self._hook()
+        self._hook(check_alignment)
         self._decoder = Decoder(target.timings, lambda address, size: bytes(self._emulator.mem_read(address, size)))
         self._stack_top = self.image.address("skosh_stack_top")
         self._stack_low = (self.image.address("skosh_bss_end") + 3) & ~3
@@ -117,7 +121,7 @@ class Machine:
         size = (memory.size + _PAGE - 1) // _PAGE * _PAGE
         self._emulator.mem_map(memory.origin, size, sum(flags[letter] for letter in access))
 
-    def _hook(self) -> None:
+    def _hook(self, check_alignment: bool) -> None:
         """Installs the counter's C functions directly: a Python callback a block would be a hundred times slower.
 
         The marker page is a device, not memory with a hook on it, which would slow down every store.
@@ -132,7 +136,7 @@ class Machine:
         )
         block, marker = self._counter.callback("block"), self._counter.callback("marker")
         failed = uclib.uc_hook_add(engine, handle, unicorn.UC_HOOK_BLOCK, block, user, *everywhere)
-        if not self.target.has_unaligned_access:  # the processor would fault, Unicorn doesn't by itself
+        if check_alignment and not self.target.has_unaligned_access:  # the processor faults, Unicorn doesn't by itself
             access, kinds = self._counter.callback("access"), unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
             failed = failed or uclib.uc_hook_add(engine, handle, kinds, access, user, *everywhere)
         failed = failed or uclib.uc_mmio_map(engine, _MARKERS.origin, _MARKERS.size, None, None, marker, user)
@@ -189,9 +193,10 @@ def run_firmware(
     watch: str | None = None,
     snapshots: Sequence[Snapshot] = (),
     timeout_s: float = 60.0,
+    check_alignment: bool = False,
 ) -> tuple[Run, dict[str | int, bytes]]:
     """One call of a fresh machine: ``writes`` (symbol or address -> bytes) before it, ``reads`` (-> size) after it."""
-    machine = Machine(elf, target, watch=watch)
+    machine = Machine(elf, target, watch=watch, check_alignment=check_alignment)
     for where, content in writes.items():
         machine.write(where, content)
     run = machine.call(snapshots=snapshots, timeout_s=timeout_s)

@@ -31,11 +31,11 @@ from skosh.ops.common import (
     product_multipliers,
     required,
 )
-from skosh.ops.convolution import check_weights, check_wide_shift, is_wide, operands
 from skosh.ops.float_kernels import batch_matmul_f32
 from skosh.ops.gemm_calls import matmul_calls
 from skosh.ops.layer_calls import dense_f32_calls, dense_wide_calls
 from skosh.ops.rescaling import bias_of, largest_input, rescaling
+from skosh.ops.weights import check_weights, check_wide_shift, is_wide, operands
 from skosh.ops.windows_kernels import batch_matmul
 
 

@@ -31,7 +31,7 @@ def depthwise(
 @kernel
 def depthwise_rows(
     x: i8[H, W * C], w: i8[KH, KW, C * R], bias: i32[C * R],
-    multiplier: i32[(C * R - 1) * P + 1], right: i8[(C * R - 1) * P + 1], y: i8[OH, OW, C * R], rows: i8[KH, PW, C],
+    multiplier: i32[(C * R - 1) * P + 1], right: i8[(C * R - 1) * P + 1], y: i8[OH, OW, C * R], rows: i8[KH, PW * C],
     *, rescale: function, P, inside, stride_h, stride_w, dilation_h, dilation_w, top, left, zx, zy, lo, hi
 ):  # fmt: skip
     """Depthwise convolution with padding: the rows under the window are staged, with the zero point around them."""
@@ -40,19 +40,19 @@ def depthwise_rows(
             row = oh * stride_h + kh * dilation_h - top
             if 0 <= row < H:
                 for i in par(left * C):
-                    rows[kh, 0, i] = wrap(i8, zx)
+                    rows[kh, i] = wrap(i8, zx)
                 for i in par(inside * C):
-                    rows[kh, left, i] = x[row, i]
+                    rows[kh, left * C + i] = x[row, i]
                 for i in par((PW - left - inside) * C):
-                    rows[kh, left + inside, i] = wrap(i8, zx)
+                    rows[kh, (left + inside) * C + i] = wrap(i8, zx)
             else:
                 for i in par(PW * C):
-                    rows[kh, 0, i] = wrap(i8, zx)
+                    rows[kh, i] = wrap(i8, zx)
         for ow, c, r in par(OW, C, R):
             acc = bias[c * R + r]
             for kh in seq(KH):
                 for kw in seq(KW):
-                    acc += widen(rows[kh, ow * stride_w + kw * dilation_w, c]) * widen(w[kh, kw, c * R + r])
+                    acc += widen(rows[kh, (ow * stride_w + kw * dilation_w) * C + c]) * widen(w[kh, kw, c * R + r])
             scaled = rescale(acc, multiplier[(c * R + r) * P], widen(right[(c * R + r) * P]))
             y[oh, ow, c * R + r] = wrap(i8, clamp(scaled + zy, lo, hi))
 

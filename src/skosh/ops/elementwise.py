@@ -27,7 +27,6 @@ from skosh.ops.common import (
     check_dtype,
     check_quant,
     check_same_dtype,
-    clamp_float,
     given,
     required,
 )
@@ -103,7 +102,7 @@ class Add(Binary):
 
     def meaning(self, a: Tensor, b: Tensor, y: Tensor, xa: Array, xb: Array) -> Array:
         if y.dtype == f32:
-            return clamp_float(xa + xb if self.sign > 0 else xa - xb, self.activation)
+            return _clamped(xa + xb if self.sign > 0 else xa - xb, self.activation)
         if y.dtype == i32:
             raw = xa.astype(np.int64) + self.sign * xb.astype(np.int64)
             return np.clip(wrap(raw, i32), *_i32_range(self.activation))
@@ -122,11 +121,18 @@ class Add(Binary):
             lo, hi = _i32_range(self.activation)
             return pointwise(k.difference_i32, (a, b), y, lo=lo, hi=hi)
         left, (fa, fb, fy) = self.scaling(a, b, y)
-        (ma, ra), (mb, rb), (multiplier, right) = _right(fa), _right(fb), _right(fy)
         lo, hi = activation_range(self.activation, y.quant, y.dtype)
+        out = dict(zip(("multiplier", "right"), _right(fy), strict=True)) | {"zy": _zero(y), "lo": lo, "hi": hi}
+        unit = 1 << (left - 1)  # what the larger scale's factor, which is a half, leaves of the left shift
+        if fa == fb:
+            c = -unit * (_zero(a) + self.sign * _zero(b))
+            return pointwise(k.sum_of_one_scale, (a, b), y, ua=unit, ub=self.sign * unit, c=c, **out)
+        turned = _scale(a) < _scale(b)
+        large, small, mine = (b, a, self.sign * unit) if turned else (a, b, unit)
+        mb, rb = _right(fa if turned else fb)
         return pointwise(
-            k.sum_rescaled, (a, b), y, za=_zero(a), zb=_zero(b), sign=self.sign, left=left, ma=ma, ra=ra, mb=mb, rb=rb,
-            multiplier=multiplier, right=right, zy=_zero(y), lo=lo, hi=hi,
+            k.sum_of_two_scales, (a, b), y, take=(1, 0) if turned else (0, 1), za=_zero(large), zb=_zero(small),
+            unit=mine, sign=1 if turned else self.sign, left=left, mb=mb, rb=rb, **out,
         )  # fmt: skip
 
 
@@ -147,7 +153,7 @@ class Mul(Binary):
 
     def meaning(self, a: Tensor, b: Tensor, y: Tensor, xa: Array, xb: Array) -> Array:
         if y.dtype == f32:
-            return clamp_float(xa * xb, self.activation)
+            return _clamped(xa * xb, self.activation)
         if y.dtype == i32:
             return np.clip(wrap(xa.astype(np.int64) * xb.astype(np.int64), i32), *_i32_range(self.activation))
         product = _centered(a, xa) * _centered(b, xb)
@@ -183,7 +189,7 @@ class Div(Binary):
 
     def meaning(self, a: Tensor, b: Tensor, y: Tensor, xa: Array, xb: Array) -> Array:
         if y.dtype == f32:
-            return clamp_float(xa / xb, self.activation)
+            return _clamped(xa / xb, self.activation)
         if y.dtype == i32:
             return np.clip(_truncated_quotient(xa.astype(np.int64), xb.astype(np.int64)), *_i32_range(self.activation))
         return _finished(_quotient(_centered(a, xa), _centered(b, xb), *_quotient_scaling(a, b, y)), y, self.activation)
@@ -229,7 +235,7 @@ class SquaredDifference(Binary):
 
     def meaning(self, a: Tensor, b: Tensor, y: Tensor, xa: Array, xb: Array) -> Array:
         if y.dtype == f32:
-            return np.square(xa - xb)
+            return np.asarray(np.square(xa - xb))
         if y.dtype == i32:
             d = wrap(xa.astype(np.int64) - xb.astype(np.int64), i32)
             return wrap(d * d, i32)
@@ -294,6 +300,13 @@ def _centered(t: Tensor, x: Array) -> Ints:
 
 def _finished(scaled: Ints, y: Tensor, activation: str) -> Array:
     return np.clip(scaled + _zero(y), *activation_range(activation, y.quant, y.dtype))
+
+
+def _clamped(x: Array, activation: str) -> Array:
+    """float32 clamped as C does it: NaN stays NaN, a negative zero stays negative, infinities become finite."""
+    lo, hi = (np.float32(bound) for bound in activation_range(activation, None, f32))
+    above = np.where(lo > x, lo, x)
+    return np.where(hi < above, hi, above)
 
 
 def _i32_range(activation: str) -> tuple[int, int]:

@@ -17,13 +17,20 @@ def scale_down(x: i32, multiplier: i32, right: i32) -> i32:
 
 
 @func
-def sum_rescaled(
-    a: i32, b: i32, za: i32, zb: i32, sign: i32, left: i32, ma: i32, ra: i32, mb: i32, rb: i32, multiplier: i32, right: i32,
+def sum_of_one_scale(
+    a: i32, b: i32, ua: i32, ub: i32, c: i32, multiplier: i32, right: i32, zy: i32, lo: i32, hi: i32
+) -> i32:
+    """y = a ua + b ub + c, rescaled: a + b or a - b of one scale; ua, ub: 2^n or -2^n, c: what zero points add."""
+    return clamp(scale_down(a * ua + b * ub + c, multiplier, right) + zy, lo, hi)
+
+
+@func
+def sum_of_two_scales(
+    a: i32, b: i32, za: i32, zb: i32, unit: i32, sign: i32, left: i32, mb: i32, rb: i32, multiplier: i32, right: i32,
     zy: i32, lo: i32, hi: i32,
 ) -> i32:  # fmt: skip
-    """y = a + sign * b: both in units of half the larger scale * 2^-left, added, rescaled to the output."""
-    x = scale_down((a - za) << left, ma, ra)
-    raw = x + sign * scale_down((b - zb) << left, mb, rb)
+    """y = a + b, each negated or not, rescaled. a has the larger scale: half of it is 2^(left - 1) = |unit|."""
+    raw = (a - za) * unit + sign * scale_down((b - zb) << left, mb, rb)
     return clamp(scale_down(raw, multiplier, right) + zy, lo, hi)
 
 

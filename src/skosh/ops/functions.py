@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from skosh.base.arith import requantize, wrap
+from skosh.base.arith import quantize_multiplier, requantize, wrap
 from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.fixedpoint import inverse_sqrt
 from skosh.ir.graph import Array, Tensor
@@ -22,7 +22,7 @@ from skosh.ir.program import Call
 from skosh.kernels import mathf
 from skosh.ops import activation_kernels as k
 from skosh.ops.pointwise import pointwise
-from skosh.ops.unary import Unary, factor, float_calls, ratio, float_values, quant_of, rounded, tabulated
+from skosh.ops.unary import Unary, float_calls, float_values, quant_of, ratio, rounded, tabulated
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Rsqrt(Unary):
         if y.dtype == f32:
             return np.float32(1) / np.sqrt(v)
         (sx, zx), (sy, zy) = quant_of(x), quant_of(y)
-        multiplier, shift = factor(1.0 / (math.sqrt(sx) * sy))
+        multiplier, shift = quantize_multiplier(1.0 / (math.sqrt(sx) * sy))
         table = np.full(512, i8.max, dtype=np.int64)
         for q in range(1, 256):
             inverse, right = inverse_sqrt(q)
@@ -146,7 +146,7 @@ class Sqrt(FloatFunction):
     def quantized(self, x: Tensor, y: Tensor, v: Array) -> Array:
         (sx, zx), (sy, zy) = quant_of(x), quant_of(y)
         real = np.float32(sx) * np.maximum(v.astype(np.int64) - zx, 0).astype(np.float32)
-        return np.clip(np.trunc(np.sqrt(real) / np.float32(sy)) + zy, i8.min, i8.max)
+        return np.asarray(np.clip(np.trunc(np.sqrt(real) / np.float32(sy)) + zy, i8.min, i8.max))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Loops for operators whose output element depends on one element of each input; an operator says what happens to one.
 
 A meaning is a scalar function ``f(x0, x1, ..., numbers)``. From it come three kernels: one loop over inputs of the
-output's shape; the same with some inputs that are one element, read once; and four loops in which every input has its
-own step along each, 0 where it stands still. Dimensions that all inputs walk alike are one loop.
+output's shape; the same with some inputs that are one element, read once; and two to four loops in which every input has
+its own step along each, 0 where it stands still. Dimensions that all inputs walk alike are one loop.
 """
 
 from __future__ import annotations
@@ -125,15 +125,13 @@ def _calls(
         made = _flat_kernel(meaning, types, out, still)
         return [Call(made, buffers, {"N": math.prod(loops.sizes), **numbers})]
     if len(loops.sizes) <= RANK:
-        pad = RANK - len(loops.sizes)
-        sizes = dict(zip(_sizes(), (*(1,) * pad, *loops.sizes), strict=True))
+        rank = len(loops.sizes)
+        sizes = dict(zip(_sizes(rank), loops.sizes, strict=True))
         lengths = {n.upper(): _reach(loops.sizes, steps) for n, steps in zip(names, loops.steps, strict=True)}
         walk = {
-            f"{n}_step{d}": step
-            for n, steps in zip(names, loops.steps, strict=True)
-            for d, step in enumerate((*(0,) * pad, *steps))
+            f"{n}_step{d}": step for n, steps in zip(names, loops.steps, strict=True) for d, step in enumerate(steps)
         }
-        return [Call(_broadcast_kernel(meaning, types, out), buffers, {**sizes, **lengths, **walk, **numbers})]
+        return [Call(_broadcast_kernel(meaning, types, out, rank), buffers, {**sizes, **lengths, **walk, **numbers})]
     inner = Loops(loops.sizes[1:], tuple(steps[1:] for steps in loops.steps))
     made_calls: list[Call] = []
     for i in range(loops.sizes[0]):  # more loops than a kernel has: the outermost is unrolled
@@ -186,8 +184,8 @@ def _reach(sizes: tuple[int, ...], steps: tuple[int, ...]) -> int:
 # --------------------------------------------------------------------------------------------------------------- kernels
 
 
-def _sizes() -> tuple[str, ...]:
-    return tuple(f"D{d}" for d in range(RANK))
+def _sizes(rank: int) -> tuple[str, ...]:
+    return tuple(f"D{d}" for d in range(rank))
 
 
 def _loaded(load: Load, want: DType) -> Expr:
@@ -228,32 +226,37 @@ def _flat_kernel(meaning: Meaning, types: tuple[DType, ...], out: DType, still: 
 
 
 @functools.cache
-def _broadcast_kernel(meaning: Meaning, types: tuple[DType, ...], out: DType) -> Kernel:
-    names, sizes = NAMES[: len(types)], _sizes()
-    index = tuple(Var(f"i{d}") for d in range(RANK))
+def _broadcast_kernel(meaning: Meaning, types: tuple[DType, ...], out: DType, rank: int) -> Kernel:
+    names, sizes = NAMES[: len(types)], _sizes(rank)
+    index = tuple(Var(f"i{d}") for d in range(rank))
 
     def position(n: str, d: int) -> Expr:
         """Where input ``n`` stands inside loop ``d``: where it stood outside, and its step."""
         step: Expr = Binary("*", index[d], Var(f"{n}_step{d}"), i32)
         return Binary("+", Var(f"{n}_at{d - 1}"), step, i32) if d else step
 
-    last = RANK - 1
+    last = rank - 1
     loads = [
         _loaded(Load(n, (position(n, last),), t), want) for n, t, want in zip(names, types, meaning.inputs, strict=True)
     ]
     body: Body = (Store("y", index, _stored(meaning.build((*loads, *meaning.numbers)), out)),)
-    for d in reversed(range(RANK)):
+    for d in reversed(range(rank)):
         here = tuple(Let(Var(f"{n}_at{d}"), position(n, d)) for n in names) if d < last else ()
         body = (For(f"i{d}", Const(0), Var(sizes[d]), (*here, *body), par=True),)
     params = (
         *(Param(n, t, (Var(n.upper()),)) for n, t in zip(names, types, strict=True)),
         Param("y", out, tuple(Var(s) for s in sizes), written=True),
     )
-    steps = tuple(Var(f"{n}_step{d}") for n in names for d in range(RANK))
+    steps = tuple(Var(f"{n}_step{d}") for n in names for d in range(rank))
     lengths = tuple(n.upper() for n in names)
-    doc = f"{meaning.doc} Each input moves by its own step along each of the {RANK} loops."
+    doc = f"{meaning.doc}\nEach input moves by its own step along each of the {rank} loops."
     return Kernel(
-        f"{_name(meaning, types, out)}_broadcast", params, (*lengths, *sizes), (*steps, *meaning.numbers), body, doc
+        f"{_name(meaning, types, out)}_broadcast{rank}",
+        params,
+        (*lengths, *sizes),
+        (*steps, *meaning.numbers),
+        body,
+        doc,
     )
 
 

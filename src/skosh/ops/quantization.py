@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from skosh.base.arith import requantize, wrap
 from skosh.base.dtypes import DType, bool_, f32, i8, i16, i32, i64, u8, u32
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.kernel import Binary, CallExpr, Cast as Convert, Const, Expr, Function, Select
+from skosh.ir.kernel import Binary, CallExpr, Const, Expr, Select
+from skosh.ir.kernel import Cast as Convert
 from skosh.ir.program import Call
 from skosh.ops import quantization_kernels as k
 from skosh.ops.activation_kernels import rescaled
@@ -83,13 +85,11 @@ class Quantize(Op):
         if (x.dtype, y.dtype) == (i8, i8):
             (table,) = self.reference(inputs, outputs, [every_i8()])
             return lookup_call(table, y.size)
-        if i32 in (x.dtype, y.dtype):
-            numbers = {"zx": quant_of(x)[1], "multiplier": multiplier, "shift": shift, "zy": zero, "lo": lo, "hi": hi}
-            return pointwise(k.rescaled_i32, (x,), y, **numbers)
+        if i32 in (x.dtype, y.dtype) or shift > 13:
+            numbers: dict[str, Any] = {"zx": quant_of(x)[1], "multiplier": multiplier, "shift": shift, "zy": zero}
+            return pointwise(k.rescaled_i32, (x,), y, **numbers, lo=lo, hi=hi)
         if (multiplier, shift) == (1 << 30, 1):
             return pointwise(k.moved, (x,), y, by=zero - quant_of(x)[1], lo=lo, hi=hi)
-        if shift > 13:
-            raise ModelError(f"the scales must not differ by a factor of 2^{shift}", hint="quantize again")
         return pointwise(rescaled, (x,), y, **rescale_numbers(x, y, (multiplier, shift), lo, hi))
 
 
@@ -176,7 +176,7 @@ def cast(source: DType, to: DType) -> Meaning:
             wide = to if to in (u32, i64, f32) else i32
             return Select(x, Const(1.0 if wide == f32 else 1, wide), Const(0.0 if wide == f32 else 0, wide), wide)
         if source == f32 and to != f32:
-            function: Function = {u32: k.truncated_u32, i64: k.truncated_i64}.get(to, k.truncated_i32)
+            function: Any = {u32: k.truncated_u32, i64: k.truncated_i64}.get(to, k.truncated_i32)
             x = CallExpr(function, (x,), function.returns)
             if to.bits < 32:
                 low, high = Const(to.min), Const(to.max)

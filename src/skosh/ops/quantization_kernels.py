@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, func, requantize, trunc, widen, wrap
+from skosh.kernels import clamp, func, requantize, trunc, wrap
 
 
 @func

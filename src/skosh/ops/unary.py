@@ -90,7 +90,15 @@ def rescale_numbers(x: Tensor, y: Tensor, scaling: tuple[int, int], lo: int, hi:
     if shift < -30:
         multiplier, shift = 0, 0
     left, right = max(shift, 0), max(-shift, 0)
-    return {"zx": quant_of(x)[1], "left": left, "multiplier": multiplier, "right": right, "zy": quant_of(y)[1], "lo": lo, "hi": hi}
+    return {
+        "zx": quant_of(x)[1],
+        "left": left,
+        "multiplier": multiplier,
+        "right": right,
+        "zy": quant_of(y)[1],
+        "lo": lo,
+        "hi": hi,
+    }
 
 
 def tabulated(x: Tensor, y: Tensor, v: Array, function: Callable[[Array], Array]) -> Array:
@@ -102,7 +110,7 @@ def tabulated(x: Tensor, y: Tensor, v: Array, function: Callable[[Array], Array]
     real = np.float32(sx) * (v.astype(np.int64) - zx).astype(np.float32)
     steps = function(real).astype(np.float32) * (np.float32(1) / np.float32(sy))
     moved = round_half_away(steps).astype(np.float32) + np.float32(zy)
-    return np.clip(np.trunc(np.nan_to_num(moved, nan=0.0)), i8.min, i8.max)
+    return np.asarray(np.clip(np.trunc(np.nan_to_num(moved, nan=0.0)), i8.min, i8.max))
 
 
 def rounded(function: Callable[[Any], Any]) -> Callable[[Array], Array]:
@@ -110,7 +118,7 @@ def rounded(function: Callable[[Any], Any]) -> Callable[[Array], Array]:
     return lambda v: np.asarray(function(v.astype(np.float64))).astype(np.float32)
 
 
-def float_calls(function: Any, x: Tensor, y: Tensor, **numbers: float) -> tuple[Call, ...]:
+def float_calls(function: Any, x: Tensor, y: Tensor, **numbers: Any) -> tuple[Call, ...]:
     return pointwise(function, (x,), y, **numbers)
 
 

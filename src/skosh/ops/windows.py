@@ -62,12 +62,20 @@ class Window:
     def taps(self, height: int, width: int) -> Iterator[Tap]:
         """Every place of the window in row-major order, with where it lies inside the input."""
         down, across = self.outputs(height, width)
-        for row in range(self.size[0]):
-            y = _overlap(row * self.dilation[0] - self.pads[0], self.stride[0], height, down)
-            for column in range(self.size[1]):
-                x = _overlap(column * self.dilation[1] - self.pads[2], self.stride[1], width, across)
-                if y is not None and x is not None:
-                    yield Tap(row, column, (y[0], x[0]), (y[1], x[1]))
+        columns = list(self._places(1, width, across))
+        for row, (y, rows) in self._places(0, height, down):
+            for column, (x, inside) in columns:
+                yield Tap(row, column, (y, x), (rows, inside))
+
+    def _places(self, axis: int, size: int, outputs: int) -> Iterator[tuple[int, tuple[slice, slice]]]:
+        """Rows (axis 0) or columns (axis 1) of the window that meet the input, each with its outputs and inputs."""
+        stride, dilation, before = self.stride[axis], self.dilation[axis], self.pads[2 * axis]
+        first = max(0, -(((outputs - 1) * stride - before) // dilation))
+        last = min(self.size[axis] - 1, (size - 1 + before) // dilation)
+        for place in range(first, last + 1):
+            overlap = _overlap(place * dilation - before, stride, size, outputs)
+            if overlap is not None:
+                yield place, overlap
 
 
 def _overlap(offset: int, stride: int, size: int, outputs: int) -> tuple[slice, slice] | None:

@@ -15,7 +15,8 @@ from types import MappingProxyType
 
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
 from skosh.importers.tflite.advice import advice_for
-from skosh.importers.tflite.reader import Converted, Converter, Model, Record, Subgraph, read
+from skosh.importers.tflite.parser import read
+from skosh.importers.tflite.reader import Converted, Converter, Model, Record, Subgraph
 from skosh.ir.check_graph import check_node, check_order
 from skosh.ir.graph import Graph, Node, State, Tensor
 

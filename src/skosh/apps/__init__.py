@@ -1,0 +1,1 @@
+"""Floor 11: walk-through applications, each a short program that goes the whole way."""

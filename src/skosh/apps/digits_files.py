@@ -1,0 +1,146 @@
+"""The files that the digits demo writes beside C and report, and how they appear all at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skosh.base.errors import InputError
+from skosh.emit.interface import interface
+from skosh.ir.graph import Array
+from skosh.lower.program import Program
+
+if TYPE_CHECKING:
+    from skosh.apps.digits import DemoResult
+    from skosh.compiled import Build
+
+
+@contextmanager
+def all_or_nothing(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes ``folder`` when all went well, and is gone without a trace when not.
+
+    Files of the same names are replaced; others that are there already stay. Raises InputError, before anything is
+    done, when the folder can't be written.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise InputError("must be a folder, but is a file", loc=str(folder))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".skosh-demo-", dir=folder if folder.exists() else folder.parent))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    try:
+        yield staging
+        try:
+            if folder.exists():
+                for file in sorted(staging.iterdir()):
+                    os.replace(file, folder / file.name)
+            else:
+                staging.chmod(0o777 & ~_umask())
+                staging.rename(folder)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(folder))
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def example_c(program: Program, inputs: Sequence[Array], labels: Sequence[str]) -> str:
+    """A C program for any computer: it draws each input, an 8 x 8 image in int8, and prints what the model says."""
+    face = interface(program)
+    prefix, macro = face.prefix, face.macro
+    rows = []
+    for values, label in zip(inputs, labels, strict=True):
+        flat = [int(v) for v in values.reshape(-1)]
+        lines = [f"        {', '.join(f'{v:4d}' for v in flat[k : k + 8])}" for k in range(0, len(flat), 8)]
+        rows.append(f"    {{ /* a {label} */\n" + ",\n".join(lines) + "\n    }")
+    images = ",\n".join(rows)
+    return f"""/* Three digits from the test set, read by the compiled model on any computer:
+ *     cc example.c {prefix}.c {prefix}_weights.c -o example && ./example */
+#include "{prefix}.h"
+
+#include <stdio.h>
+
+#define IMAGES {len(rows)}
+
+static uint64_t arena[({macro}_ARENA_BYTES + 7) / 8];
+
+static const int8_t images[IMAGES][{macro}_INPUT_LEN] = {{
+{images}
+}};
+
+static void draw(const int8_t image[{macro}_INPUT_LEN])
+{{
+    static const char shade[] = " .:-=+*#";
+    for (int y = 0; y < 8; y++) {{
+        for (int x = 0; x < 8; x++) {{
+            const char c = shade[(image[8 * y + x] + 128) / 32];
+            putchar(c);
+            putchar(c);
+        }}
+        putchar('\\n');
+    }}
+}}
+
+int main(void)
+{{
+    int8_t *input = {prefix}_input(arena);
+    int8_t *output = {prefix}_output(arena);
+
+    for (int k = 0; k < IMAGES; k++) {{
+        int best = 0;
+        for (int i = 0; i < {macro}_INPUT_LEN; i++) {{
+            input[i] = images[k][i];
+        }}
+        if ({prefix}_run(input, output, arena) != {macro}_OK) {{
+            return 1;
+        }}
+        for (int digit = 1; digit < {macro}_OUTPUT_LEN; digit++) {{
+            best = output[digit] > output[best] ? digit : best;
+        }}
+        draw(images[k]);
+        printf("This is a %d, with probability %.2f.\\n\\n", best, (output[best] + 128) / 256.0);
+    }}
+    return 0;
+}}
+"""
+
+
+def readme(build: Build, result: DemoResult) -> str:
+    """What is what in the folder."""
+    p, name = result.profile, build.program.name
+    device = result.accuracies[-1]
+    proved = "bit for bit" if result.proof.bit_exact else f"but for {result.proof.mismatches:,} numbers"
+    cost = f"{p.flash.total:,} bytes of flash, {p.ram.total:,} of RAM"
+    speed = f", {p.instructions:,} instructions an image" if p.instructions is not None else ""
+    return f"""skosh demo: handwritten digits on a {result.target}
+
+    report.html          open this first
+    {name}.h             the interface: three functions, no more
+    {name}.c             the code: C99, no heap, nothing to port
+    {name}_weights.c     the constants, which belong in flash
+    {name}.json          sizes, scales and figures, for programs
+    example.c            three digits to try on any computer:
+
+        cc example.c {name}.c {name}_weights.c -o example && ./example
+
+The model reads {device.right} of {device.samples} images right that it had never seen ({100 * device.share:.1f} %).
+It needs {cost}{speed}.
+What runs on the device is the quantized model, {proved}: {result.proof.elements:,} numbers compared.
+
+To make this folder again: skosh demo
+"""

@@ -1,0 +1,65 @@
+"""What a TFLite tensor says about its elements: whether skosh can hold them, their scales and zero points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skosh.base.dtypes import DType
+from skosh.base.errors import Loc, ModelError
+from skosh.importers.tflite.attributes import OTHER_TYPES, RESOURCE
+from skosh.importers.tflite.flatbuffer import Budget
+from skosh.ir.graph import Quant
+
+_OTHER_ADVICE = "convert with int8, int16 or float32 tensors"
+_TYPE_ADVICE = {
+    "int4": "quantize the weights to int8: set no experimental 4-bit option when converting",
+    "float16": "convert without float16: leave target_spec.supported_types at its default or quantize to int8",
+}
+
+
+def why_not(table: Any, number: int, shape: tuple[int, ...]) -> tuple[str, str] | None:
+    """Why skosh can't hold a tensor of element type ``number``: (problem, advice), or None."""
+    if number in OTHER_TYPES and number != RESOURCE:
+        return f"has element type {OTHER_TYPES[number]}", _TYPE_ADVICE.get(OTHER_TYPES[number], _OTHER_ADVICE)
+    if table.Sparsity() is not None:
+        return "is stored as a sparse tensor", "convert the model without sparsity; zeros cost flash, not accuracy"
+    if any(n == -1 for n in shape):
+        return f"has a dynamic shape {shape}", "give the model a fixed input shape when converting"
+    details = table.Quantization()
+    if details is not None and details.DetailsType() != 0:
+        return "has a custom quantization", "quantize with one scale for the tensor or one for each channel"
+    return None
+
+
+def quantization(table: Any, shape: tuple[int, ...], dtype: DType, loc: Loc, budget: Budget) -> Quant | None:
+    """A tensor's scales and zero points; None for floats, booleans and tensors that have none."""
+    if table is None or not dtype.is_integer:
+        return None
+    scales = budget.numbers(table.ScaleAsNumpy()).astype(np.float32)
+    zeros = budget.numbers(table.ZeroPointAsNumpy()).astype(np.int64)
+    if scales.size == 0:
+        return None
+    zeros = np.zeros(scales.size, dtype=np.int64) if zeros.size == 0 else zeros
+    if zeros.size != scales.size:
+        raise ModelError(f"it has {scales.size} scales but {zeros.size} zero points", loc=loc)
+    axis = int(table.QuantizedDimension()) if scales.size > 1 else None
+    if axis is not None and len(shape) == 1:
+        axis = 0  # biases carry the axis of their weights in many files
+    if axis is not None and (not 0 <= axis < len(shape) or shape[axis] != scales.size):
+        raise ModelError(
+            f"it must have 1 scale or one for each index of axis {axis} of {shape}, not {scales.size}", loc=loc
+        )
+    bad = ~(np.isfinite(scales) & (scales > 0))
+    if np.any(bad):
+        channel = int(np.argmax(bad))
+        where = f"channel {channel}" if axis is not None else "it"
+        raise ModelError(
+            f"its scale must be > 0 and finite, not {float(scales[channel])}",
+            loc=loc,
+            hint=f"{where} may be constant in the training data; quantize again with representative samples",
+        )
+    if np.any((zeros < dtype.min) | (zeros > dtype.max)):
+        raise ModelError(f"its zero point must be in [{dtype.min}, {dtype.max}]", loc=loc)
+    return Quant(tuple(float(s) for s in scales), tuple(int(z) for z in zeros), axis)
