@@ -6,11 +6,14 @@ import time
 from pathlib import Path
 
 import flatbuffers
+import numpy as np
 import pytest
 
 from skosh.base.errors import ModelError
 from skosh.importers.tflite import load
 from skosh.ir.check_graph import check_graph
+from tests.importers.test_tflite_state import add, assign, read
+from tests.importers.test_tflite_state import model as variable_model
 from tests.ops.test_convolution import conv_model, transpose_model
 from tests.support.mutate import mutate
 from tests.support.shared import shared_models
@@ -20,6 +23,7 @@ MADE = {
     "conv_grouped": conv_model(6, "int16"),
     "depthwise": conv_model(1003, "float32", depthwise=True),
     "transpose": transpose_model(2001, "int8"),
+    "variable": variable_model([read(2), add(1, 2, 3), assign(3)], [3], first=np.ones((1, 3), np.float32)),
 }
 
 

@@ -117,6 +117,27 @@ def reciprocal(x: Any) -> tuple[Ints, Ints]:
     return one_over_one_plus_x(fraction), exponent.astype(np.int64)
 
 
+def quotient(a: Any, b: Any, multiplier: int, shift: int) -> Ints:
+    """a / b * multiplier * 2^(shift - 31), of small integers: far beyond 16 bits, with a's sign, where b is 0; 0 for 0 / 0.
+
+    tensorflow/lite/kernels/internal/reference/div.h: a goes left to the full word, is multiplied by 1/|b| and by the
+    factor, and comes back. Where it would come back by more than 31 bits, which C leaves undefined, the result is 0.
+    """
+    a, b = _ints(a), _ints(b)
+    x, d = np.where(b < 0, -a, a), np.abs(b)
+    inverse, exponent = reciprocal(np.maximum(d, 1))
+    headroom = leading_sign_bits(x)
+    right = exponent + headroom - shift
+    scaled = rounding_divide_by_pot(srdhm(srdhm(x << headroom, inverse), multiplier), np.clip(right, 0, 31))
+    return np.where(d == 0, np.sign(x) * 65536, np.where(right <= 31, scaled, 0))
+
+
+def leading_sign_bits(x: Any) -> Ints:
+    """How far an int32 can go left without changing sign; 31 for 0 and -1."""
+    magnitude = np.where(_ints(x) < 0, ~_ints(x), x)
+    return 31 - np.frexp(magnitude.astype(np.float64))[1].astype(np.int64)
+
+
 def inverse_sqrt(x: int) -> tuple[int, int]:
     """1/sqrt(x) of an integer x >= 0 as (multiplier, shift) for ``arith.requantize``; 0 counts as 1.
 

@@ -1,9 +1,9 @@
-"""Activations: ReLU and its kin, ELU, GELU, hard swish, logistic, tanh.
+"""Activations: ReLU and its kin, logistic, tanh.
 
 int8 is a table of 256 entries, filled when the model is compiled with the integers of TensorFlow Lite Micro's kernels;
 int16 logistic and tanh interpolate a table, as TFLM does. float32 is computed by ``kernels.mathf``, equal on every
-machine and within 2 units in the last place of a C library (GELU: 5 where it nears 0). RELU_N1_TO_1 and GELU, which TFLM lacks, mean what
-TensorFlow Lite's kernels mean (tensorflow/lite/kernels/activations.cc, internal/reference/gelu.h).
+machine and within 2 units in the last place of a C library. RELU_N1_TO_1, which TFLM lacks, means what TensorFlow Lite's
+kernel means (tensorflow/lite/kernels/activations.cc).
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ from skosh.ops.unary import (
     ratio,
     rescale,
     rescale_numbers,
-    rounded,
-    tabulated,
 )
 
 INF = float("inf")
@@ -177,54 +175,6 @@ class Prelu(Op):
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Elu(Unary):
-    """y = x, or e^x - 1 below 0. Types: int8, float32."""
-
-    kind = "elu"
-    types = (i8, f32)
-
-    def meaning(self, x: Tensor, y: Tensor, v: Array) -> Array:
-        if y.dtype == f32:
-            return float_values(k.elu_f32, v)
-        return tabulated(x, y, v, lambda r: np.where(r < 0, rounded(np.exp)(r) - np.float32(1), r))
-
-    def wide_calls(self, x: Tensor, y: Tensor) -> tuple[Call, ...]:
-        return float_calls(k.elu_f32, x, y)
-
-
-@dataclass(frozen=True)
-class Gelu(Unary):
-    """y = x/2 (1 + erf(x / sqrt 2)), or with tanh when ``approximate``. Types: int8, float32."""
-
-    approximate: bool = False
-    kind = "gelu"
-    types = (i8, f32)
-
-    @property
-    def function(self) -> Any:
-        """The scalar function of floats."""
-        return k.gelu_tanh_f32 if self.approximate else k.gelu_f32
-
-    def meaning(self, x: Tensor, y: Tensor, v: Array) -> Array:
-        if y.dtype == f32:
-            return float_values(self.function, v)
-        return tabulated(x, y, v, _gelu_tanh if self.approximate else _gelu)
-
-    def wide_calls(self, x: Tensor, y: Tensor) -> tuple[Call, ...]:
-        return float_calls(self.function, x, y)
-
-
-def _gelu(v: Array) -> Array:
-    erfc = rounded(np.vectorize(math.erfc, otypes=[np.float64]))
-    return np.float32(0.5) * v * erfc(v * np.float32(-math.sqrt(0.5)))
-
-
-def _gelu_tanh(v: Array) -> Array:
-    inner = np.float32(math.sqrt(2 / math.pi)) * (v + np.float32(0.044715) * v * v * v)
-    return np.float32(0.5) * v * (np.float32(1) + rounded(np.tanh)(inner))
-
-
 # -------------------------------------------------------------------------------------------------------------- sigmoids
 
 
@@ -339,53 +289,3 @@ def _int16_sigmoid_calls(kernel: Any, x: Tensor, y: Tensor, shifts: tuple[int, .
     table = Const(fixedpoint.sigmoid_table().astype(np.uint16), "sigmoid")
     half = 1 << (right - 1) if right else 0
     return (call(kernel, x=In(0), table=table, y=Out(0), N=y.size, multiplier=multiplier, half=half, right=right),)
-
-
-# ------------------------------------------------------------------------------------------------------------ hard swish
-
-
-@dataclass(frozen=True)
-class HardSwish(Unary):
-    """y = x * min(max(x + 3, 0), 6) / 6. Types: int8, float32.
-
-    int8 in 16-bit fixed point (tensorflow/lite/kernels/internal/reference/hard_swish.h).
-    """
-
-    kind = "hard_swish"
-    types = (i8, f32)
-
-    def meaning(self, x: Tensor, y: Tensor, v: Array) -> Array:
-        if y.dtype == f32:
-            return v * np.fmin(np.fmax(v + np.float32(3), np.float32(0)), np.float32(6)) / np.float32(6)
-        (sx, zx), (sy, zy) = quant_of(x), quant_of(y)
-        out_multiplier, out_shift = quantize_multiplier(sx / 128 / sy)
-        gate_multiplier, gate_shift = quantize_multiplier(sx / 128 / float(np.float32(3 / 32768)))
-        if not -15 <= out_shift <= 0 or gate_shift > 15:
-            raise ModelError("the scales of a hard swish must be nearer to each other", hint="quantize again")
-        hires = (v.astype(np.int64) - zx) * 128
-        preshift = _mul_i16(hires, _to_15_bits(out_multiplier))
-        gate = _clip_i16(hires << max(gate_shift - 1, 0))
-        gate = _mul_i16(gate, _to_15_bits(gate_multiplier))
-        gate = _clip_i16(gate << 1) if gate_shift > 0 else rounding_divide_by_pot(gate, -gate_shift)
-        gate = (gate + (1 << 15)) >> 1  # from [-1, 1] to [0, 1]
-        product = gate * preshift
-        value = np.where(product >= 0, product >> 15, -(-product >> 15))
-        return np.clip(rounding_divide_by_pot(value, -out_shift) + zy, -128, 127)
-
-    def wide_calls(self, x: Tensor, y: Tensor) -> tuple[Call, ...]:
-        return float_calls(k.hard_swish_f32, x, y)
-
-
-def _to_15_bits(multiplier: int) -> int:
-    return 32767 if multiplier >= 2**31 - 1 - (1 << 15) else (multiplier + (1 << 15)) >> 16
-
-
-def _clip_i16(v: Any) -> Any:
-    return np.clip(v, i16.min, i16.max)
-
-
-def _mul_i16(a: Any, b: int) -> Any:
-    """Saturating rounding doubling high multiply of int16: round(a * b / 2^15), ties away from zero for positives."""
-    product = a * b
-    total = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14))
-    return np.where(total >= 0, total >> 15, -(-total >> 15))

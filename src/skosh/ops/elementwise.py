@@ -14,10 +14,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from skosh.base.arith import Ints, quantize_multiplier, requantize, rounding_divide_by_pot, srdhm, wrap
+from skosh.base.arith import Ints, quantize_multiplier, requantize, wrap
 from skosh.base.dtypes import DType, f32, i8, i16, i32, i64
 from skosh.base.errors import ModelError
-from skosh.base.fixedpoint import reciprocal
+from skosh.base.fixedpoint import quotient
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.program import Call
 from skosh.ops import elementwise_kernels as k
@@ -192,7 +192,7 @@ class Div(Binary):
             return _clamped(xa / xb, self.activation)
         if y.dtype == i32:
             return np.clip(_truncated_quotient(xa.astype(np.int64), xb.astype(np.int64)), *_i32_range(self.activation))
-        return _finished(_quotient(_centered(a, xa), _centered(b, xb), *_quotient_scaling(a, b, y)), y, self.activation)
+        return _finished(quotient(_centered(a, xa), _centered(b, xb), *_quotient_scaling(a, b, y)), y, self.activation)
 
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         a, b, y = _operands(inputs, outputs)
@@ -341,23 +341,6 @@ def _product_scaling(a: Tensor, b: Tensor, y: Tensor) -> Scaling:
 
 def _quotient_scaling(a: Tensor, b: Tensor, y: Tensor) -> Scaling:
     return quantize_multiplier(_scale(a) / (_scale(b) * _scale(y)))
-
-
-def _quotient(a: Ints, b: Ints, multiplier: int, shift: int) -> Ints:
-    """a / b, rescaled: a is shifted up to the full word, multiplied by 1/|b|, by the factor, and shifted back."""
-    x, d = np.where(b < 0, -a, a), np.abs(b)
-    inverse, exponent = reciprocal(np.maximum(d, 1))
-    headroom = _leading_sign_bits(x)
-    quotient = srdhm(x << headroom, inverse)
-    right = exponent + headroom - shift
-    scaled = np.where(right <= 31, rounding_divide_by_pot(srdhm(quotient, multiplier), np.clip(right, 0, 31)), 0)
-    return np.where(d == 0, np.sign(x) * 65536, scaled)
-
-
-def _leading_sign_bits(x: Ints) -> Ints:
-    """How far an int32 can go left without changing sign; 31 for 0 and -1."""
-    magnitude = np.where(x < 0, ~x, x)
-    return 31 - np.frexp(magnitude.astype(np.float64))[1].astype(np.int64)
 
 
 def _truncated_quotient(a: Ints, b: Ints) -> Ints:

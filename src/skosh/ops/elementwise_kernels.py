@@ -94,7 +94,8 @@ def quotient_i8(a: i32, b: i32, za: i32, zb: i32, multiplier: i32, shift: i32, z
             headroom = 31 - floor_log2(-2 * x - 1)
         q = srdhm(x << headroom, reciprocal(d, n))
         right = n + headroom - shift
-        y = rounding_divide_by_pot(srdhm(q, multiplier), right) if right <= 31 else 0
+        y = rounding_divide_by_pot(srdhm(q, multiplier), min(right, 31))
+        y = y if right <= 31 else 0
     return clamp(y + zy, lo, hi)
 
 

@@ -8,13 +8,14 @@ only, as TensorFlow Lite means them (tensorflow/lite/kernels/{exp,elementwise}.c
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from skosh.base.arith import quantize_multiplier, requantize, wrap
+from skosh.base.arith import Ints, quantize_multiplier, requantize, wrap
 from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.fixedpoint import inverse_sqrt
 from skosh.ir.graph import Array, Tensor
@@ -82,15 +83,19 @@ class Rsqrt(Unary):
             return np.float32(1) / np.sqrt(v)
         (sx, zx), (sy, zy) = quant_of(x), quant_of(y)
         multiplier, shift = quantize_multiplier(1.0 / (math.sqrt(sx) * sy))
-        table = np.full(512, i8.max, dtype=np.int64)
-        for q in range(1, 256):
-            inverse, right = inverse_sqrt(q)
-            unit = requantize(1, inverse, right + 20)  # 1/sqrt(q) with 20 bits after the point
-            table[q] = np.clip(requantize(unit, multiplier, shift - 20) + zy, i8.min, i8.max)
-        return np.asarray(table[v.astype(np.int64) - zx])  # negative ones wrap around, into the upper half
+        roots = np.clip(requantize(_inverse_roots(), multiplier, shift - 20) + zy, i8.min, i8.max)
+        table = np.concatenate([[i8.max], roots, np.full(256, i8.max)])
+        return np.asarray(table[v.astype(np.int64) - zx])  # negative ones count from the end
 
     def wide_calls(self, x: Tensor, y: Tensor) -> tuple[Call, ...]:
         return float_calls(k.rsqrt_f32, x, y)
+
+
+@functools.cache
+def _inverse_roots() -> Ints:
+    """1/sqrt(q), q = 1..255, with 20 bits after the point."""
+    factors = [inverse_sqrt(q) for q in range(1, 256)]
+    return requantize(1, [m for m, _ in factors], [shift + 20 for _, shift in factors])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from skosh.importers.tflite.reader import Converter, Record
 from skosh.ir.graph import Op
 from skosh.ops import activations as ops
-from skosh.ops import functions
+from skosh.ops import functions, smooth
 
 
 def leaky_relu(record: Record) -> ops.LeakyRelu:
@@ -16,10 +16,10 @@ def leaky_relu(record: Record) -> ops.LeakyRelu:
     return ops.LeakyRelu(float(record.options(LeakyReluOptions).Alpha()))
 
 
-def gelu(record: Record) -> ops.Gelu:
+def gelu(record: Record) -> smooth.Gelu:
     from tflite.GeluOptions import GeluOptions
 
-    return ops.Gelu(bool(record.options(GeluOptions).Approximate()))
+    return smooth.Gelu(bool(record.options(GeluOptions).Approximate()))
 
 
 def _relu(activation: str) -> Converter:
@@ -36,9 +36,9 @@ CONVERTERS: dict[str, Converter] = {
     "RELU_N1_TO_1": _relu("relu_n1_to_1"),
     "LEAKY_RELU": leaky_relu,
     "PRELU": _plain(ops.Prelu),
-    "ELU": _plain(ops.Elu),
+    "ELU": _plain(smooth.Elu),
     "GELU": gelu,
-    "HARD_SWISH": _plain(ops.HardSwish),
+    "HARD_SWISH": _plain(smooth.HardSwish),
     "LOGISTIC": _plain(ops.Logistic),
     "TANH": _plain(ops.Tanh),
     "ABS": _plain(functions.Abs),
