@@ -47,6 +47,9 @@ def _text(e: Expr, names: Names) -> tuple[str, int]:
             return literal(value, dtype)
         case Var(name):
             return name, _ATOM
+        case Load(buffer, index, dtype) if dtype != names.params[buffer].dtype:
+            place = expression(address(names.params[buffer], index, names.steps), names)
+            return f"{names.function('load_word')}(&{buffer}[{place}])", _ATOM
         case Load(buffer, index):
             return f"{buffer}[{expression(address(names.params[buffer], index, names.steps), names)}]", _ATOM
         case Binary(op, a, b, dtype):

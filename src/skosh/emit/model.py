@@ -164,8 +164,9 @@ def _run_text(program: Program, face: Interface) -> str:
     steps = "".join(
         f"    {layer.name}(a);\n    {m}_LAYER_DONE({layer.index}, a);\n" for layer in program.layers if layer.calls
     )
+    place = "    uint8_t *const a = arena;\n\n" if steps else ""
     return (
-        f"{run_signature(face)}\n{{\n    uint8_t *const a = arena;\n\n"
+        f"{run_signature(face)}\n{{\n{place}"
         f"    if ({nulls}) {{\n        return {m}_NULL_POINTER;\n    }}\n"
         f"    if ((uintptr_t)arena % {m}_ARENA_ALIGN != 0) {{\n        return {m}_MISALIGNED;\n    }}\n"
         f"{ins}{steps}{outs}    return {m}_OK;\n}}\n"

@@ -105,7 +105,10 @@ class _Machine:
                     scope[var.name] = self.value(value, scope)
                 case Store(buffer, index, value):
                     at, new = self.address(buffer, index, scope), self.value(value, scope)
-                    self.buffers[buffer][at] = new
+                    if value.dtype != self.params[buffer].dtype:
+                        self.word(buffer, at)[:] = np.array([new], "<u4").view(np.uint8)
+                    else:
+                        self.buffers[buffer][at] = new
                 case For(var=var, lo=lo, hi=hi, body=inner, par=par, step=step):
                     rounds = list(range(self.value(lo, scope), self.value(hi, scope), step))
                     if par and self.shuffle is not None:
@@ -133,6 +136,13 @@ class _Machine:
             inner = inner * n + i
         return (where[0] // tile * rest + inner) * tile + where[0] % tile
 
+    def word(self, buffer: str, at: int) -> Array:
+        """The four bytes from an element on, as a view."""
+        data = self.buffers[buffer]
+        if (at + 4 // data.itemsize) > data.size:
+            raise Trap(f"the word at {buffer}[{at}] reaches beyond its {data.size} elements")
+        return data[at : at + 4 // data.itemsize].view(np.uint8)
+
     # ------------------------------------------------------------------------------------------------ expressions
 
     def value(self, e: Expr, scope: dict[str, Number]) -> Number:
@@ -141,6 +151,8 @@ class _Machine:
                 return _number(value, dtype)
             case Var(name):
                 return scope[name]
+            case Load(buffer, index, dtype) if dtype != self.params[buffer].dtype:
+                return int(self.word(buffer, self.address(buffer, index, scope)).view("<u4")[0])
             case Load(buffer, index, dtype):
                 loaded = self.buffers[buffer][self.address(buffer, index, scope)]
                 return loaded if dtype.is_float else (bool(loaded) if dtype.kind == "bool" else int(loaded))

@@ -38,6 +38,8 @@ class Var(Expr):
 
 @dataclass(frozen=True)
 class Load(Expr):
+    """An element; or, when dtype is u32 and the buffer is narrower, a word: the bytes from that element on, little-endian."""
+
     buffer: str
     index: tuple[Expr, ...]
     dtype: DType
@@ -119,6 +121,8 @@ class Assign(Stmt):
 
 @dataclass(frozen=True)
 class Store(Stmt):
+    """Sets an element; or, when value is u32 and the buffer is narrower, the four bytes from that element on."""
+
     buffer: str
     index: tuple[Expr, ...]
     value: Expr
@@ -165,6 +169,18 @@ class Param:
 
 
 @dataclass(frozen=True)
+class Instruction:
+    """A machine's own spelling of a function: a C expression with ``{parameter}`` places, usable where ``macro`` is defined.
+
+    The function's body says what the instruction means, and is the C for every other machine.
+    """
+
+    c: str
+    macro: str  # "__ARM_FEATURE_DSP"
+    header: str  # "arm_acle.h"
+
+
+@dataclass(frozen=True)
 class Function:
     """A scalar function, emitted as ``static inline``."""
 
@@ -173,6 +189,7 @@ class Function:
     returns: DType
     body: Body
     doc: str = ""
+    instruction: Instruction | None = None
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,21 @@ from skosh.kernels.language import (
     clamp,
     from_bits,
     func,
+    instr,
     kernel,
     par,
     sat,
     seq,
+    set_word,
     sqrt,
     trunc,
     widen,
+    word,
     wrap,
 )
 
 __all__ = [
-    "bits", "call", "clamp", "from_bits", "func", "kernel", "par", "requantize", "requantize_bounded",
-    "rounding_divide_by_pot", "sat", "seq", "sqrt", "srdhm", "trunc", "widen", "wrap",
+    "bits", "call", "clamp", "from_bits", "func", "instr", "kernel", "par", "requantize", "requantize_bounded",
+    "rounding_divide_by_pot", "sat", "seq", "set_word", "sqrt", "srdhm", "trunc", "widen",
+    "word", "wrap",
 ]  # fmt: skip

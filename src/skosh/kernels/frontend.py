@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
-from skosh.base.dtypes import DTYPES, DType, bool_, f32, i32
+from skosh.base.dtypes import DTYPES, DType, bool_, f32, i32, u32
 from skosh.base.errors import Loc, ScheduleError
 from skosh.ir import kernel as ir
 from skosh.ir.simplify import simplify
@@ -174,6 +174,9 @@ class _Reader:
                 if condition.dtype != bool_:
                     self.fail(s, f"a condition must be bool, not {condition.dtype}")
                 return [ir.If(condition, self.body(s.body), self.body(s.orelse))]
+            case ast.Expr(value=ast.Call(func=ast.Name(id="set_word"), args=[ast.Subscript() as target, value])):
+                param, index = self.word(target)
+                return [self.store(s, ir.Param(param.name, u32, param.shape), index, self.expr(value, u32))]
             case ast.Return(value=ast.expr() as value):
                 return [ir.Return(self.expr(value))]
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -249,6 +252,12 @@ class _Reader:
             self.fail(target, f'"{param.name}" has {len(param.shape)} dimensions, not {len(index)}')
         if any(i.dtype != i32 for i in index):
             self.fail(target, "indices must be i32")
+        return param, index
+
+    def word(self, target: ast.Subscript) -> tuple[ir.Param, tuple[ir.Expr, ...]]:
+        param, index = self.element(target)
+        if param.dtype.bits not in (8, 16) or not param.dtype.is_integer:
+            self.fail(target, f"a word is made of 8 or 16 bit integers, not {param.dtype}")
         return param, index
 
     # ------------------------------------------------------------------------------------------------ expressions
@@ -370,6 +379,11 @@ class _Reader:
             if x.dtype.is_float != (name == "trunc"):
                 self.fail(e, f"{name} can't take {x.dtype}")
             return ir.Cast("convert" if name == "trunc" else "wrap", x, target)
+        if name == "word":
+            if not isinstance(args[0], ast.Subscript):
+                self.fail(e, "word takes an element: word(x[i])")
+            param, index = self.word(args[0])
+            return ir.Load(param.name, index, u32)
         if name in ("bits", "from_bits"):
             x, (source, target) = self.expr(args[0]), ((f32, i32) if name == "bits" else (i32, f32))
             if x.dtype != source:

@@ -17,15 +17,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from skosh.base.dtypes import DType
-from skosh.ir.kernel import Function, Kernel
+from skosh.ir.kernel import Function, Instruction, Kernel
 from skosh.kernels import frontend
 
 __all__ = [
-    "Generic", "bits", "clamp", "from_bits", "func", "kernel", "par", "resolve", "sat", "seq", "sqrt", "trunc", "widen", "wrap",
+    "Generic", "bits", "clamp", "from_bits", "func", "instr", "kernel", "par", "resolve", "sat", "seq", "set_word",
+    "sqrt", "trunc", "widen", "word", "wrap",
 ]  # fmt: skip
 
 
@@ -55,6 +56,20 @@ def _kernel(function: Callable[..., Any]) -> Kernel | Generic:
 def _func(function: Callable[..., Any]) -> Function:
     """Read a function as a scalar function of the language."""
     return frontend.read_function(frontend.source_of(function))
+
+
+def instr(*, c: str, macro: str, header: str) -> Callable[[Function], Function]:
+    """Give a function of the language a machine's own spelling; see ``ir.kernel.Instruction``.
+
+        @instr(c="__smlad({a}, {b}, {acc})", macro="__ARM_FEATURE_DSP", header="arm_acle.h")
+        @func
+        def smlad(a: u32, b: u32, acc: i32) -> i32: ...
+    """
+
+    def spelled(function: Function) -> Function:
+        return replace(function, instruction=Instruction(c, macro, header))
+
+    return spelled
 
 
 if TYPE_CHECKING:  # bodies are another language: a type checker must not read them as Python
@@ -91,4 +106,6 @@ trunc = _word("trunc", "trunc(T, x): a float as an integer, toward zero; x must 
 clamp = _word("clamp", "clamp(x, lo, hi): min(max(x, lo), hi).")
 bits = _word("bits", "bits(x): the f32 x as the i32 of the same bits.")
 from_bits = _word("from_bits", "from_bits(x): the i32 x as the f32 of the same bits.")
+word = _word("word", "word(x[i]): the u32 made of the bytes of an i8 or i16 buffer from element i on, little-endian.")
+set_word = _word("set_word", "set_word(x[i], v): the four bytes from element i on become those of the u32 v.")
 sqrt = _word("sqrt", "sqrt(x): the correctly rounded square root of an f32.")

@@ -7,11 +7,12 @@ node takes the second where its scratch would raise the arena's peak.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from skosh.ir.graph import Graph, Node
 from skosh.ir.program import Call, Scratch
+from skosh.ops.reshape import Copy
 from skosh.plan import Plan, plan_memory
 
 
@@ -45,6 +46,7 @@ def _bytes(s: Scratch) -> int:
 
 def choose_calls(graph: Graph, *, optimize: str) -> Lowered:
     """Calls and memory plan together: needs a checked graph; leaves every node with calls and every tensor with a place."""
+    graph = with_constant_outputs_copied(graph)
     calls = {i: () if node.op.view else node_calls(graph, node, frugal=False) for i, node in enumerate(graph.nodes)}
     plan = _plan(graph, calls, optimize)
     if optimize == "ram" and any(scratches(c) for c in calls.values()):
@@ -54,6 +56,23 @@ def choose_calls(graph: Graph, *, optimize: str) -> Lowered:
     for i in plan.copies:  # views that must have memory of their own
         calls[i] = node_calls(graph, graph.nodes[i], frugal=False)
     return Lowered(graph, MappingProxyType(calls), plan)
+
+
+def with_constant_outputs_copied(graph: Graph) -> Graph:
+    """A constant that is an output of the model needs a place in the arena, and a layer that fills it.
+
+    outputs: c (constant)  ->  c = copy "c/constant"; outputs: c
+    """
+    stored = {n: f"{n}/constant" for n in graph.outputs if graph.tensors[n].is_constant}
+    if not stored:
+        return graph
+    tensors = dict(graph.tensors)
+    for output, constant in stored.items():
+        tensors[constant] = replace(tensors[output], name=constant)
+        tensors[output] = replace(tensors[output], data=None)
+    readers = tuple(replace(n, inputs=tuple(stored.get(i, i) for i in n.inputs)) for n in graph.nodes)
+    copies = tuple(Node(Copy(), (constant,), (output,), output, graph.loc) for output, constant in stored.items())
+    return replace(graph, tensors=tensors, nodes=(*readers, *copies))
 
 
 def _plan(graph: Graph, calls: Mapping[int, tuple[Call, ...]], optimize: str) -> Plan:
