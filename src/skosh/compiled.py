@@ -254,6 +254,6 @@ def build(
     max_flash: int | None = None,
 ) -> Build:
     """Compile for a target, and refuse what doesn't fit (bytes)."""
-    made = Build(compile_to_c(graph, optimize=optimize, name=name), replace(target), optimize)
+    made = Build(compile_to_c(graph, target=target, optimize=optimize, name=name), replace(target), optimize)
     made.check_fit(max_ram, max_flash)
     return made

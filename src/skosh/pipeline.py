@@ -19,6 +19,7 @@ from skosh.lower.calls import choose_calls
 from skosh.lower.program import Program
 from skosh.optimize import optimize_graph
 from skosh.plan import check_plan, memory_map_text
+from skosh.targets import Target
 
 OPTIMIZE = ("balanced", "speed", "flash", "ram", "energy")
 STAGES = ("load", "optimize", "plan", "lower", "emit")
@@ -34,8 +35,10 @@ class Compiled:
     shown: dict[str, Callable[[], str]] = field(default_factory=dict)
 
 
-def compile_to_c(graph: Graph, *, optimize: str = "balanced", name: str | None = None) -> Compiled:
-    """From a Graph to C. The same graph and options give the same bytes.
+def compile_to_c(
+    graph: Graph, *, target: Target | None = None, optimize: str = "balanced", name: str | None = None
+) -> Compiled:
+    """From a Graph to C. The same graph and options give the same bytes. target: None for plain C99, made for no machine.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def compile_to_c(graph: Graph, *, optimize: str = "balanced", name: str | None =
     check_graph(graph)
     optimized = graph
 
-    lowered = choose_calls(graph, optimize=optimize)
+    lowered = choose_calls(graph, optimize=optimize, target=target)
     check_plan(lowered.graph, lowered.plan)
 
     program = assemble(lowered, optimize=optimize, name=prefix)

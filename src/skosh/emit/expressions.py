@@ -10,7 +10,7 @@ import numpy as np
 
 from skosh.base.dtypes import DType, f32, i32
 from skosh.ir.kernel import Binary, CallExpr, Cast, Const, Expr, Load, Param, Select, Unary, Var
-from skosh.ir.simplify import from_polynomial, polynomial, simplify
+from skosh.ir.layout import address
 
 _PRECEDENCE = {
     "*": 12, "/": 12, "//": 12, "%": 12, "+": 11, "-": 11, "<<": 10, ">>": 10, "<": 9, "<=": 9, ">": 9, ">=": 9,
@@ -140,41 +140,3 @@ def float_literal(value: float, dtype: DType) -> tuple[str, int]:
     else:
         text = repr(value) if any(c in repr(value) for c in ".en") else f"{value!r}.0"
     return text, _ATOM if value >= 0 and not text.startswith("-") else _UNARY
-
-
-def address(param: Param, index: tuple[Expr, ...], steps: Mapping[str, int]) -> Expr:
-    """The flat position of an element, simplified: row-major, or in blocks of ``tile`` rows."""
-    inner: Expr = Const(0)
-    rest: Expr = Const(1)
-    for i, n in zip(index[1:], param.shape[1:], strict=True):
-        inner = _sum(_product(inner, n), i)
-        rest = _product(rest, n)
-    if param.tile == 1:
-        return simplify(_sum(_product(index[0], rest), inner))
-    tile = Const(param.tile)
-    start, within = _block(index[0], param.tile, steps)
-    return simplify(_sum(_sum(_product(start, rest), _product(inner, tile)), within))
-
-
-def _block(row: Expr, tile: int, steps: Mapping[str, int]) -> tuple[Expr, Expr]:
-    """(first row of the block, row within it): n + 2 with n a multiple of 4 is row 2 of the block that starts at n."""
-    terms = polynomial(row)
-    within = terms.get((), 0)
-    whole = all(c * _known_factor(m, steps) % tile == 0 for m, c in terms.items() if m)
-    if whole and within >= 0:
-        block = within // tile * tile
-        return from_polynomial({**{m: c for m, c in terms.items() if m}, (): block}), Const(within - block)
-    number = Const(tile)
-    return _product(Binary("//", row, number, i32), number), Binary("%", row, number, i32)
-
-
-def _known_factor(monomial: tuple[Expr, ...], steps: Mapping[str, int]) -> int:
-    return math.prod(steps.get(f.name, 1) for f in monomial if isinstance(f, Var))
-
-
-def _sum(a: Expr, b: Expr) -> Expr:
-    return Binary("+", a, b, i32)
-
-
-def _product(a: Expr, b: Expr) -> Expr:
-    return Binary("*", a, b, i32)

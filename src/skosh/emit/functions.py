@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from skosh.emit.expressions import Names, address, expression
+from skosh.emit.expressions import Names, expression
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.ir.kernel import (
     Assign,
     Binary,
     Body,
     Cast,
-    Const,
     Expr,
     For,
     Function,
@@ -25,10 +24,11 @@ from skosh.ir.kernel import (
     Store,
     Unary,
     Var,
+    While,
     all_exprs,
-    used_numbers,
     walk,
 )
+from skosh.ir.layout import address, used_numbers, with_step
 from skosh.ir.simplify import simplify
 
 INDENT = "    "
@@ -48,6 +48,13 @@ BUILTINS = {
     "f32_of_bits": (
         "static inline float {name}(int32_t bits)\n{{\n    float x;\n    memcpy(&x, &bits, sizeof x);\n    return x;\n}}\n"
     ),
+    "load_word": (
+        "static inline uint32_t {name}(const void *from)\n{{\n"
+        "    uint32_t word;\n    memcpy(&word, from, sizeof word);\n    return word;\n}}\n"
+    ),
+    "store_word": (
+        "static inline void {name}(void *to, uint32_t word)\n{{\n    memcpy(to, &word, sizeof word);\n}}\n"
+    ),
     "sqrtf": "static inline float {name}(float x)\n{{\n    return sqrtf(x);\n}}\n",
 }
 
@@ -65,6 +72,12 @@ def builtins_used(thing: Kernel | Function) -> dict[str, str]:
             found[name] = BUILTINS[name]
         elif isinstance(e, Unary) and e.op == "sqrt":
             found["sqrtf"] = BUILTINS["sqrtf"]
+    if isinstance(thing, Kernel):
+        types = {p.name: p.dtype for p in thing.params}
+        if any(isinstance(e, Load) and e.dtype != types[e.buffer] for e in all_exprs(thing.body)):
+            found["load_word"] = BUILTINS["load_word"]
+        if any(isinstance(s, Store) and s.value.dtype != types[s.buffer] for s in walk(thing.body)):
+            found["store_word"] = BUILTINS["store_word"]
     return found
 
 
@@ -78,7 +91,12 @@ def function_text(function: Function, spell: Callable[[str], str]) -> str:
     params = ", ".join(f"{p.dtype.c} {p.name}" for p in function.params)
     doc = comment(function.doc)
     head = f"static inline {function.returns.c} {spell(function.name)}({params})"
-    return f"{doc}{head}\n{{\n{body_text(function.body, names, 1)}}}\n"
+    body = body_text(function.body, names, 1)
+    if function.instruction is not None:
+        machine = function.instruction.c.format(**{p.name: p.name for p in function.params})
+        own = f"{INDENT}return ({function.returns.c}){machine};\n"
+        body = f"#ifdef {function.instruction.macro}\n{own}#else\n{body}#endif\n"
+    return f"{doc}{head}\n{{\n{body}}}\n"
 
 
 def kernel_text(kernel: Kernel, name: str, spell: Callable[[str], str], *, restrict: bool = True) -> str:
@@ -131,12 +149,16 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             return f"{pad}{_update(var, value, names)};\n"
         case Store(buffer, index, value):
             at = expression(address(names.params[buffer], index, names.steps), names)
+            if value.dtype != names.params[buffer].dtype:
+                return f"{pad}{names.function('store_word')}(&{buffer}[{at}], {expression(value, names)});\n"
             line = f"{pad}{buffer}[{at}] = {expression(value, names)};\n"
             if len(line) > WIDTH:
                 line = f"{pad}{buffer}[{at}] =\n{pad}{INDENT}{expression(value, names)};\n"
             return line
         case For():
             return _loop(s, names, depth)
+        case While(condition, body=body):
+            return f"{pad}while ({expression(condition, names)}) {{\n{body_text(body, names, depth + 1)}{pad}}}\n"
         case If(condition, then, other):
             text = f"{pad}if ({expression(condition, names)}) {{\n{body_text(then, names, depth + 1)}{pad}}}"
             if len(other) == 1 and isinstance(other[0], If):
@@ -149,8 +171,7 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
 
 def _loop(s: For, names: Names, depth: int) -> str:
     pad = INDENT * depth
-    if s.step > 1 and isinstance(s.lo, Const) and int(s.lo.value) % s.step == 0:
-        names = replace(names, steps={**names.steps, s.var: s.step})
+    names = replace(names, steps=with_step(s, names.steps))
     moving = walk_pointers(s, names)
     if moving is None:
         moves = f"{s.var}++" if s.step == 1 else f"{s.var} += {s.step}"

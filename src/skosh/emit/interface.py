@@ -10,11 +10,7 @@ from skosh.ir.graph import Tensor
 from skosh.lower.program import Program
 
 _KEYWORDS = frozenset(
-    (
-        "auto break case char const continue default do double else enum extern float for goto if inline int long "
-        "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
-        "bool"
-    ).split()
+    ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "bool"]
 )
 
 
@@ -53,6 +49,12 @@ def c_name(text: str, fallback: str = "model") -> str:
     return f"{name}_" if name in _KEYWORDS else name
 
 
+def _own_name(tensor: str, i: int) -> str:
+    """The last part of a tensor's path, as an identifier: "serving/left:0" -> "left"."""
+    path = re.sub(r":\d+$", "", tensor)
+    return re.sub(r"[^a-z0-9]+", "_", re.split("[/;]", path)[-1].lower()).strip("_") or str(i)
+
+
 def interface(program: Program) -> Interface:
     """The C interface of a program: a single input is "input"; several are "input_<name>"."""
     prefix, macro = program.name, program.name.upper()
@@ -62,11 +64,10 @@ def interface(program: Program) -> Interface:
         out: list[Port] = []
         taken: set[str] = set()
         for i, n in enumerate(names):
-            label = what
-            if len(names) > 1:
-                label = f"{what}_{c_name(re.split('[/:;]', n)[-1] or re.split('[/:;]', n)[0], str(i))}"
-                label = f"{label}_{i}" if label in taken else label
-                taken.add(label)
+            label = what if len(names) == 1 else f"{what}_{_own_name(n, i)}"
+            while label in taken:
+                label += f"_{i}"
+            taken.add(label)
             out.append(
                 Port(graph.tensors[n], label, f"{prefix}_{label}", f"{macro}_{label.upper()}_LEN", program.plan.offset_of[n])
             )

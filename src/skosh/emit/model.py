@@ -12,7 +12,8 @@ from skosh.emit.header import header_text, run_signature
 from skosh.emit.interface import Interface, Port, interface
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
-from skosh.ir.kernel import Cast, Const, Function, Kernel, Let, all_exprs, functions, used_numbers, walk
+from skosh.ir.kernel import Cast, Const, Function, Kernel, Let, all_exprs, functions, walk
+from skosh.ir.layout import used_numbers
 from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, LayerCall, Number, Program
 
 
@@ -64,12 +65,15 @@ def _prologue(program: Program, things: Sequence[Kernel | Function], helpers: di
     name, macro = program.name, program.name.upper()
     library = "#include <math.h>\n" if _needs_math(program, things, helpers) else ""
     booleans = "#include <stdbool.h>\n" if any(map(_says_bool, things)) else ""
+    spelled = {f.instruction for f in things if isinstance(f, Function) and f.instruction is not None}
+    headers = sorted({(i.macro, i.header) for i in spelled})
+    machine = "".join(f"#ifdef {macro}\n#include <{header}>\n#endif\n" for macro, header in headers)
     return f"""/* {name}: layers and the kernels that they share. */
 #include "{name}.h"
 
 {library}{booleans}#include <stddef.h>
 #include <string.h>
-
+{machine}
 /* Called after each layer with its number. To feed a watchdog, take times or look at values, define {macro}_HOOKS as the
  * name of a header that defines it. */
 #ifdef {macro}_HOOKS

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from skosh.base.dtypes import i32
-from skosh.emit.expressions import Names, address, expression
+from skosh.emit.expressions import Names, expression
 from skosh.ir.kernel import (
     Assign,
     Binary,
@@ -26,10 +26,12 @@ from skosh.ir.kernel import (
     Param,
     Store,
     Var,
+    While,
     all_exprs,
     map_body,
     walk,
 )
+from skosh.ir.layout import address
 from skosh.ir.simplify import Polynomial, from_polynomial, polynomial, simplify
 
 
@@ -55,7 +57,7 @@ class Walk:
 
 def walk_pointers(loop: For, names: Names) -> Walk | None:
     """The loop with pointers instead of indices; None where that would not help: it writes memory, branches or nests."""
-    if any(isinstance(s, For | Store | If) for s in walk(loop.body)):
+    if any(isinstance(s, For | Store | If | While) for s in walk(loop.body)):
         return None
     changing = {s.var.name for s in walk(loop.body) if isinstance(s, Let | Assign)} | {loop.var}
     found: dict[tuple[str, Expr, Expr], Pointer] = {}

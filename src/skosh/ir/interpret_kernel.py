@@ -35,6 +35,7 @@ from skosh.ir.kernel import (
     Store,
     Unary,
     Var,
+    While,
 )
 
 Number = Any  # int, bool, np.float32 or np.float64
@@ -115,6 +116,13 @@ class _Machine:
                         self.shuffle.shuffle(rounds)
                     for i in rounds:
                         scope[var] = i
+                        self.body(inner, scope)
+                case While(condition, most, inner):
+                    left = self.value(most, scope)
+                    while self.value(condition, scope):
+                        if left <= 0:
+                            raise Trap(f"a while loop ran more than its {self.value(most, scope)} rounds")
+                        left -= 1
                         self.body(inner, scope)
                 case If(condition, then, other):
                     self.body(then if self.value(condition, scope) else other, scope)

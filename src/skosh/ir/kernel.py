@@ -141,6 +141,16 @@ class For(Stmt):
 
 
 @dataclass(frozen=True)
+class While(Stmt):
+    """while condition: body, ``most`` rounds at the most. The bound is a promise: the interpreter stops where it is broken,
+    the C doesn't count."""
+
+    condition: Expr
+    most: Expr
+    body: Body
+
+
+@dataclass(frozen=True)
 class If(Stmt):
     condition: Expr
     then: Body
@@ -251,7 +261,7 @@ def walk(body: Body) -> Iterator[Stmt]:
     """Every statement, outer before inner."""
     for stmt in body:
         yield stmt
-        if isinstance(stmt, For):
+        if isinstance(stmt, For | While):
             yield from walk(stmt.body)
         elif isinstance(stmt, If):
             yield from walk(stmt.then)
@@ -295,6 +305,8 @@ def map_body(body: Body, rule: Callable[[Expr], Expr]) -> Body:
                 return replace(
                     stmt, lo=map_expr(stmt.lo, rule), hi=map_expr(stmt.hi, rule), body=map_body(stmt.body, rule)
                 )
+            case While(condition, most, inner):
+                return While(map_expr(condition, rule), map_expr(most, rule), map_body(inner, rule))
             case If(condition, then, other):
                 return If(map_expr(condition, rule), map_body(then, rule), map_body(other, rule))
             case Return(value):
@@ -321,14 +333,6 @@ def functions(kernel: Kernel | Function) -> tuple[Function, ...]:
 
     visit(kernel.body)
     return tuple(found.values())
-
-
-def used_numbers(kernel: Kernel) -> tuple[Var, ...]:
-    """The numbers that the kernel's code depends on: those in its body, and sizes that element addresses are made of."""
-    names = {e.name for e in all_exprs(kernel.body) if isinstance(e, Var)}
-    for p in kernel.params:
-        names |= {e.name for d in p.shape[1:] for e in walk_expr(d) if isinstance(e, Var)}
-    return tuple(v for v in kernel.numbers if v.name in names)
 
 
 TRUE = Const(True, bool_)

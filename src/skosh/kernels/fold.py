@@ -16,6 +16,7 @@ from skosh.ir.kernel import (
     Select,
     Stmt,
     Unary,
+    While,
     map_body,
     map_expr,
     substitute,
@@ -43,6 +44,9 @@ def _statement(s: Stmt) -> Body:
             return tuple(new for x in (then if value else other) for new in _statement(x))
         case If(condition, then, other):
             return (If(condition, _inside(then), _inside(other)),)
+        case While(condition, most, body):
+            never = isinstance(condition, Const) and not condition.value
+            return () if never else (While(condition, simplify(most), _inside(body)),)
         case For():
             lo, hi, body = simplify(s.lo), simplify(s.hi), _inside(s.body)
             if not body:

@@ -169,6 +169,8 @@ class _Reader:
                 return []
             case ast.For():
                 return [self.loop(s)]
+            case ast.While():
+                return [self.bounded(s)]
             case ast.If():
                 condition = self.expr(s.test, bool_)
                 if condition.dtype != bool_:
@@ -193,7 +195,7 @@ class _Reader:
                 param, index = self.element(target)
                 old = ir.Load(param.name, index, param.dtype)
                 return [self.store(s, param, index, self.binary(s, _BINARY[type(op)], old, self.expr(value, param.dtype)))]
-        self.fail(s, f"the kernel language has no {type(s).__name__.lower()} here", "for, if, assignments and return are in")
+        self.fail(s, f"the kernel language has no {type(s).__name__.lower()} here", "for, while bounded(...), if, assignments and return are in")
 
     def assign(self, at: ast.AST, name: str, value: ir.Expr) -> ir.Stmt:
         if name in self.loops or name in self.buffers:
@@ -241,6 +243,18 @@ class _Reader:
             body = (ir.For(name, lo, hi, body, kind == "par"),)
         (statement,) = body
         return statement
+
+    def bounded(self, s: ast.While) -> ir.Stmt:
+        match s.test:
+            case ast.Call(func=ast.Name(id="bounded"), args=[test, rounds]) if not s.orelse:
+                condition, most = self.expr(test, bool_), self.expr(rounds, i32)
+            case _:
+                self.fail(s, "a while loop must say how often it runs at most", "while bounded(condition, rounds)")
+        if condition.dtype != bool_:
+            self.fail(s, f"a condition must be bool, not {condition.dtype}")
+        if most.dtype != i32:
+            self.fail(s, f"the number of rounds must be i32, not {most.dtype}")
+        return ir.While(condition, most, self.body(s.body))
 
     def element(self, target: ast.Subscript) -> tuple[ir.Param, tuple[ir.Expr, ...]]:
         if not isinstance(target.value, ast.Name) or target.value.id not in self.buffers:

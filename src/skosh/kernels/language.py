@@ -25,7 +25,7 @@ from skosh.ir.kernel import Function, Instruction, Kernel
 from skosh.kernels import frontend
 
 __all__ = [
-    "Generic", "bits", "clamp", "from_bits", "func", "instr", "kernel", "par", "resolve", "sat", "seq", "set_word",
+    "Generic", "bits", "bounded", "clamp", "from_bits", "func", "instr", "kernel", "par", "resolve", "sat", "seq", "set_word",
     "sqrt", "trunc", "widen", "word", "wrap",
 ]  # fmt: skip
 
@@ -99,6 +99,7 @@ def _word(name: str, meaning: str) -> Callable[..., Any]:
 
 par = _word("par", "par(N, M) or par(lo, hi=...): loops whose iterations are independent.")
 seq = _word("seq", "seq(N) or seq(lo, hi): a loop in order.")
+bounded = _word("bounded", "while bounded(condition, n): a loop of at most n rounds.")
 widen = _word("widen", "A narrower integer as i32.")
 wrap = _word("wrap", "wrap(T, x): x modulo 2^bits.")
 sat = _word("sat", "sat(T, x): x clamped to the range of T.")

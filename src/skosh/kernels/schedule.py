@@ -26,6 +26,7 @@ from skosh.ir.kernel import (
     Stmt,
     Store,
     Var,
+    While,
     map_body,
     substitute,
     walk,
@@ -68,7 +69,7 @@ def _rewrite(body: Body, name: str, rule: Callable[[For], Body]) -> Body:
     for s in body:
         if isinstance(s, For) and s.var == name:
             out.extend(rule(s))
-        elif isinstance(s, For):
+        elif isinstance(s, For | While):
             out.append(replace(s, body=_rewrite(s.body, name, rule)))
         elif isinstance(s, If):
             out.append(If(s.condition, _rewrite(s.then, name, rule), _rewrite(s.other, name, rule)))
@@ -165,7 +166,7 @@ def _renamed(body: Body, loop: str, copy: int, names: set[str]) -> Body:
                 return Let(replace(var, name=new[var.name]), value)
             case Assign(var, value):
                 return Assign(replace(var, name=new.get(var.name, var.name)), value)
-            case For():
+            case For() | While():
                 return replace(s, body=tuple(one(x) for x in s.body))
             case If(condition, then, other):
                 return If(condition, tuple(one(x) for x in then), tuple(one(x) for x in other))
@@ -279,4 +280,6 @@ def _exprs(s: Stmt) -> tuple[Expr, ...]:
             return (lo, hi)
         case If(condition):
             return (condition,)
+        case While(condition, most):
+            return (condition, most)
     return ()

@@ -12,8 +12,10 @@ from types import MappingProxyType
 
 from skosh.ir.graph import Graph, Node
 from skosh.ir.program import Call, Scratch
+from skosh.lower.recipes import for_target
 from skosh.ops.reshape import Copy
 from skosh.plan import Plan, plan_memory
+from skosh.targets import Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +27,11 @@ class Lowered:
     plan: Plan
 
 
-def node_calls(graph: Graph, node: Node, *, frugal: bool) -> tuple[Call, ...]:
+def node_calls(graph: Graph, node: Node, target: Target | None, *, frugal: bool) -> tuple[Call, ...]:
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
-    return tuple(node.op.frugal_calls(ins, outs) if frugal else node.op.calls(ins, outs))
+    if frugal:
+        return tuple(node.op.frugal_calls(ins, outs))
+    return for_target(tuple(node.op.calls(ins, outs)), ins, target)
 
 
 def scratches(calls: Sequence[Call]) -> tuple[Scratch, ...]:
@@ -44,17 +48,17 @@ def _bytes(s: Scratch) -> int:
     return s.elements * s.dtype.bytes
 
 
-def choose_calls(graph: Graph, *, optimize: str) -> Lowered:
+def choose_calls(graph: Graph, *, optimize: str, target: Target | None = None) -> Lowered:
     """Calls and memory plan together: needs a checked graph; leaves every node with calls and every tensor with a place."""
     graph = with_constant_outputs_copied(graph)
-    calls = {i: () if node.op.view else node_calls(graph, node, frugal=False) for i, node in enumerate(graph.nodes)}
+    calls = {i: () if node.op.view else node_calls(graph, node, target, frugal=False) for i, node in enumerate(graph.nodes)}
     plan = _plan(graph, calls, optimize)
     if optimize == "ram" and any(scratches(c) for c in calls.values()):
         bare = plan_memory(graph, optimize=optimize)
         if plan.arena_bytes > bare.arena_bytes:
             calls, plan = _without_raising(graph, calls, bare.arena_bytes, optimize)
     for i in plan.copies:  # views that must have memory of their own
-        calls[i] = node_calls(graph, graph.nodes[i], frugal=False)
+        calls[i] = node_calls(graph, graph.nodes[i], target, frugal=False)
     return Lowered(graph, MappingProxyType(calls), plan)
 
 
@@ -89,11 +93,11 @@ def _without_raising(
     for i in wanting:
         only = {i: calls[i]}
         if _plan(graph, only, optimize).arena_bytes > limit:
-            chosen[i] = node_calls(graph, graph.nodes[i], frugal=True)
+            chosen[i] = node_calls(graph, graph.nodes[i], None, frugal=True)
     plan = _plan(graph, chosen, optimize)
     for i in wanting:
         if plan.arena_bytes <= limit:
             break
-        chosen[i] = node_calls(graph, graph.nodes[i], frugal=True)
+        chosen[i] = node_calls(graph, graph.nodes[i], None, frugal=True)
         plan = _plan(graph, chosen, optimize)
     return chosen, plan

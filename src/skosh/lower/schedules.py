@@ -90,9 +90,21 @@ def depthwise(d: Draft) -> None:
                 d.unroll(loop, count)
 
 
+def pairs(d: Draft) -> None:
+    """Rows side by side; with one row only, pairs of filters."""
+    if all(t == 1 for t in d.trips("m")):
+        d.tile("n", 2)
+    else:
+        d.tile("m", 2)
+    if d.optimize != "flash":
+        d.unroll("q", 2)
+
+
 SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "matmul": matmul,
     "conv2d_patches": matmul,
+    "matmul_pairs": pairs,
+    "conv2d_pairs": pairs,
     "depthwise": depthwise,
     "depthwise_rows": depthwise,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from skosh.ir.kernel import Assign, Body, For, If, Let, Stmt, Var, stmt_exprs, walk, walk_expr
+from skosh.ir.kernel import Assign, Body, For, If, Let, Stmt, Var, While, stmt_exprs, walk, walk_expr
 
 
 def without_unused_locals(body: Body) -> Body:
@@ -35,6 +35,8 @@ def _without(body: Body, unused: set[str]) -> Body:
             case For():
                 if inner := _without(s.body, unused):
                     out.append(replace(s, body=inner))
+            case While():
+                out.append(replace(s, body=_without(s.body, unused)))
             case If(condition, then, other):
                 then, other = _without(then, unused), _without(other, unused)
                 if then or other:

@@ -1,0 +1,71 @@
+"""Recipes: for some machines, another kernel that computes what an operator's call computes, in fewer instructions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from skosh.base.dtypes import i8
+from skosh.ir.graph import Array, Operands
+from skosh.ir.kernel import CallExpr, Function, all_exprs
+from skosh.ir.program import Call, Const, In, Scratch
+from skosh.kernels import call
+from skosh.lower.pair_kernels import conv2d_pairs, matmul_pairs
+from skosh.ops.gemm_calls import PATCH_ROWS
+from skosh.targets import Target
+
+
+def for_target(calls: tuple[Call, ...], inputs: Operands, target: Target | None) -> tuple[Call, ...]:
+    """The same calls, each in the best form that the target has."""
+    if target is None or not target.has_dsp:
+        return calls
+    return tuple(_pairs(c, inputs) for c in calls)
+
+
+def _pairs(c: Call, inputs: Operands) -> Call:
+    """``matmul`` and ``conv2d_patches`` with two products an instruction."""
+    if c.kernel.name not in ("matmul", "conv2d_patches"):
+        return c
+    given = c.buffers["w"]
+    assert isinstance(given, In) and given.offset == 0, "filters are an input of the node"
+    tensor = inputs[given.index]
+    assert tensor is not None and tensor.data is not None, "filters are constant"
+    filters = int(c.numbers["N"])
+    weights = np.asarray(tensor.data).reshape(filters, -1)
+    interleaved = interleave(weights)
+    pairs, quads, _ = interleaved.shape
+    numbers: dict[str, Any] = {n: v for n, v in c.numbers.items() if n != "T"}
+    bindings: dict[str, Any] = {
+        **numbers, **c.buffers, "w": Const(interleaved, "weight"), "N2": pairs, "Q": quads, "even": 1 - filters % 2,
+        "rescale": _rescale_of(c),
+        **{n: _padded(c.buffers[n], 2 * pairs, filters) for n in ("bias", "multiplier", "right")},
+    }  # fmt: skip
+    if c.kernel.name == "matmul":
+        return call(matmul_pairs, **bindings)
+    return call(conv2d_pairs, **{**bindings, "patch": Scratch(PATCH_ROWS * 4 * quads, i8, "patch")}, T=PATCH_ROWS)
+
+
+def interleave(weights: Array) -> Array:
+    """[N, K] filters as [N / 2, K / 4, 8]: of filters a, b and elements 0..3: a0 b0 a2 b2 a1 b1 a3 b3. Zeros fill up."""
+    filters, depth = weights.shape
+    whole = np.zeros((-(-filters // 2) * 2, -(-depth // 4) * 4), weights.dtype)
+    whole[:filters, :depth] = weights
+    quads = whole.reshape(whole.shape[0] // 2, 2, whole.shape[1] // 4, 4)[:, :, :, [0, 2, 1, 3]]
+    return np.ascontiguousarray(quads.transpose(0, 2, 3, 1)).reshape(whole.shape[0] // 2, whole.shape[1] // 4, 8)
+
+
+def _padded(b: Any, count: int, filters: int) -> Const:
+    """A per-filter constant, long enough for an odd last pair."""
+    assert isinstance(b, Const), "requantization is made of constants"
+    if b.data.size < filters or b.data.size == count:
+        return b
+    return replace(b, data=np.concatenate([b.data, b.data[-1:]]))
+
+
+def _rescale_of(c: Call) -> Function:
+    """The requantization that the call was bound to."""
+    found = {e.function.name: e.function for e in all_exprs(c.kernel.body) if isinstance(e, CallExpr)}
+    (function,) = (f for name, f in found.items() if name.startswith("requantize"))
+    return function

@@ -1,0 +1,37 @@
+"""The DSP instructions of Cortex-M4, M7 and M33: two 16-bit values in a register. Each body says what the instruction means.
+
+Arm C Language Extensions (ACLE), 32-bit SIMD intrinsics; Armv7-M Architecture Reference Manual, A7.7.
+"""
+
+from __future__ import annotations
+
+from skosh.kernels import func, instr, wrap
+
+_MACRO, _HEADER = "__ARM_FEATURE_DSP", "arm_acle.h"
+
+
+@instr(c="__sxtb16((int8x4_t){x})", macro=_MACRO, header=_HEADER)
+@func
+def sxtb16(x: u32) -> u32:
+    """Bytes 0 and 2, sign-extended, as a pair of halfwords."""
+    low = widen(wrap(i8, x))
+    high = widen(wrap(i8, x >> 16))
+    return (wrap(u32, low) & 65535) | (wrap(u32, high) << 16)
+
+
+@instr(c="__sxtb16((int8x4_t)__ror({x}, 8))", macro=_MACRO, header=_HEADER)
+@func
+def sxtb16_odd(x: u32) -> u32:
+    """Bytes 1 and 3, sign-extended, as a pair of halfwords: SXTB16 takes its operand rotated for nothing."""
+    low = widen(wrap(i8, x >> 8))
+    high = widen(wrap(i8, x >> 24))
+    return (wrap(u32, low) & 65535) | (wrap(u32, high) << 16)
+
+
+@instr(c="__smlad((int16x2_t){a}, (int16x2_t){b}, {acc})", macro=_MACRO, header=_HEADER)
+@func
+def smlad(a: u32, b: u32, acc: i32) -> i32:
+    """acc + the products of both pairs of halfwords; wraps."""
+    low = widen(wrap(i16, a)) * widen(wrap(i16, b))
+    high = widen(wrap(i16, a >> 16)) * widen(wrap(i16, b >> 16))
+    return wrap(i32, i64(acc) + i64(low) + i64(high))
