@@ -139,7 +139,7 @@ def refused(text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("while a:\n    pass", "the kernel language has no while here"),
+        ("with a:\n    pass", "the kernel language has no with here"),
         ("for i in range(3):\n    pass", "a loop must run over par(...) or seq(...)"),
         ("y[0] = x[0] + x[1]", "arithmetic is on i32, i64, u32, u64, f32, f64, not i8"),
         ("y[0] = x[0]", '"y" holds i32, not i8'),

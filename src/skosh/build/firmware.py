@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from skosh.base.errors import FitError, ToolError
-from skosh.build.flags import BARE, MEANING, WARNINGS, optimize_flag
+from skosh.build.flags import BARE, MEANING, WARNINGS, optimize_flags
 from skosh.build.link_map import model_sizes, object_sizes
 from skosh.targets.image import Firmware, read_elf
 from skosh.targets.machine import Target
@@ -67,7 +67,7 @@ def compile_firmware(
     units = {**runtime, _HARNESS: harness, **sources}
     assert len(units) == len(runtime) + 1 + len(sources), "a source has the name of a runtime file"
     headers = {f"include/{name}": _runtime_text(f"include/{name}") for name in ("string.h", "math.h")}
-    flags = (*target.flags, optimize_flag(optimize), *MEANING, *BARE, *(f"-D{define}" for define in defines))
+    flags = (*target.flags, *optimize_flags(optimize), *MEANING, *BARE, *(f"-D{define}" for define in defines))
     script = _LINKER_SCRIPT.format(flash=target.flash, ram=target.ram, stack=_STACK_BYTES)
 
     def make(folder: Path) -> None:

@@ -132,7 +132,7 @@ def wrapped(start: str, parts: list[str], end: str, width: int = WIDTH) -> str:
 
 
 def comment(text: str) -> str:
-    lines = [line.rstrip().replace("*/", "* /") for line in text.strip().splitlines()]
+    lines = [line.rstrip().replace("*/", "* /").replace("/*", "/ *") for line in text.strip().splitlines()]
     return "/* " + "\n".join(lines).replace("\n", "\n * ").replace(" * \n", " *\n") + " */\n" if lines else ""
 
 

@@ -7,6 +7,7 @@ from skosh.kernels.arithmetic import requantize, requantize_bounded, rounding_di
 from skosh.kernels.binding import call
 from skosh.kernels.language import (
     bits,
+    bounded,
     clamp,
     from_bits,
     func,
@@ -24,7 +25,7 @@ from skosh.kernels.language import (
 )
 
 __all__ = [
-    "bits", "call", "clamp", "from_bits", "func", "instr", "kernel", "par", "requantize", "requantize_bounded",
+    "bits", "bounded", "call", "clamp", "from_bits", "func", "instr", "kernel", "par", "requantize", "requantize_bounded",
     "rounding_divide_by_pot", "sat", "seq", "set_word", "sqrt", "srdhm", "trunc", "widen",
     "word", "wrap",
 ]  # fmt: skip

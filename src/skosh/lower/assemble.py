@@ -85,7 +85,7 @@ def assemble(lowered: Lowered, *, optimize: str, name: str) -> Program:
 
 
 def _group_key(call: Call, optimize: str) -> object:
-    if optimize == "speed" and not (call.kernel.name == ONE_ROW and call.numbers["M"] == 1):
+    if optimize == "speed" and not (call.kernel.name in ONE_ROW and call.numbers["M"] == 1):
         return (call.kernel, tuple(sorted(call.numbers.items())))
     return (call.kernel, tuple(call.numbers[n] for n in FIXED.get(call.kernel.name, ())))
 

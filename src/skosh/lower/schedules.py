@@ -94,8 +94,8 @@ def pairs(d: Draft) -> None:
     """Rows side by side; with one row only, pairs of filters."""
     if all(t == 1 for t in d.trips("m")):
         d.tile("n", 2)
-    else:
-        d.tile("m", 2)
+        return
+    d.tile("m", 2)
     if d.optimize != "flash":
         d.unroll("q", 2)
 
@@ -109,7 +109,7 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "depthwise_rows": depthwise,
 }
 
-ONE_ROW = "matmul"
+ONE_ROW = ("matmul", "matmul_pairs")
 """One row times filters runs once a layer: its copies, specialised for each shape, measured slower than a shared routine."""
 
 FIXED: dict[str, tuple[str, ...]] = {"depthwise": ("KH", "KW", "R"), "depthwise_rows": ("KH", "KW", "R")}

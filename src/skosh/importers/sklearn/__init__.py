@@ -12,11 +12,14 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from skosh.base.errors import Loc, ModelError, Obstacle, UnsupportedError
+from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
 from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.outputs import OUTPUTS
 from skosh.ir.graph import Graph
 
-FAMILIES = ("scalers", "linear", "neural")
+FAMILIES = (
+    "scalers", "preprocessing", "encoders", "linear", "neural", "svm", "discriminant", "bayes", "neighbors", "mixture",
+)  # fmt: skip
 
 FILE = "<sklearn>"
 
@@ -24,40 +27,64 @@ Converter = Callable[[Any, Builder, str], str]
 """(fitted estimator, builder, name of its input [1, features]) -> name of its output."""
 
 
-def load(source: Any, name: str | None = None) -> Graph:
-    """A float32 Graph that computes what ``predict_proba`` of a classifier or ``predict`` of a regressor gives for a row.
+def load(source: Any, name: str | None = None, output: str | None = None) -> Graph:
+    """A float32 Graph that computes what the estimator gives for a row.
 
-    Input: ``x`` [1, features]. Output: probabilities [1, classes]; [1, 1] for two classes, the second one's; values
-    [1, targets], or [1] when the target was one-dimensional. ``notes["classes"]``: a classifier's labels in order.
+    Input: ``x`` [1, features]. Output of a regressor: values [1, targets], or [1] when the target was one-dimensional.
+    ``output``, for a classifier: "label", "proba" or "decision", see ``outputs``. When it is left out: "proba" of logistic
+    regression and networks, "label" of all others. ``notes["classes"]``: the labels in order.
 
-    Raises ModelError when something is not fitted or not finite, and one UnsupportedError with all steps that skosh
-    can't compile.
+    Raises ModelError when something is not fitted, not finite or has no such output, InputError when ``output`` is none of
+    these words, and one UnsupportedError with all steps that skosh can't compile.
     """
+    if output is not None and output not in OUTPUTS:
+        raise InputError(f'output must be "label", "proba" or "decision", not {output!r}', loc=FILE)
     steps = flattened(source)
-    obstacles = [
-        o for i, (step, estimator) in enumerate(steps) if (o := obstacle(step, estimator, i == len(steps) - 1))
-    ]
-    if obstacles:
-        raise UnsupportedError(tuple(obstacles), loc=FILE)
+    check_steps(steps)
     if not steps:
         raise ModelError("the pipeline must have at least one step that does something", loc=FILE)
+
+    builder = Builder(FILE, output, convert_inside)
+    value = builder.input("x", (1, int(steps[0][1].n_features_in_)))
+    value = convert_steps(steps, builder, value)
+    if output is not None and "output" not in builder.notes:
+        raise ModelError(f"{_class(steps[-1][1])} has no {output} to give", loc=FILE, hint="leave output out")
+    return builder.graph(name or snake(_class(steps[-1][1])), value)
+
+
+def check_steps(steps: list[tuple[str, Any]]) -> None:
+    """One UnsupportedError with every obstacle, or a ModelError about the first step that is not fitted."""
+    obstacles = [o for i, (step, estimator) in enumerate(steps) for o in obstacles_of(step, estimator, i == len(steps) - 1)]
+    if obstacles:
+        raise UnsupportedError(tuple(obstacles), loc=FILE)
     for step, estimator in steps:
         if getattr(estimator, "n_features_in_", None) is None:
             raise ModelError(
                 f"{_class(estimator)} must be fitted", loc=Loc(FILE, step), hint="call its fit method first"
             )
 
-    builder = Builder(FILE)
-    value = builder.input("x", (1, int(steps[0][1].n_features_in_)))
-    for step, estimator in steps:
-        builder.prefix = step if len(steps) > 1 else ""
+
+def convert_steps(steps: list[tuple[str, Any]], builder: Builder, value: str) -> str:
+    """Each step's nodes after the last one's. The letters of a step's converter get its name."""
+    outer, last = builder.prefix, builder.last
+    for i, (step, estimator) in enumerate(steps):
+        named = [outer] if outer else []
+        builder.prefix = "_".join([*named, step] if len(steps) > 1 else named)
+        builder.last = last and i == len(steps) - 1
         try:
             value = converter_of(estimator)(estimator, builder, value)
         except ModelError as error:
             if error.loc is not None:
                 raise
-            raise ModelError(error.message, loc=Loc(FILE, step), hint=error.hint) from error
-    return builder.graph(name or snake(_class(steps[-1][1])), value)
+            raise ModelError(error.message, loc=Loc(FILE, builder.prefix or step), hint=error.hint) from error
+    return value
+
+
+def convert_inside(estimator: Any, builder: Builder, value: str) -> str:
+    """An estimator or pipeline inside another one."""
+    steps = flattened(estimator)
+    check_steps(steps)
+    return convert_steps(steps, builder, value)
 
 
 @cache
@@ -88,15 +115,35 @@ def flattened(source: Any) -> list[tuple[str, Any]]:
     return out
 
 
-def obstacle(step: str, estimator: Any, last: bool) -> Obstacle | None:
-    """What stands in the way of converting this step, if anything does."""
+def obstacles_of(step: str, estimator: Any, last: bool) -> list[Obstacle]:
+    """What stands in the way of converting this step, and the estimators that it is made of."""
     loc = Loc(FILE, step)
     if _known_class(estimator) is None:
         known = ", ".join(converters())
-        return Obstacle(loc, f"{_class(estimator)} is not among the estimators that skosh reads", f"use one of {known}")
+        return [Obstacle(loc, f"{_class(estimator)} is not among the estimators that skosh reads", f"use one of {known}")]
     if not last and not hasattr(estimator, "transform"):
-        return Obstacle(loc, f"{_class(estimator)} predicts, so it must be the last step", "compile it alone")
-    return None
+        return [Obstacle(loc, f"{_class(estimator)} predicts, so it must be the last step", "compile it alone")]
+    inside = [(f"{step}_{n}", e) for n, part in parts_of(estimator) for n, e in named_steps(n, part)]
+    transforming = hasattr(estimator, "transform")
+    return [o for n, e in inside for o in obstacles_of(n, e, not transforming)]
+
+
+def named_steps(name: str, part: Any) -> list[tuple[str, Any]]:
+    """The steps of a pipeline under ``name``; an estimator is one step called so."""
+    return [(f"{name}_{n}", e) for n, e in flattened(part)] if _is_pipeline(part) else [(name, part)]
+
+
+def parts_of(estimator: Any) -> list[tuple[str, Any]]:
+    """(name, estimator) of what a ColumnTransformer, a FeatureUnion or a voting ensemble is made of."""
+    if _known_class(estimator) == "ColumnTransformer":
+        found = getattr(estimator, "transformers_", estimator.transformers)
+    elif _known_class(estimator) == "FeatureUnion":
+        found = estimator.transformer_list
+    elif _known_class(estimator) in ("VotingClassifier", "VotingRegressor"):
+        found = estimator.estimators
+    else:
+        return []
+    return [(n, e) for n, e, *_ in found if e is not None and not isinstance(e, str)]
 
 
 def snake(name: str) -> str:

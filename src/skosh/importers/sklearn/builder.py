@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from skosh.base.dtypes import f32
+from skosh.base.dtypes import DType, f32, i32
 from skosh.base.errors import Loc, ModelError
 from skosh.ir.graph import Array, Graph, Node, Op, Tensor
 
 
-class Builder:
-    """A graph under construction. ``prefix``: put before the names of tensors and nodes, a pipeline's step for example."""
+Convert = Callable[[Any, "Builder", str], str]
 
-    def __init__(self, file: str) -> None:
+
+class Builder:
+    """A graph under construction. ``prefix``: put before the names of tensors and nodes, a pipeline's step for example.
+
+    output: what a classifier is asked for, see ``outputs``; last: is this the step that gives the graph's output?
+    convert: (estimator, input, step name) -> output, for estimators made of others.
+    """
+
+    def __init__(self, file: str, output: str | None = None, convert: Convert | None = None) -> None:
         self.file = file
         self.prefix = ""
+        self.output = output
+        self.last = True
+        self._convert = convert
         self.tensors: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
         self.inputs: list[str] = []
@@ -37,12 +48,33 @@ class Builder:
             raise ModelError(f"{name} must hold finite float32 numbers only", hint="fit the model on finite samples")
         return self._add(Tensor(self._unused(name), data.shape, f32, data=data))
 
+    def integers(self, name: str, values: Any, dtype: DType = i32) -> str:
+        """A constant of integers that fit ``dtype``."""
+        data: Array = np.asarray(values).astype(dtype.np)
+        assert np.array_equal(data, values), f"{name} doesn't fit {dtype.name}"
+        return self._add(Tensor(self._unused(name), data.shape, dtype, data=data))
+
     def apply(self, op: Op, *inputs: str, name: str) -> str:
         """A node for ``op``; its output has the node's name."""
-        (type_,) = op.infer([self.tensors[n] for n in inputs])
-        out = self._unused(name)
-        self._add(Tensor(out, type_.shape, type_.dtype))
-        self.nodes.append(Node(op, inputs, (out,), out, Loc(self.file, out, len(self.nodes))))
+        (out,) = self.apply_all(op, *inputs, names=(name,))
+        return out
+
+    def apply_all(self, op: Op, *inputs: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        """A node with several outputs, called as the first one is."""
+        types = op.infer([self.tensors[n] for n in inputs])
+        outs = tuple(
+            self._add(Tensor(self._unused(n), t.shape, t.dtype)) for n, t in zip(names, types, strict=True)
+        )
+        self.nodes.append(Node(op, inputs, outs, outs[0], Loc(self.file, outs[0], len(self.nodes))))
+        return outs
+
+    def part(self, estimator: Any, x: str, name: str, *, output: str | None = None) -> str:
+        """Convert an estimator inside another; its names begin with ``name``. output: what it is asked for."""
+        assert self._convert is not None, "a builder without a converter builds one estimator"
+        kept = self.prefix, self.output, self.last, dict(self.notes)
+        self.prefix, self.output, self.last = f"{self.prefix}_{name}" if self.prefix else name, output, output is not None
+        out = self._convert(estimator, self, x)
+        self.prefix, self.output, self.last, self.notes = kept
         return out
 
     def graph(self, name: str, output: str) -> Graph:

@@ -1,0 +1,189 @@
+"""Decision trees, however many: the way down each, and integer sums over the leaves.
+
+Comparisons are exact on integers. float32 numbers have the order of their bits once the lower 31 bits of negative ones
+are flipped, so no core needs floats to compare; where no limit is negative the bits serve as they are. Leaves hold
+integers (votes, or fixed point with a step that the importer chooses), so a sum doesn't depend on its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skosh.base.dtypes import DType, bool_, f32, i8, i16, i32, u8, u16
+from skosh.base.errors import ModelError
+from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.program import Call, Const, In, Out, Scratch
+from skosh.kernels import call
+from skosh.ops import forest_kernels as k
+from skosh.ops.common import check_constant, check_dtype, given, required
+
+SUMS = ("votes", "rows", "groups")
+SHARED_LIMITS = 256  # limits that a u8 can number
+
+
+@dataclass(frozen=True)
+class Forest(Op):
+    """y[0, k] = bias[k] + the sum over trees of what their leaves hold for k. int32.
+
+    Inputs: x [1, features] f32, i8, u8 or i16; then constants, one entry a node of all trees: feature i32 [S]; limit [S]
+    (f32 for floats, else i32: left where x <= limit); left, right i32 [S] (a node, or -1 - leaf); missing bool [S] (NaN
+    goes left); then root i32 [R] (a node, or -1 - leaf), value i32 (see below) and bias i32 [K].
+
+    sums: "votes": leaf k is a vote for class k, value is empty [0]; "rows": value is [leaves, K]; "groups": value is
+    [leaves] and the trees are K groups of equal size, one group after the other.
+    sided: NaN goes where ``missing`` says. Otherwise NaN has the order of its bits: beyond the infinity of its sign.
+    """
+
+    sums: str
+    sided: bool = False
+    kind = "forest"
+
+    def __post_init__(self) -> None:
+        assert self.sums in SUMS, f"no forest sums {self.sums}"
+
+    def infer(self, inputs: Operands) -> tuple[Type, ...]:
+        x, *constants = required(inputs, 9)
+        check_dtype(x, f32, i8, u8, i16)
+        for t, dtype in zip(constants, (i32, f32 if x.dtype == f32 else i32, i32, i32, bool_, i32, i32, i32), strict=True):
+            check_constant(t)
+            check_dtype(t, dtype)
+        if x.shape[:1] != (1,) or len(x.shape) != 2:
+            raise ModelError(f"a forest takes one row of features, not {x.shape}")
+        if self.sided and x.dtype != f32:
+            raise ModelError("integers can't be missing", hint="leave the option missing out")
+        self._check_nodes(x, *(_data(t) for t in constants))
+        return (Type((1, constants[-1].size), i32),)
+
+    def _check_nodes(
+        self, x: Tensor, feature: Array, limit: Array, left: Array, right: Array, missing: Array, root: Array,
+        value: Array, bias: Array,
+    ) -> None:  # fmt: skip
+        if not len(feature) == len(limit) == len(left) == len(right) == len(missing):
+            raise ModelError("every node must have a feature, a limit and two children")
+        if root.size == 0:
+            raise ModelError("a forest must have at least one tree")
+        if np.isnan(limit).any():
+            raise ModelError("a limit must be a number, not NaN")
+        if feature.size and not 0 <= feature.min() <= feature.max() < x.shape[1]:
+            raise ModelError(f"a feature must be in [0, {x.shape[1]}), not {feature.max()}")
+        leaves = bias.size if self.sums == "votes" else len(value)
+        if self.sums == "votes" and (value.size or bias.any()):
+            raise ModelError("votes begin at 0 and count 1 each")
+        if self.sums == "rows" and value.shape[1:] != bias.shape:
+            raise ModelError(f"a leaf must hold {bias.size} values, not {value.shape[1:]}")
+        if self.sums == "groups" and root.size % bias.size:
+            raise ModelError(f"{root.size} trees can't be {bias.size} groups of equal size")
+        for children in (left, right, root):
+            if children.size and not -leaves <= children.min() <= children.max() < len(feature):
+                raise ModelError("every child must be a node or a leaf")
+        depth(left, right, root)
+        if value.size and int(np.abs(value.astype(np.int64)).max()) * root.size + int(np.abs(bias).max()) >= 1 << 31:
+            raise ModelError("the sums over all trees must fit 32 bits", hint="choose a larger step")
+
+    def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
+        """Any number of rows: [n, features] gives [n, K]."""
+        x, feature, limit, left, right, missing, root, value, bias = (given(values, n) for n in range(9))
+        at = np.broadcast_to(root, (len(x), root.size)).copy()
+        x_order, limit_order = ordered(x), ordered(limit + 0)
+        rows = np.arange(len(x))[:, None]
+        while (at >= 0).any():
+            node = np.maximum(at, 0)
+            goes_left = x_order[rows, feature[node]] <= limit_order[node] if feature.size else at < 0
+            if self.sided:
+                goes_left = np.where(np.isnan(x[rows, feature[node]]), missing[node], goes_left)
+            at = np.where(at < 0, at, np.where(goes_left, left[node], right[node]))
+        leaf = -1 - at
+        if self.sums == "votes":
+            votes = (leaf[:, :, None] == np.arange(bias.size)).sum(axis=1) + bias
+            return (votes.astype(np.int32),)
+        held = value[leaf] if self.sums == "rows" else value[leaf].reshape(len(x), bias.size, -1).swapaxes(1, 2)
+        return ((held.sum(axis=1, dtype=np.int64) + bias).astype(np.int32),)
+
+    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        x = required(inputs, 9)[0]
+        feature, limit, left, right, missing, root, value, bias = (_data(t) for t in required(inputs, 9)[1:])
+        order = ordered(limit + 0)
+        feature, order, left, right, missing = (_never_empty(a) for a in (feature, order, left, right, missing))
+        child = smallest(left, right, root)
+        leaf = Scratch(root.size, child, "leaf")
+        if self.sided:
+            feature = 2 * feature + missing
+        numbers = {"F": x.shape[1], "S": len(feature), "R": root.size, "D": depth(left, right, root)}
+        tree: dict[str, Any] = {
+            "x": In(0), "leaf": leaf, "A": smallest(feature), "B": child, "feature": _const(feature, "feature"),
+            "left": _const(left, "left", child), "right": _const(right, "right", child),
+            "root": _const(root, "root", child), **numbers,
+        }  # fmt: skip
+        return (self._descent(x, order, tree), self._sums(root, value, bias, leaf, child))
+
+    def _descent(self, x: Tensor, limit: Array, tree: dict[str, Any]) -> Call:
+        if self.sided:
+            return call(k.descend_sided, limit=_const(limit, "limit", i32), order=k.sided_bits, **tree)
+        tree["X"] = x.dtype
+        if x.dtype == f32:
+            tree |= {"I": i32, "order": k.raw_bits if limit.min() >= 0 else k.ordered_bits}
+        else:
+            tree |= {"I": smallest(limit), "order": getattr(k, f"integer_{x.dtype.name}")}
+        distinct, which = np.unique(limit, return_inverse=True)
+        bytes_each = tree["I"].bytes
+        if len(distinct) <= SHARED_LIMITS and len(distinct) * bytes_each + len(limit) < len(limit) * bytes_each:
+            shared = _const(distinct, "limit", tree["I"])
+            return call(k.descend_listed, limit=shared, which=_const(which, "which", u8), V=len(distinct), **tree)
+        return call(k.descend, limit=_const(limit, "limit", tree["I"]), **tree)
+
+    def _sums(self, root: Array, value: Array, bias: Array, leaf: Scratch, child: DType) -> Call:
+        sizes = {"K": bias.size, "R": root.size}
+        if self.sums == "votes":
+            return call(k.count_votes, leaf=leaf, y=Out(0), B=child, **sizes)
+        held = smallest(value)
+        common: dict[str, Any] = {
+            "leaf": leaf, "value": _const(value, "value", held), "bias": _const(bias, "bias", i32), "y": Out(0),
+            "B": child, "V": held, "L": len(value),
+        }  # fmt: skip
+        if self.sums == "rows":
+            return call(k.sum_rows, **common, **sizes)
+        return call(k.sum_groups, **common, K=bias.size, R=root.size // bias.size)
+
+
+def ordered(x: Array) -> Array:
+    """Integers as they are; float32 as i32 of the same order: bits, the lower 31 of negative numbers flipped."""
+    if x.dtype != np.float32:
+        return x.astype(np.int32)
+    b = np.ascontiguousarray(x).view(np.int32)
+    return np.asarray(b ^ ((b >> 31) & np.int32(k.LARGEST)))
+
+
+def depth(left: Array, right: Array, root: Array) -> int:
+    """The most nodes on the way from a root to a leaf. ModelError where a way never ends."""
+    level, rounds = np.unique(root[root >= 0]), 0
+    while level.size:
+        rounds += 1
+        if rounds > len(left):
+            raise ModelError("the ways down a tree must end in leaves, but one goes in a circle")
+        below = np.concatenate([left[level], right[level]])
+        level = np.unique(below[below >= 0])
+    return rounds
+
+
+def smallest(*arrays: Array) -> DType:
+    """The smallest type that holds all values: what is never negative may take an unsigned one."""
+    lo = min(int(a.min()) for a in arrays if a.size)
+    hi = max(int(a.max()) for a in arrays if a.size)
+    return next(t for t in (u8, i8, u16, i16, i32) if t.min <= lo and hi <= t.max)
+
+
+def _data(t: Tensor) -> Array:
+    assert t.data is not None, "checked to be constant"
+    return t.data
+
+
+def _const(values: Array, label: str, dtype: DType | None = None) -> Const:
+    return Const(np.asarray(values).astype((dtype or smallest(values)).np), label)
+
+
+def _never_empty(values: Array) -> Array:
+    return values if values.size else np.full(1, -1 if values.dtype == np.int32 else 0, values.dtype)
