@@ -126,7 +126,10 @@ class Build:
             return real
         labels = np.asarray(classes)
         flat = real.reshape(len(real), -1)
-        return labels[(flat[:, 0] > 0.5).astype(int)] if flat.shape[1] == 1 else labels[flat.argmax(axis=1)]
+        if graph.notes.get("output") == "label":
+            return labels[flat[:, 0]]
+        middle = 0.0 if graph.notes.get("output") == "decision" else 0.5
+        return labels[(flat[:, 0] > middle).astype(int)] if flat.shape[1] == 1 else labels[flat.argmax(axis=1)]
 
     def verify(
         self,
@@ -218,13 +221,31 @@ def write_folder(folder: Path, files: dict[str, str]) -> Path:
     try:
         for name, text in files.items():
             (staging / name).write_text(text, encoding="utf-8")
-        for name in files:
-            (staging / name).replace(folder / name)
+        _replace_all(staging, folder, list(files))
     except OSError as error:
         raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(folder)) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return folder
+
+
+def _replace_all(staging: Path, folder: Path, names: Sequence[str]) -> None:
+    """Move files over those of the same names; when one can't be moved, put back what was there."""
+    before = {name: staging / f"{name}.before" for name in names if (folder / name).exists()}
+    for name, kept in before.items():
+        shutil.copy2(folder / name, kept)
+    done: list[str] = []
+    try:
+        for name in names:
+            (staging / name).replace(folder / name)
+            done.append(name)
+    except OSError:
+        for name in done:
+            if name in before:
+                before[name].replace(folder / name)
+            else:
+                (folder / name).unlink()
+        raise
 
 
 def quantized(x: Array, tensor: Any) -> Array:

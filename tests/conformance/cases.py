@@ -91,15 +91,21 @@ def generator(code: str, dtype: str, seed: int) -> Generator:
 
 def zero_point(dtype: str, rng: Generator) -> int:
     """The ends of the range now and then."""
-    return int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))], p=[0.2, 0.1, 0.1, 0.6])) if dtype == "int8" else 0
+    return (
+        int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))], p=[0.2, 0.1, 0.1, 0.6])) if dtype == "int8" else 0
+    )
 
 
-def quantized(shape: Shape, dtype: str, rng: Generator, low: float = 0.004, high: float = 0.1, **more: Any) -> TensorSpec:
+def quantized(
+    shape: Shape, dtype: str, rng: Generator, low: float = 0.004, high: float = 0.1, **more: Any
+) -> TensorSpec:
     """A tensor with a random scale and zero point where its type has them."""
     if dtype not in ("int8", "int16"):
         return TensorSpec("", shape, dtype, **more)
     unit = 1.0 if dtype == "int8" else 1 / 256
-    return TensorSpec("", shape, dtype, float(np.exp(rng.uniform(np.log(low), np.log(high)))) * unit, zero_point(dtype, rng), **more)
+    return TensorSpec(
+        "", shape, dtype, float(np.exp(rng.uniform(np.log(low), np.log(high)))) * unit, zero_point(dtype, rng), **more
+    )
 
 
 def alike(t: TensorSpec, shape: Shape) -> TensorSpec:
@@ -312,7 +318,9 @@ def reshaping(code: str, dtype: str, seed: int) -> bytes:
         return model(code, [x, constant(out)], [alike(x, out)], {"new_shape": out})
     if code == "SQUEEZE":
         x = quantized((1, 3, 1, 2), dtype, rng)
-        return model(code, [x], [alike(x, (3, 2) if seed % 2 else (3, 1, 2))], {"squeeze_dims": [] if seed % 2 else [0]})
+        return model(
+            code, [x], [alike(x, (3, 2) if seed % 2 else (3, 1, 2))], {"squeeze_dims": [] if seed % 2 else [0]}
+        )
     x = quantized((2, 3), dtype, rng)
     axis = (0, -1, 1)[seed % 3]
     return model(code, [x, constant(axis)], [alike(x, np.expand_dims(np.empty(x.shape), axis).shape)])
@@ -332,7 +340,9 @@ def movement(code: str, dtype: str, seed: int) -> bytes:
             size = [int(rng.integers(1, n - b + 1)) for n, b in zip(shape, begin, strict=True)]
             return model(code, [x, constant(begin), constant(size)], [alike(x, size)])
         case "STRIDED_SLICE":
-            slices = [(slice(None, None, -1), slice(1, None, 2), slice(0, -1, 1))[int(rng.integers(0, 3))] for _ in shape]
+            slices = [
+                (slice(None, None, -1), slice(1, None, 2), slice(0, -1, 1))[int(rng.integers(0, 3))] for _ in shape
+            ]
             slices = [s if n > 1 else slice(0, 1, 1) for s, n in zip(slices, shape, strict=True)]
             bounds = [s.indices(n) for s, n in zip(slices, shape, strict=True)]
             masks = {"begin_mask": sum((s.start is None) << i for i, s in enumerate(slices)),
@@ -404,7 +414,9 @@ def gathers(code: str, dtype: str, seed: int) -> bytes:
         axis, batch, index = [(0, 0, (5,)), (1, 1, (3, 2)), (2, 0, (2, 2))][seed % 3]
         picks = constant(rng.integers(0, x.shape[axis], index))
         out = alike(x, (*x.shape[:axis], *index[batch:], *x.shape[axis + 1 :]))
-        return model(code, [x, replace(picks, data=None) if seed % 2 else picks], [out], {"axis": axis, "batch_dims": batch})
+        return model(
+            code, [x, replace(picks, data=None) if seed % 2 else picks], [out], {"axis": axis, "batch_dims": batch}
+        )
     depth = 1 + seed % 3
     picks = constant(rng.integers(0, x.shape[:depth], (2, 3, depth)))
     return model(code, [x, replace(picks, data=None) if seed % 2 else picks], [alike(x, (2, 3, *x.shape[depth:]))])
@@ -505,4 +517,3 @@ TABLE: dict[str, tuple[str, Maker]] = {
 }  # fmt: skip
 
 DTYPES = ("int8", "int16", "int32", "int64", "float32", "bool", "uint8")
-

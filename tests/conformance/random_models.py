@@ -32,7 +32,10 @@ class Sketch:
 
     def add(self, shape: Sequence[int], dtype: str = "int8", like: int | None = None, **more: Any) -> int:
         """A new tensor, with the quantization of tensor ``like`` or a random one."""
-        scale, zero = float(self.rng.uniform(0.02, 0.1)), int(self.rng.choice([-128, 127, 0, int(self.rng.integers(-128, 128))]))
+        scale, zero = (
+            float(self.rng.uniform(0.02, 0.1)),
+            int(self.rng.choice([-128, 127, 0, int(self.rng.integers(-128, 128))])),
+        )
         if like is not None:
             scale, zero = self.tensors[like].scales, self.tensors[like].zero_points  # type: ignore[assignment]
         if dtype != "int8":
@@ -97,8 +100,9 @@ class Sketch:
         padding, out = self.window(h, w, kernel, stride)
         f = int(self.rng.integers(1, 9))
         y = self.add((b, *out, f))
-        return self.node("CONV_2D", [x, self.filters((f, *map(int, kernel), c), 0), self.bias(f)], y, padding=padding,
-                         stride_h=int(stride[0]), stride_w=int(stride[1]), fused_activation_function=self.activation())  # fmt: skip
+        return self.node("CONV_2D", [x, self.filters((f, *map(int, kernel), c), 0), self.bias(f)], y,
+                         padding=padding, stride_h=int(stride[0]), stride_w=int(stride[1]),
+                         fused_activation_function=self.activation())  # fmt: skip
 
     def pointwise(self) -> int:
         return self.conv(1)
@@ -106,7 +110,11 @@ class Sketch:
     def depthwise(self) -> int:
         x = self.pick()
         b, h, w, c = self.shape(x)
-        kernel, stride, m = self.rng.integers(1, 4, 2), self.rng.integers(1, 3, 2), int(self.rng.choice([1, 1, 1, 2, 3]))
+        kernel, stride, m = (
+            self.rng.integers(1, 4, 2),
+            self.rng.integers(1, 3, 2),
+            int(self.rng.choice([1, 1, 1, 2, 3])),
+        )
         padding, out = self.window(h, w, kernel, stride)
         y = self.add((b, *out, c * m))
         return self.node("DEPTHWISE_CONV_2D", [x, self.filters((1, *map(int, kernel), c * m), 3), self.bias(c * m)], y,
@@ -199,7 +207,9 @@ def random_model(seed: int) -> bytes:
     s.outputs = list(dict.fromkeys([inner[-1], *map(int, rng.choice(inner, int(rng.integers(0, 3))))]))
     if rng.random() < 0.2:
         flat = (batch, int(np.prod(shape)))
-        s.outputs.append(s.node("RESHAPE", [s.inputs[0], s.constant(flat)], s.add(flat, like=s.inputs[0]), new_shape=list(flat)))
+        s.outputs.append(
+            s.node("RESHAPE", [s.inputs[0], s.constant(flat)], s.add(flat, like=s.inputs[0]), new_shape=list(flat))
+        )
     return s.finish()
 
 
@@ -220,7 +230,12 @@ def ring_buffer_model(seed: int) -> bytes:
     kept = s.node("SLICE", [old, *pieces], s.add((rows - 1, depth), like=x))
     window = s.node("CONCATENATION", [kept, x], s.add((rows, depth), like=x), axis=0)
     s.operators.append(OperatorSpec("ASSIGN_VARIABLE", [handle, window], []))
-    flat = s.node("RESHAPE", [window, s.constant([1, rows * depth])], s.add((1, rows * depth), like=x), new_shape=[1, rows * depth])
+    flat = s.node(
+        "RESHAPE",
+        [window, s.constant([1, rows * depth])],
+        s.add((1, rows * depth), like=x),
+        new_shape=[1, rows * depth],
+    )
     y = s.node("FULLY_CONNECTED", [flat, s.filters((units, rows * depth), 0), s.bias(units)], s.add((1, units)))
     s.outputs = [y, window] if seed % 2 else [y]
     if seed % 3:

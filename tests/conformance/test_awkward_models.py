@@ -58,7 +58,10 @@ def output_becomes_constant() -> Sketch:
     s = sketch()
     w = s.constant(np.zeros((3, 1, 1, 2)), "int8", scales=0.1, zero_points=0)
     y = s.add((1, 4, 3, 3))
-    s.outputs = [s.node("CONV_2D", [s.inputs[0], w, s.bias(3)], y, padding="SAME", stride_h=1, stride_w=1), s.function()]
+    s.outputs = [
+        s.node("CONV_2D", [s.inputs[0], w, s.bias(3)], y, padding="SAME", stride_h=1, stride_w=1),
+        s.function(),
+    ]
     return s
 
 

@@ -28,11 +28,6 @@ class Union:
         return build(self.graph, target=find_target(target), optimize=optimize, name="u")
 
 
-def at(first: Build, target: str) -> Build:
-    """The same C for another target."""
-    return Build(first.compiled, find_target(target), first.optimize)
-
-
 def union(members: Mapping[str, Graph]) -> Union:
     """Tensors, nodes and states of member i are called ``m<i>/...``."""
     parts = [_renamed(g, f"m{i}/") for i, g in enumerate(members.values())]
@@ -79,7 +74,9 @@ def _runs(graph: Graph, runs: Sequence[Sequence[Array]]) -> list[tuple[Array, ..
     return out
 
 
-def differences(whole: Union, want: Sequence[tuple[Array, ...]], runner: Runner, runs: Sequence[Sequence[Array]]) -> list[str]:
+def differences(
+    whole: Union, want: Sequence[tuple[Array, ...]], runner: Runner, runs: Sequence[Sequence[Array]]
+) -> list[str]:
     """A line for each output of a member that the runner computes differently: who, where, both values."""
     owners = [(label, k) for label, g in whole.members.items() for k in range(len(g.outputs))]
     found: dict[str, str] = {}
@@ -102,4 +99,6 @@ def first_difference(want: Array, got: Array) -> str:
     if not differ.any():
         return ""
     index = tuple(int(i) for i in np.argwhere(differ)[0])[: want.ndim]
-    return f"[{', '.join(map(str, index))}] is {got[index]!r}, not {want[index]!r}; {differ.sum()} of {want.size} differ"
+    return (
+        f"[{', '.join(map(str, index))}] is {got[index]!r}, not {want[index]!r}; {differ.sum()} of {want.size} differ"
+    )

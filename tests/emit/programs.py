@@ -30,7 +30,9 @@ def exercise(program: Program, runs: Sequence[Sequence[Array]]) -> str:
         f"static const unsigned char d{r}_{k}[] = {{{','.join(map(str, np.ascontiguousarray(x).tobytes()))}}};\n"
         for r, row in enumerate(runs) for k, x in enumerate(row)
     )  # fmt: skip
-    blocks = "".join(f"    {q.dtype.c} *{q.parameter} = fresh({q.length_macro} * sizeof *{q.parameter});\n" for q in face.ports)
+    blocks = "".join(
+        f"    {q.dtype.c} *{q.parameter} = fresh({q.length_macro} * sizeof *{q.parameter});\n" for q in face.ports
+    )
     frees = "".join(f"    free({q.parameter});\n" for q in face.ports)
     outside = "".join(_run(face, r, inside=False) for r in range(len(runs)))
     inside = "".join(_run(face, r, inside=True) for r in range(len(runs)))
@@ -73,7 +75,9 @@ def _run(face: Interface, row: int, *, inside: bool) -> str:
 
     copies = "".join(f"    memcpy({place(q)}, d{row}_{k}, sizeof d{row}_{k});\n" for k, q in enumerate(face.inputs))
     call = f"    must({face.prefix}_run({', '.join(map(place, face.ports))}, arena), {face.macro}_OK);\n"
-    written = "".join(f"    fwrite({place(q)}, sizeof *{q.parameter}, {q.length_macro}, stdout);\n" for q in face.outputs)
+    written = "".join(
+        f"    fwrite({place(q)}, sizeof *{q.parameter}, {q.length_macro}, stdout);\n" for q in face.outputs
+    )
     return copies + call + written
 
 
@@ -84,13 +88,16 @@ def _misuse(face: Interface) -> str:
         f"    must({face.prefix}_run({', '.join('NULL' if n == bad else n for n in names)}), {face.macro}_NULL_POINTER);\n"
         for bad in dict.fromkeys(names)
     )
-    late = ", ".join([*names[:-1], "arena + 1"])
-    return f"{lines}    if ({face.macro}_ARENA_ALIGN > 1) {{\n        must({face.prefix}_run({late}), {face.macro}_MISALIGNED);\n    }}\n"
+    late = f"must({face.prefix}_run({', '.join([*names[:-1], 'arena + 1'])}), {face.macro}_MISALIGNED);"
+    return f"{lines}    if ({face.macro}_ARENA_ALIGN > 1) {{\n        {late}\n    }}\n"
 
 
 def outputs_of(program: Program, executable: Path, runs: int) -> list[list[Array]]:
     """What the harness wrote: a list of outputs for each run, those in blocks first, then those in the arena."""
-    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # the leak checker can't run where processes are traced
+    environment = {
+        **os.environ,
+        "ASAN_OPTIONS": "detect_leaks=0",
+    }  # the leak checker can't run where processes are traced
     done = subprocess.run([str(executable)], capture_output=True, env=environment, check=False, timeout=60)
     assert done.returncode == 0, f"status {done.returncode}\n{done.stderr.decode(errors='replace')[-3000:]}"
     out, at = [], 0

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import skosh.build
 from skosh.build.flags import WARNINGS
 from skosh.compiled import Build, build
 from skosh.emit.interface import c_name, interface
@@ -30,6 +31,7 @@ from tests.emit.programs import write_sources
 from tests.support.agree import random_input
 
 STRICT = ("-Wshadow", "-Wcast-qual", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wundef", "-Wdouble-promotion")
+RUNTIME = Path(skosh.build.__file__).parent / "runtime" / "include"
 STREAM = load(ring_buffer_model(0), name="stream")
 MODEL = load(random_model(4), name="model")
 
@@ -80,6 +82,15 @@ def test_every_aim_is_strict_c(optimize: str, tmp_path: Path) -> None:
                 run_tool([*compiler("gcc"), *WARNINGS, *STRICT, "-O2", "-c", unit, "-o", "x.o"], unit, tmp_path)
 
 
+@pytest.mark.parametrize("target", ["cortex-m0plus", "cortex-m4", "cortex-m33"])
+def test_c_for_a_device_is_strict(target: str, tmp_path: Path) -> None:
+    for piece in ("convolution-0", "dense-0", "elementwise-0"):
+        machine = find_target(target)
+        write_sources(tmp_path, compile_to_c(made(piece, AIMED).graph, target=machine, name="w").sources)
+        command = [*compiler("zig"), *machine.flags, *WARNINGS, *STRICT, "-I.", f"-I{RUNTIME}", "-O2"]
+        run_tool([*command, "-c", "w.c", "-o", "w.o"], target, tmp_path)
+
+
 def test_cplusplus_takes_the_header(tmp_path: Path) -> None:
     for graph in (STREAM, small(outputs=2, inputs=2)):
         sources = compile_to_c(graph, name="class").sources
@@ -87,7 +98,15 @@ def test_cplusplus_takes_the_header(tmp_path: Path) -> None:
         (tmp_path / "main.cpp").write_text(
             '#include "class.h"\nint use() { return class_run ? 0 : CLASS_ARENA_BYTES; }\n', encoding="utf-8"
         )
-        flags = ["-std=c++11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Wno-address", "-Wno-pointer-bool-conversion"]
+        flags = [
+            "-std=c++11",
+            "-Wall",
+            "-Wextra",
+            "-pedantic",
+            "-Werror",
+            "-Wno-address",
+            "-Wno-pointer-bool-conversion",
+        ]
         run_tool([str(zig()), "cc", "-x", "c++", *flags, "-c", "main.cpp", "-o", "main.o"], "C++", tmp_path)
 
 
@@ -116,7 +135,9 @@ def test_the_same_bytes_in_every_process() -> None:
     root = Path(__file__).resolve().parents[2]
     for seed in ("0", "4711"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}"}
-        done = subprocess.run([sys.executable, "-c", DIGESTS], capture_output=True, text=True, env=environment, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", DIGESTS], capture_output=True, text=True, env=environment, check=True
+        )
         assert done.stdout.strip() == str(here), f"PYTHONHASHSEED={seed} makes other C"
 
 
@@ -150,7 +171,9 @@ def test_two_runs_at_once() -> None:
         runner = made_build.host_runner
         plan = made_build.program.plan
         library = Path(runner.model.library._name)
-        other = HostModel(library, made_build.program.name, arena_bytes=plan.arena_bytes, arena_align=max(16, plan.base_align))
+        other = HostModel(
+            library, made_build.program.name, arena_bytes=plan.arena_bytes, arena_align=max(16, plan.base_align)
+        )
         if graph.states:
             import ctypes
 
@@ -188,7 +211,9 @@ def test_c_names(text: str, name: str) -> None:
     assert c_name(text) == name
 
 
-@pytest.mark.parametrize("name", ["1 weird/näme", "int", "default", "class", "u", "model", "input", "x", "size", "arena", "a"])
+@pytest.mark.parametrize(
+    "name", ["1 weird/näme", "int", "default", "class", "u", "model", "input", "x", "size", "arena", "a"]
+)
 def test_models_of_any_name_compile(name: str) -> None:
     graph = replace(small(), name=name)
     runs = [[random_input(t, np.random.default_rng(0)) for t in graph.required(graph.inputs)]]

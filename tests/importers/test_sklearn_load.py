@@ -11,12 +11,12 @@ import pytest
 pytest.importorskip("sklearn")
 
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PolynomialFeatures, RobustScaler, StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, SplineTransformer, StandardScaler
 
 import skosh
 from skosh.base.dtypes import f32
@@ -136,12 +136,12 @@ def test_what_is_not_fitted(name: str) -> None:
 
 def test_all_obstacles_at_once() -> None:
     model = Pipeline(
-        [("square", PolynomialFeatures()), ("guess", LogisticRegression()), ("trees", RandomForestClassifier())]
+        [("bend", SplineTransformer()), ("guess", LogisticRegression()), ("process", GaussianProcessClassifier())]
     )
     with pytest.raises(UnsupportedError) as info:
         skosh.load(model)
-    assert [o.loc.node for o in info.value.obstacles] == ["square", "guess", "trees"]
-    assert "PolynomialFeatures is not among the estimators that skosh reads" in str(info.value)
+    assert [o.loc.node for o in info.value.obstacles] == ["bend", "guess", "process"]
+    assert "SplineTransformer is not among the estimators that skosh reads" in str(info.value)
     assert "LogisticRegression predicts, so it must be the last step" in str(info.value)
     assert ", ".join(converters()) in str(info.value)
 

@@ -96,7 +96,12 @@ def test_a_fault_is_found_in_its_layer(layer: int, target: str) -> None:
     assert proof.mismatches > 0
     first = proof.first_difference
     assert first is not None
-    assert (first.layer, first.tensor, first.index, first.against) == (node.name, node.node.outputs[0], (0, 0), "reference")
+    assert (first.layer, first.tensor, first.index, first.against) == (
+        node.name,
+        node.node.outputs[0],
+        (0, 0),
+        "reference",
+    )
     assert abs(first.expected - first.got) >= 1
     assert str(first) == (
         f"sample {first.sample}: {node.name}: {first.tensor}[0, 0] is {first.got}, not {first.expected} as reference has it"
@@ -141,7 +146,9 @@ def test_nan_equals_nan_and_zero_has_a_sign() -> None:
 
 
 def test_nan_and_infinity_pass_through_a_float_model() -> None:
-    graph = load(model("ADD", [tensor((1, 8), "float32"), tensor((1, 8), "float32")], [tensor((1, 8), "float32")]), name="f")
+    graph = load(
+        model("ADD", [tensor((1, 8), "float32"), tensor((1, 8), "float32")], [tensor((1, 8), "float32")]), name="f"
+    )
     x = np.array([[np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, 3e38, -1]], np.float32)
     for target in ("host", "cortex-m0plus", "cortex-m4"):
         b = made(target, graph)

@@ -105,7 +105,9 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x93NUMPY\x01\x00", b"PK\x03\x04nonsense", b"\x80\x04K\x01."])
 def test_files_that_are_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "broken.npy").write_bytes(content)
-    assert message(lambda: load_samples(ONE, tmp_path / "broken.npy")).startswith("broken.npy: must be a .npy or .npz file")
+    assert message(lambda: load_samples(ONE, tmp_path / "broken.npy")).startswith(
+        "broken.npy: must be a .npy or .npz file"
+    )
 
 
 def test_pickles_are_not_opened(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from skosh.targets.machine import Target
 from skosh.targets.toolchain import cached, run_tool, zig, zig_version
 
 _HARNESS = "skosh_harness.c"
-_RUNTIME = {"skosh_startup.c": "startup.c", "skosh_memory.c": "memory.c"}
+_RUNTIME = {"skosh_startup.c": "startup.c", "skosh_memory.c": "memory.c", "skosh_float.c": "float.c"}
 _SUPPORT = frozenset({"skosh_startup.o", "skosh_harness.o"})
 _STACK_BYTES = 2048  # the least that a program must leave
 

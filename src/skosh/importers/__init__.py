@@ -16,12 +16,14 @@ from skosh.ir.graph import Graph
 IMPORTERS: registry.Table = {
     "tflite": "skosh.importers.tflite:load",
     "sklearn": "skosh.importers.sklearn:load",
+    "onnx": "skosh.importers.onnx:load",
+    "torch": "skosh.importers.torch:load",
 }
 
-SUFFIXES = {".tflite": "tflite", ".lite": "tflite"}
+SUFFIXES = {".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx"}
 """File name endings, and the importer that reads such files."""
 
-LIBRARIES: dict[str, str] = {"sklearn": "sklearn"}
+LIBRARIES: dict[str, str] = {"sklearn": "sklearn", "onnx": "onnx", "torch": "torch"}
 """First part of the module that defines an object's class, and the importer that takes such objects."""
 
 
@@ -45,6 +47,8 @@ def importer_of(source: Any) -> str:
     if isinstance(source, (bytes, bytearray, memoryview)):
         if bytes(source[4:8]) == b"TFL3":
             return "tflite"
+        if bytes(source[:1]) == b"\x08":  # the version of the format, the first field of every ONNX file
+            return "onnx"
         raise InputError("these bytes begin like no file that skosh can read", hint="pass a path")
     for base in type(source).__mro__:
         library = base.__module__.partition(".")[0]

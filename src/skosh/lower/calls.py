@@ -27,7 +27,7 @@ class Lowered:
     plan: Plan
 
 
-def node_calls(graph: Graph, node: Node, target: Target | None, *, frugal: bool) -> tuple[Call, ...]:
+def node_calls(graph: Graph, node: Node, target: Target | None = None, *, frugal: bool = False) -> tuple[Call, ...]:
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
     if frugal:
         return tuple(node.op.frugal_calls(ins, outs))

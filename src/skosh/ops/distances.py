@@ -14,11 +14,12 @@ import numpy as np
 
 from skosh.base.dtypes import f32
 from skosh.base.errors import ModelError
-from skosh.ir.graph import Array, Op, Operands, Type
+from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.program import Call, In, Out, Scratch
 from skosh.kernels import call, kernel, par, seq
 from skosh.ops.common import check_dtype, check_rank, given, required
 
+INF = float("inf")
 METRICS = ("squared_euclidean", "manhattan")
 
 
@@ -42,6 +43,31 @@ def scaled_squared_distances(x: f32[M, K], c: f32[N, K], w: f32[N, K], y: f32[M,
             d = (x[m, k] - c[n, k]) * w[n, k]
             acc += d * d
         y[m, n] = acc
+
+
+@kernel
+def relative_distances(x: f32[M, K], c: f32[N, K], w: f32[N, K], y: f32[M, N], low: f32[N]):
+    """Scaled squared distances less a number that is about the smallest. Sums are kept in two parts, acc + low, so that
+    large terms which several points share leave the small differences between them whole (Dekker's fast two-sum)."""
+    for m in seq(M):
+        least = INF
+        for n in seq(N):
+            acc = 0.0
+            rest = 0.0
+            for k in seq(K):
+                d = (x[m, k] - c[n, k]) * w[n, k]
+                term = d * d
+                total = acc + term
+                if term > acc:
+                    rest += acc - (total - term)
+                else:
+                    rest += term - (total - acc)
+                acc = total
+            y[m, n] = acc
+            low[n] = rest
+            least = acc if acc < least else least
+        for n in seq(N):
+            y[m, n] = (y[m, n] - least) + low[n]
 
 
 @kernel
@@ -77,33 +103,43 @@ class Distances(Op):
     """y[m, n]: the distance of row m of x [M, K] to point n of [N, K]. "squared_euclidean" or "manhattan".
 
     A third input [N, K] of factors scales each difference of squared Euclidean distances first: ((x - c) * w)^2.
+    relative: all less one number, about the smallest in the row, and more exact: for what only asks for differences.
     """
 
     metric: str = "squared_euclidean"
+    relative: bool = False
     kind = "distances"
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         assert self.metric in METRICS, f"no metric is called {self.metric}"
-        x, *points = required(inputs, 2, 3)
+        x, *points = operands(inputs)
         check_points(inputs, len(points))
         if len(points) == 2 and self.metric != "squared_euclidean":
             raise ModelError(f"only squared Euclidean distances can be scaled, not {self.metric} ones")
+        assert not self.relative or len(points) == 2, "relative distances are scaled ones"
         return (Type((x.shape[0], points[0].shape[0]), f32),)
 
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         with np.errstate(over="ignore", invalid="ignore"):
             d = given(values, 0)[:, None, :] - given(values, 1)[None]
             d = d * given(values, 2)[None] if len(values) == 3 else d
-            return (sum_in_order(np.abs(d) if self.metric == "manhattan" else d * d),)
+            terms = np.abs(d) if self.metric == "manhattan" else d * d
+            if not self.relative:
+                return (sum_in_order(terms),)
+            high, low = sum_in_two(terms)
+            return ((high - np.fmin.reduce(high, axis=-1, initial=np.float32(np.inf), keepdims=True)) + low,)
 
     def macs(self, inputs: Operands, outputs: Operands) -> int:
-        x, points, *_ = required(inputs, 2, 3)
+        x, points, *_ = operands(inputs)
         return x.shape[0] * points.size
 
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
-        x, points, *factors = required(inputs, 2, 3)
+        x, points, *factors = operands(inputs)
         bound: dict[str, Any] = {"x": In(0), "c": In(1), "y": Out(0), "M": x.shape[0]}
         bound |= dict(zip("NK", points.shape, strict=True))
+        if self.relative:
+            low = Scratch(points.shape[0], f32, "low")
+            return (call(relative_distances, w=In(2), low=low, **bound),)
         if factors:
             return (call(scaled_squared_distances, w=In(2), **bound),)
         return (call(manhattan_distances if self.metric == "manhattan" else squared_distances, **bound),)
@@ -126,7 +162,9 @@ class TriangularQuadratics(Op):
         check_dtype(w, f32)
         length = self.length(c.shape[1])
         if w.shape not in ((c.shape[0], length), (1, length)) or not 1 <= self.rows <= c.shape[1]:
-            raise ModelError(f"triangles of {self.rows} rows must have {length} elements each, not shape {list(w.shape)}")
+            raise ModelError(
+                f"triangles of {self.rows} rows must have {length} elements each, not shape {list(w.shape)}"
+            )
         return (Type((x.shape[0], c.shape[0]), f32),)
 
     def length(self, columns: int) -> int:
@@ -158,6 +196,11 @@ class TriangularQuadratics(Op):
         return (call(triangular_quadratics, x=In(0), c=In(1), w=In(2), y=Out(0), z=z, **sizes),)
 
 
+def operands(inputs: Operands) -> tuple[Tensor, ...]:
+    """x, points, and perhaps factors."""
+    return required(inputs, 3 if len(inputs) == 3 else 2)
+
+
 def check_points(inputs: Operands, count: int) -> None:
     """x [M, K], then ``count`` tensors [N, K] of one shape, all float32; a ModelError when they are not."""
     x, *points = required(inputs, 1 + count)
@@ -173,3 +216,15 @@ def check_points(inputs: Operands, count: int) -> None:
 def sum_in_order(terms: Array) -> Array:
     """The sum along the last axis from left to right, rounded to float32 at each step."""
     return np.asarray(np.add.accumulate(terms, axis=-1, dtype=np.float32)[..., -1])
+
+
+def sum_in_two(terms: Array) -> tuple[Array, Array]:
+    """(the sum along the last axis as ``sum_in_order``, what its roundings lost), for terms that are not negative."""
+    acc = np.zeros(terms.shape[:-1], np.float32)
+    rest = np.zeros(terms.shape[:-1], np.float32)
+    for k in range(terms.shape[-1]):
+        term = terms[..., k]
+        total = acc + term
+        rest = rest + np.where(term > acc, acc - (total - term), term - (total - acc))
+        acc = total
+    return acc, rest

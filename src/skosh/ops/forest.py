@@ -16,10 +16,12 @@ import numpy as np
 from skosh.base.dtypes import DType, bool_, f32, i8, i16, i32, u8, u16
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.kernel import Function
 from skosh.ir.program import Call, Const, In, Out, Scratch
 from skosh.kernels import call
 from skosh.ops import forest_kernels as k
 from skosh.ops.common import check_constant, check_dtype, given, required
+from skosh.ops.forest_code import Nodes, adding_kernel, branch_kernel, voting_kernel, written_out
 
 SUMS = ("votes", "rows", "groups")
 SHARED_LIMITS = 256  # limits that a u8 can number
@@ -29,9 +31,12 @@ SHARED_LIMITS = 256  # limits that a u8 can number
 class Forest(Op):
     """y[0, k] = bias[k] + the sum over trees of what their leaves hold for k. int32.
 
+    inline: how many nodes become code, the most visited first; the others stay a table. Not where ``sided``.
+
     Inputs: x [1, features] f32, i8, u8 or i16; then constants, one entry a node of all trees: feature i32 [S]; limit [S]
     (f32 for floats, else i32: left where x <= limit); left, right i32 [S] (a node, or -1 - leaf); missing bool [S] (NaN
-    goes left); then root i32 [R] (a node, or -1 - leaf), value i32 (see below) and bias i32 [K].
+    goes left); visits i32 [S] (samples that came by in fitting: a hint, no meaning); then root i32 [R] (a node, or
+    -1 - leaf), value i32 (see below) and bias i32 [K].
 
     sums: "votes": leaf k is a vote for class k, value is empty [0]; "rows": value is [leaves, K]; "groups": value is
     [leaves] and the trees are K groups of equal size, one group after the other.
@@ -40,15 +45,16 @@ class Forest(Op):
 
     sums: str
     sided: bool = False
+    inline: int = 0
     kind = "forest"
 
     def __post_init__(self) -> None:
         assert self.sums in SUMS, f"no forest sums {self.sums}"
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
-        x, *constants = required(inputs, 9)
+        x, *constants = required(inputs, 10)
         check_dtype(x, f32, i8, u8, i16)
-        for t, dtype in zip(constants, (i32, f32 if x.dtype == f32 else i32, i32, i32, bool_, i32, i32, i32), strict=True):
+        for t, dtype in zip(constants, _types(x.dtype), strict=True):
             check_constant(t)
             check_dtype(t, dtype)
         if x.shape[:1] != (1,) or len(x.shape) != 2:
@@ -59,10 +65,10 @@ class Forest(Op):
         return (Type((1, constants[-1].size), i32),)
 
     def _check_nodes(
-        self, x: Tensor, feature: Array, limit: Array, left: Array, right: Array, missing: Array, root: Array,
-        value: Array, bias: Array,
+        self, x: Tensor, feature: Array, limit: Array, left: Array, right: Array, missing: Array, visits: Array,
+        root: Array, value: Array, bias: Array,
     ) -> None:  # fmt: skip
-        if not len(feature) == len(limit) == len(left) == len(right) == len(missing):
+        if not len(feature) == len(limit) == len(left) == len(right) == len(missing) == len(visits):
             raise ModelError("every node must have a feature, a limit and two children")
         if root.size == 0:
             raise ModelError("a forest must have at least one tree")
@@ -86,7 +92,7 @@ class Forest(Op):
 
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         """Any number of rows: [n, features] gives [n, K]."""
-        x, feature, limit, left, right, missing, root, value, bias = (given(values, n) for n in range(9))
+        x, feature, limit, left, right, missing, _, root, value, bias = (given(values, n) for n in range(10))
         at = np.broadcast_to(root, (len(x), root.size)).copy()
         x_order, limit_order = ordered(x), ordered(limit + 0)
         rows = np.arange(len(x))[:, None]
@@ -104,30 +110,51 @@ class Forest(Op):
         return ((held.sum(axis=1, dtype=np.int64) + bias).astype(np.int32),)
 
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
-        x = required(inputs, 9)[0]
-        feature, limit, left, right, missing, root, value, bias = (_data(t) for t in required(inputs, 9)[1:])
+        x, *constants = required(inputs, 10)
+        feature, limit, left, right, missing, visits, root, value, bias = map(_data, constants)
         order = ordered(limit + 0)
-        feature, order, left, right, missing = (_never_empty(a) for a in (feature, order, left, right, missing))
-        child = smallest(left, right, root)
+        code = np.zeros(len(left), bool) if self.sided else written_out(left, right, root, visits, self.inline)
+        place = np.cumsum(~code) - 1  # of a node in the table
+        child = smallest(np.append(place, 0), -1 - np.arange(bias.size if self.sums == "votes" else len(value)))
         leaf = Scratch(root.size, child, "leaf")
+        made: list[Call] = []
+        start: Any = _const(root, "root", child)
+        if code.any():
+            nodes = Nodes(x.dtype, x.shape[1], _order(x, order), feature, order, left, right, root)
+            if code.all() and self.sums == "votes":
+                return (Call(voting_kernel(nodes, bias.size), {"x": In(0), "y": Out(0)}),)
+            if code.all() and self.sums == "groups" and smallest(value).bits <= 16:
+                return (Call(adding_kernel(nodes, value, bias), {"x": In(0), "y": Out(0)}),)
+            start = leaf if code.all() else Scratch(root.size, child, "start")
+            made.append(Call(branch_kernel(nodes, code, place, child), {"x": In(0), "start": start}))
+        if not code.all() or not code.size:
+            table = [_never_empty(a[~code]) for a in (feature, order, left, right, missing)]
+            made.append(self._descent(x, table, place, code, child, start, leaf, root.size))
+        return (*made, self._sums(root, value, bias, leaf, child))
+
+    def _descent(
+        self,
+        x: Tensor,
+        table: Sequence[Array],
+        place: Array,
+        code: Array,
+        child: DType,
+        start: Any,
+        leaf: Scratch,
+        trees: int,
+    ) -> Call:
+        feature, limit, left, right, missing = table
+        left, right = (np.where(c < 0, c, place[np.maximum(c, 0)]) if place.size else c for c in (left, right))
         if self.sided:
             feature = 2 * feature + missing
-        numbers = {"F": x.shape[1], "S": len(feature), "R": root.size, "D": depth(left, right, root)}
         tree: dict[str, Any] = {
             "x": In(0), "leaf": leaf, "A": smallest(feature), "B": child, "feature": _const(feature, "feature"),
-            "left": _const(left, "left", child), "right": _const(right, "right", child),
-            "root": _const(root, "root", child), **numbers,
+            "left": _const(left, "left", child), "right": _const(right, "right", child), "root": start,
+            "F": x.shape[1], "S": len(feature), "R": trees, "D": depth(left, right, np.arange(int((~code).sum()))),
         }  # fmt: skip
-        return (self._descent(x, order, tree), self._sums(root, value, bias, leaf, child))
-
-    def _descent(self, x: Tensor, limit: Array, tree: dict[str, Any]) -> Call:
         if self.sided:
             return call(k.descend_sided, limit=_const(limit, "limit", i32), order=k.sided_bits, **tree)
-        tree["X"] = x.dtype
-        if x.dtype == f32:
-            tree |= {"I": i32, "order": k.raw_bits if limit.min() >= 0 else k.ordered_bits}
-        else:
-            tree |= {"I": smallest(limit), "order": getattr(k, f"integer_{x.dtype.name}")}
+        tree |= {"X": x.dtype, "I": i32 if x.dtype == f32 else smallest(limit), "order": _order(x, limit)}
         distinct, which = np.unique(limit, return_inverse=True)
         bytes_each = tree["I"].bytes
         if len(distinct) <= SHARED_LIMITS and len(distinct) * bytes_each + len(limit) < len(limit) * bytes_each:
@@ -147,6 +174,21 @@ class Forest(Op):
         if self.sums == "rows":
             return call(k.sum_rows, **common, **sizes)
         return call(k.sum_groups, **common, K=bias.size, R=root.size // bias.size)
+
+
+def _types(x: DType) -> tuple[DType, ...]:
+    """Of the constants, in order."""
+    return i32, f32 if x == f32 else i32, i32, i32, bool_, i32, i32, i32, i32
+
+
+def _order(x: Tensor, limit: Array) -> Function:
+    """What makes an integer of a feature, for comparisons with these limits."""
+    if x.dtype != f32:
+        function: object = getattr(k, f"integer_{x.dtype.name}")
+    else:
+        function = k.raw_bits if limit.min() >= 0 else k.ordered_bits
+    assert isinstance(function, Function), "a function of the kernel language"
+    return function
 
 
 def ordered(x: Array) -> Array:

@@ -46,12 +46,11 @@ def nearest(x: f32[K], c: f32[N, K], index: i32[J], distance: f32[J], *, term: f
                     acc += term(x[k] - c[n, k])
         if acc < farthest:
             place = 0
-            for level in seq(D):
+            for _level in seq(D):
                 child = 2 * place + 1
                 if child < J:
-                    if child + 1 < J:
-                        if distance[child + 1] > distance[child]:
-                            child += 1
+                    if child + 1 < J and distance[child + 1] > distance[child]:
+                        child += 1
                     if distance[child] > acc:
                         distance[place] = distance[child]
                         index[place] = index[child]
@@ -181,7 +180,7 @@ class Votes(Op):
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         labels, *weights = required(inputs, 1, 2) if len(inputs) == 1 else required(inputs, 2)
-        check_dtype(labels, u8, u16)
+        check_dtype(labels, u8, u16, i32)
         for t in (labels, *weights):
             check_rank(t, 2)
             if t.shape != (1, labels.size):

@@ -101,7 +101,9 @@ class AddRows(Op):
         check_parts(x.shape, self.counts, table.shape[0])
         check_dtype(x, f32)
         if bias.shape != table.shape[1:]:
-            raise ModelError(f"a bias must have the {table.shape[1]} columns of the table, not shape {list(bias.shape)}")
+            raise ModelError(
+                f"a bias must have the {table.shape[1]} columns of the table, not shape {list(bias.shape)}"
+            )
         return (Type((1, table.shape[1]), f32),)
 
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:

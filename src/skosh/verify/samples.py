@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from skosh.base.errors import InputError
 from skosh.ir.graph import Array, Graph, Tensor
 
 SEED = 12345
+UNREADABLE = (OSError, ValueError, EOFError, BadZipFile, zlib.error)  # what numpy raises for files that are no arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,17 +80,9 @@ def split_batch(a: Array, t: Tensor, what: str, graph: Graph) -> list[Array]:
 def load_samples(graph: Graph, path: str | Path) -> Samples:
     """Samples of a ``.npy`` file (inputs), or a ``.npz`` with ``inputs`` and perhaps ``outputs`` (golden)."""
     path = Path(path)
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"must be a .npy or .npz file of numbers: {error}", loc=str(path)) from error
-    if isinstance(loaded, np.ndarray):
-        return as_samples(graph, loaded)
-    try:
-        with loaded:
-            arrays = {k: loaded[k] for k in loaded.files}
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"must be a .npz file of numbers: {error}", loc=str(path)) from error
+    arrays = _read(path)
+    if not isinstance(arrays, dict):
+        return as_samples(graph, arrays)
     if "inputs" not in arrays:
         raise InputError(f'must hold "inputs", not only {", ".join(arrays) or "nothing"}', loc=str(path))
     samples = as_samples(graph, arrays["inputs"])
@@ -97,3 +92,13 @@ def load_samples(graph: Graph, path: str | Path) -> Samples:
     if len(outputs) != len(samples):
         raise InputError(f"must have as many outputs as inputs, {len(samples)}, not {len(outputs)}", loc=str(path))
     return Samples(samples.inputs, tuple((o,) for o in outputs))
+
+
+def _read(path: Path) -> Array | dict[str, Array]:
+    """The array of a ``.npy`` file, or those of a ``.npz`` by name."""
+    try:
+        with path.open("rb") as file:  # numpy itself leaves a broken zip file open
+            loaded = np.load(file, allow_pickle=False)
+            return loaded if isinstance(loaded, np.ndarray) else {k: loaded[k] for k in loaded.files}
+    except UNREADABLE as error:
+        raise InputError(f"must be a .npy or .npz file of numbers: {error}", loc=str(path)) from error

@@ -19,6 +19,8 @@ from skosh.ir.graph import Graph
 
 FAMILIES = (
     "scalers", "preprocessing", "encoders", "linear", "neural", "svm", "discriminant", "bayes", "neighbors", "mixture",
+    "composite",
+    "trees",
 )  # fmt: skip
 
 FILE = "<sklearn>"
@@ -27,12 +29,13 @@ Converter = Callable[[Any, Builder, str], str]
 """(fitted estimator, builder, name of its input [1, features]) -> name of its output."""
 
 
-def load(source: Any, name: str | None = None, output: str | None = None) -> Graph:
+def load(source: Any, name: str | None = None, output: str | None = None, **options: Any) -> Graph:
     """A float32 Graph that computes what the estimator gives for a row.
 
     Input: ``x`` [1, features]. Output of a regressor: values [1, targets], or [1] when the target was one-dimensional.
     ``output``, for a classifier: "label", "proba" or "decision", see ``outputs``. When it is left out: "proba" of logistic
-    regression and networks, "label" of all others. ``notes["classes"]``: the labels in order.
+    regression and networks, "label" of all others. ``notes["classes"]``: the labels in order. ``options``: what else a
+    family takes, see ``trees``.
 
     Raises ModelError when something is not fitted, not finite or has no such output, InputError when ``output`` is none of
     these words, and one UnsupportedError with all steps that skosh can't compile.
@@ -45,8 +48,11 @@ def load(source: Any, name: str | None = None, output: str | None = None) -> Gra
         raise ModelError("the pipeline must have at least one step that does something", loc=FILE)
 
     builder = Builder(FILE, output, convert_inside)
+    builder.options = options
     value = builder.input("x", (1, int(steps[0][1].n_features_in_)))
     value = convert_steps(steps, builder, value)
+    if unknown := sorted(set(options) - builder.taken):
+        raise InputError(f'{_class(steps[-1][1])} has no option "{unknown[0]}"', loc=FILE)
     if output is not None and "output" not in builder.notes:
         raise ModelError(f"{_class(steps[-1][1])} has no {output} to give", loc=FILE, hint="leave output out")
     return builder.graph(name or snake(_class(steps[-1][1])), value)
@@ -54,7 +60,9 @@ def load(source: Any, name: str | None = None, output: str | None = None) -> Gra
 
 def check_steps(steps: list[tuple[str, Any]]) -> None:
     """One UnsupportedError with every obstacle, or a ModelError about the first step that is not fitted."""
-    obstacles = [o for i, (step, estimator) in enumerate(steps) for o in obstacles_of(step, estimator, i == len(steps) - 1)]
+    obstacles = [
+        o for i, (step, estimator) in enumerate(steps) for o in obstacles_of(step, estimator, i == len(steps) - 1)
+    ]
     if obstacles:
         raise UnsupportedError(tuple(obstacles), loc=FILE)
     for step, estimator in steps:
@@ -103,11 +111,13 @@ def converter_of(estimator: Any) -> Converter:
 
 def flattened(source: Any) -> list[tuple[str, Any]]:
     """(step name, estimator) of a pipeline in order, pipelines inside it opened, steps that do nothing left out."""
+    if _does_nothing(source):
+        return []
     if not _is_pipeline(source):
         return [(snake(_class(source)), source)]
     out: list[tuple[str, Any]] = []
     for step, estimator in source.steps:
-        if estimator is None or isinstance(estimator, str):  # "passthrough"
+        if estimator is None or isinstance(estimator, str) or _does_nothing(estimator):  # "passthrough"
             continue
         inner = flattened(estimator)
         nested = _is_pipeline(estimator)
@@ -120,12 +130,19 @@ def obstacles_of(step: str, estimator: Any, last: bool) -> list[Obstacle]:
     loc = Loc(FILE, step)
     if _known_class(estimator) is None:
         known = ", ".join(converters())
-        return [Obstacle(loc, f"{_class(estimator)} is not among the estimators that skosh reads", f"use one of {known}")]
+        return [
+            Obstacle(loc, f"{_class(estimator)} is not among the estimators that skosh reads", f"use one of {known}")
+        ]
     if not last and not hasattr(estimator, "transform"):
         return [Obstacle(loc, f"{_class(estimator)} predicts, so it must be the last step", "compile it alone")]
-    inside = [(f"{step}_{n}", e) for n, part in parts_of(estimator) for n, e in named_steps(n, part)]
-    transforming = hasattr(estimator, "transform")
-    return [o for n, e in inside for o in obstacles_of(n, e, not transforming)]
+    voting = hasattr(estimator, "voting") or _known_class(estimator) == "VotingRegressor"
+    found: list[Obstacle] = []
+    for name, part in parts_of(estimator):
+        inner = named_steps(name, part)
+        found += [
+            o for i, (n, e) in enumerate(inner) for o in obstacles_of(f"{step}_{n}", e, voting and i == len(inner) - 1)
+        ]
+    return found
 
 
 def named_steps(name: str, part: Any) -> list[tuple[str, Any]]:
@@ -143,7 +160,7 @@ def parts_of(estimator: Any) -> list[tuple[str, Any]]:
         found = estimator.estimators
     else:
         return []
-    return [(n, e) for n, e, *_ in found if e is not None and not isinstance(e, str)]
+    return [(n, e) for n, e, *_ in found if e is not None and not isinstance(e, str) and not _does_nothing(e)]
 
 
 def snake(name: str) -> str:
@@ -158,6 +175,11 @@ def _class(estimator: Any) -> str:
 def _known_class(estimator: Any) -> str | None:
     names = (c.__name__ for c in type(estimator).__mro__ if c.__module__.partition(".")[0] == "sklearn")
     return next((n for n in names if n in converters()), None)
+
+
+def _does_nothing(estimator: Any) -> bool:
+    """A FunctionTransformer without a function."""
+    return _class(estimator) == "FunctionTransformer" and estimator.func is None
 
 
 def _is_pipeline(estimator: Any) -> bool:

@@ -13,7 +13,6 @@ from skosh.base.dtypes import DType, f32, i32
 from skosh.base.errors import Loc, ModelError
 from skosh.ir.graph import Array, Graph, Node, Op, Tensor
 
-
 Convert = Callable[[Any, "Builder", str], str]
 
 
@@ -34,6 +33,13 @@ class Builder:
         self.nodes: list[Node] = []
         self.inputs: list[str] = []
         self.notes: dict[str, Any] = {}
+        self.options: dict[str, Any] = {}  # what else ``load`` was asked for, by name
+        self.taken: set[str] = set()  # the options that some converter knew
+
+    def take(self, option: str, default: Any) -> Any:
+        """The value of an option, or what stands for it when it was left out."""
+        self.taken.add(option)
+        return self.options.get(option, default)
 
     def input(self, name: str, shape: tuple[int, ...]) -> str:
         """A float32 model input."""
@@ -46,6 +52,10 @@ class Builder:
             data: Array = np.asarray(values).astype(np.float32)
         if not np.isfinite(data).all():
             raise ModelError(f"{name} must hold finite float32 numbers only", hint="fit the model on finite samples")
+        return self._add(Tensor(self._unused(name), data.shape, f32, data=data))
+
+    def floats(self, name: str, data: Array) -> str:
+        """A float32 constant as it is, infinities too."""
         return self._add(Tensor(self._unused(name), data.shape, f32, data=data))
 
     def integers(self, name: str, values: Any, dtype: DType = i32) -> str:
@@ -62,9 +72,7 @@ class Builder:
     def apply_all(self, op: Op, *inputs: str, names: tuple[str, ...]) -> tuple[str, ...]:
         """A node with several outputs, called as the first one is."""
         types = op.infer([self.tensors[n] for n in inputs])
-        outs = tuple(
-            self._add(Tensor(self._unused(n), t.shape, t.dtype)) for n, t in zip(names, types, strict=True)
-        )
+        outs = tuple(self._add(Tensor(self._unused(n), t.shape, t.dtype)) for n, t in zip(names, types, strict=True))
         self.nodes.append(Node(op, inputs, outs, outs[0], Loc(self.file, outs[0], len(self.nodes))))
         return outs
 
@@ -72,7 +80,11 @@ class Builder:
         """Convert an estimator inside another; its names begin with ``name``. output: what it is asked for."""
         assert self._convert is not None, "a builder without a converter builds one estimator"
         kept = self.prefix, self.output, self.last, dict(self.notes)
-        self.prefix, self.output, self.last = f"{self.prefix}_{name}" if self.prefix else name, output, output is not None
+        self.prefix, self.output, self.last = (
+            f"{self.prefix}_{name}" if self.prefix else name,
+            output,
+            output is not None,
+        )
         out = self._convert(estimator, self, x)
         self.prefix, self.output, self.last, self.notes = kept
         return out

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
-from skosh.ops.activations import Logistic
+from skosh.importers.sklearn.outputs import asked, columns, logistic, winner
 from skosh.ops.dense import Dense
 from skosh.ops.elementwise import Div
+from skosh.ops.functions import Exp
 from skosh.ops.reductions import Sum
 from skosh.ops.reshape import Reshape
 from skosh.ops.softmax import Softmax
@@ -22,22 +24,71 @@ def regression(model: Any, builder: Builder, x: str) -> str:
     return scalar(builder, y) if coef.ndim == 1 else y
 
 
+def log_linear_regression(model: Any, builder: Builder, x: str) -> str:
+    """exp(coef . x + intercept): Poisson, gamma and Tweedie regression with the logarithm as link."""
+    link = getattr(model, "link", "log")
+    if link == "identity" or (link == "auto" and model.power <= 0):
+        return regression(model, builder, x)
+    y = dense(builder, x, np.atleast_2d(model.coef_), model.intercept_, "values")
+    return scalar(builder, builder.apply(Exp(), y, name="mean"))
+
+
 def logistic_regression(model: Any, builder: Builder, x: str) -> str:
     """Two classes: logistic of the score. More: softmax, or where each was fitted alone, logistics over their sum."""
-    classes = note_classes(builder, model)
     coef, intercept = np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
     mode = getattr(model, "multi_class", "auto")  # before scikit-learn 1.8
-    alone = mode == "ovr" or (mode in ("auto", "deprecated", "warn") and (classes == 2 or model.solver == "liblinear"))
-    if len(coef) == 1 and not alone:
-        coef, intercept = np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])
-    y = dense(builder, x, coef, intercept, "scores")
-    if not alone:
-        return builder.apply(Softmax(), y, name="probabilities")
-    y = builder.apply(Logistic(), y, name="likelihood")
-    if classes == 2:
+    two = len(model.classes_) == 2
+    alone = mode == "ovr" or (mode in ("auto", "deprecated", "warn") and (two or model.solver == "liblinear"))
+
+    def proba() -> str:
+        both = len(coef) == 1 and not alone
+        weights, bias = (
+            (np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])) if both else (coef, intercept)
+        )
+        y = dense(builder, x, weights, bias, "scores")
+        return likelihoods_alone(builder, y) if alone else builder.apply(Softmax(), y, name="probabilities")
+
+    def decision() -> str:
+        return dense(builder, x, coef, intercept, "scores")
+
+    def label() -> str:
+        return winner(builder, decision())
+
+    return asked(builder, model, "proba", label=label, proba=proba, decision=decision)
+
+
+def linear_classifier(model: Any, builder: Builder, x: str) -> str:
+    """The class with the largest score; of two classes the second where the score is above 0."""
+    check_one_label(model)
+
+    def decision() -> str:
+        return dense(builder, x, np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_), "scores")
+
+    def label() -> str:
+        return winner(builder, decision())
+
+    if getattr(model, "loss", None) == "log_loss":
+        return asked(
+            builder, model, label=label, proba=lambda: likelihoods_alone(builder, decision()), decision=decision
+        )
+    return asked(builder, model, label=label, decision=decision)
+
+
+def likelihoods_alone(builder: Builder, scores: str) -> str:
+    """Logistics of scores that were fitted each alone, over their sum; the second class's alone when there are two."""
+    y = logistic(builder, scores)
+    if columns(builder, y) == 1:
         return y
     total = builder.apply(Sum((1,), keep_dims=True), y, name="total")
-    return builder.apply(Div(), y, total, name="probabilities")
+    return builder.apply(Div(), y, total, name="normalized")
+
+
+def check_one_label(model: Any) -> None:
+    """A ModelError when a ridge classifier was fitted with several labels for a sample."""
+    if getattr(getattr(model, "_label_binarizer", None), "y_type_", "").startswith("multilabel"):
+        raise ModelError(
+            "each sample must have one label, not several at once", hint="fit one classifier for each label"
+        )
 
 
 # ---------------------------------------------------------------------------------------------------- used by others too
@@ -50,12 +101,6 @@ def dense(builder: Builder, x: str, weights: Any, bias: Any, name: str, activati
     return builder.apply(Dense(activation), x, w, b, name=name)
 
 
-def note_classes(builder: Builder, model: Any) -> int:
-    """Leave the labels to ``predict``, in the order of the outputs; how many there are."""
-    builder.notes["classes"] = tuple(np.asarray(model.classes_).tolist())
-    return len(builder.notes["classes"])
-
-
 def scalar(builder: Builder, y: str) -> str:
     """[1, 1] as [1]: a batch of rows then gives a one-dimensional array, as the library does."""
     return builder.apply(Reshape((1,)), y, name="value")
@@ -63,7 +108,19 @@ def scalar(builder: Builder, y: str) -> str:
 
 CONVERTERS = {
     **dict.fromkeys(
-        ("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"), regression
+        (
+            "LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "MultiTaskLasso",
+            "MultiTaskLassoCV", "MultiTaskElasticNet", "MultiTaskElasticNetCV", "Lars", "LarsCV", "LassoLars",
+            "LassoLarsCV", "LassoLarsIC", "OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV", "BayesianRidge",
+            "ARDRegression", "HuberRegressor", "TheilSenRegressor", "QuantileRegressor", "SGDRegressor",
+            "PassiveAggressiveRegressor", "LinearSVR",
+        ),
+        regression,
     ),
+    **dict.fromkeys(("PoissonRegressor", "GammaRegressor", "TweedieRegressor"), log_linear_regression),
     **dict.fromkeys(("LogisticRegression", "LogisticRegressionCV"), logistic_regression),
-}
+    **dict.fromkeys(
+        ("RidgeClassifier", "RidgeClassifierCV", "SGDClassifier", "Perceptron", "PassiveAggressiveClassifier", "LinearSVC"),
+        linear_classifier,
+    ),
+}  # fmt: skip

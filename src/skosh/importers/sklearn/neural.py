@@ -8,7 +8,8 @@ import numpy as np
 
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
-from skosh.importers.sklearn.linear import dense, note_classes, scalar
+from skosh.importers.sklearn.linear import dense, scalar
+from skosh.importers.sklearn.outputs import asked, columns, largest, positive
 from skosh.ir.graph import Op
 from skosh.ops.activations import Logistic, Tanh
 from skosh.ops.functions import Exp
@@ -23,8 +24,12 @@ def classifier(model: Any, builder: Builder, x: str) -> str:
         raise ModelError(
             "each sample must have one label, not several at once", hint="fit one classifier for each label"
         )
-    note_classes(builder, model)
-    return network(model, builder, x)
+
+    def label() -> str:
+        y = network(model, builder, x, scores=True)
+        return positive(builder, y) if columns(builder, y) == 1 else largest(builder, y)
+
+    return asked(builder, model, "proba", label=label, proba=lambda: network(model, builder, x))
 
 
 def regressor(model: Any, builder: Builder, x: str) -> str:
@@ -33,15 +38,15 @@ def regressor(model: Any, builder: Builder, x: str) -> str:
     return scalar(builder, y) if model.n_outputs_ == 1 else y
 
 
-def network(model: Any, builder: Builder, x: str) -> str:
-    """All layers. coefs_: one [in, out] array a layer; intercepts_: [out]."""
+def network(model: Any, builder: Builder, x: str, scores: bool = False) -> str:
+    """All layers. coefs_: one [in, out] array a layer; intercepts_: [out]. scores: without the last function."""
     last = len(model.coefs_) - 1
     for i, (weights, bias) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
         name = "scores" if i == last else f"hidden_{i + 1}"
         function = model.out_activation_ if i == last else model.activation
         fused = "relu" if function == "relu" else "none"
         x = dense(builder, x, np.asarray(weights).T, bias, name, fused)
-        if function in _FUNCTIONS:
+        if function in _FUNCTIONS and not (scores and i == last):
             named = "probabilities" if function in ("softmax", "logistic") and i == last else f"{name}_{function}"
             x = builder.apply(_FUNCTIONS[function], x, name=named)
     return x

@@ -71,7 +71,7 @@ def second(builder: Builder, y: str) -> str:
     """Of [1, 2] the second alone, [1, 1]; else all."""
     if columns(builder, y) != 2:
         return y
-    return builder.apply(Slice((0, 1), (1, 1)), y, name="second_class")
+    return builder.apply(Slice((0, 1), (1, 1), (1, 1), (1, 1)), y, name="second_class")
 
 
 def logistic(builder: Builder, score: str) -> str:

@@ -1,0 +1,221 @@
+"""ONNX: a file or a ModelProto becomes a Graph, channels last, without the transposes that NCHW would cost.
+
+A family is ``skosh.importers.onnx.<name>`` with ``CONVERTERS``: operator -> converter, which reads the values of a record's
+inputs from the context and leaves those of its outputs there. ``values`` tells how layouts are followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from skosh.base.dtypes import f32, from_numpy
+from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
+from skosh.importers.onnx.advice import advice_for
+from skosh.importers.onnx.context import Context
+from skosh.importers.onnx.folding import folded
+from skosh.importers.onnx.quantization import dequantize_constant
+from skosh.importers.onnx.reader import Model, Port, Record, read
+from skosh.importers.onnx.values import channels_last, grouped, plain
+from skosh.ir.graph import Graph, Tensor
+
+FAMILIES = ("linear", "elementwise", "pooling", "movement", "reductions", "quantization")
+LAYOUTS = ("nchw", "nhwc")
+MAX_ELEMENTS = 1 << 26
+
+Converter = Callable[[Context, Record], None]
+
+
+def load(
+    source: Any, name: str | None = None, *, layout: str = "nchw", shapes: Mapping[str, Sequence[int]] | None = None
+) -> Graph:
+    """A Graph that computes what the model computes.
+
+    layout: "nchw" keeps inputs and outputs as the file has them, at the price of one transpose where an image of several
+    channels comes in (none for one channel); "nhwc": images [N, C, H, W] are given and got as [N, H, W, C].
+    shapes: of inputs whose sizes the file leaves open; a batch size left open is 1.
+
+    Raises InputError for options that don't fit, ModelError for what isn't ONNX, and one UnsupportedError with every node
+    that can't be compiled.
+    """
+    if layout not in LAYOUTS:
+        raise InputError(f'layout must be one of {", ".join(LAYOUTS)}, not "{layout}"')
+    model, own_name = read(source)
+    ctx = Context(model)
+    inputs = add_inputs(ctx, layout, dict(shapes or {}))
+    obstacles = convert(ctx)
+    if obstacles:
+        raise UnsupportedError(tuple(obstacles), loc=model.loc)
+    outputs: list[str] = []
+    for port in model.outputs:
+        ctx.record = Record("Output", (), (), {}, Loc(model.loc.file, port.name), port.name)
+        outputs.append(output_of(ctx, port, layout, outputs))
+    return ctx.graph(name or own_name, inputs, outputs)
+
+
+@cache
+def converters() -> dict[str, Converter]:
+    """Every family's converters, by operator."""
+    table: dict[str, Converter] = {}
+    for family in FAMILIES:
+        table.update(import_module(f"{__name__}.{family}").CONVERTERS)
+    return table
+
+
+def add_inputs(ctx: Context, layout: str, shapes: dict[str, Sequence[int]]) -> list[str]:
+    """Make the input tensors; their names."""
+    model = ctx.model
+    unknown = [n for n in shapes if n not in {p.name for p in model.inputs}]
+    if unknown:
+        names = ", ".join(p.name for p in model.inputs)
+        raise InputError(f'shapes must name inputs of the model ({names}), not "{unknown[0]}"', loc=model.loc)
+    found = []
+    for port in model.inputs:
+        shape, dtype = input_shape(model, port, shapes.get(port.name)), port.dtype
+        place = Loc(model.loc.file, port.name)
+        if dtype is None or dtype.kind not in "fiub" or dtype in (np.uint16, np.uint64):
+            raise ModelError(f"an input must be of numbers, not {dtype}", loc=place)
+        kind = f32 if dtype.kind == "f" else from_numpy(dtype)
+        groups = channels_last(len(shape)) if layout == "nhwc" and len(shape) == 4 else [(a,) for a in range(len(shape))]
+        stored = tuple(shape[g[0]] for g in groups)
+        tensor = ctx.add(Tensor(port.name, stored, kind))
+        ctx.values[port.name] = grouped(tensor, stored, groups, len(shape))
+        found.append(tensor)
+    return found
+
+
+def input_shape(model: Model, port: Port, given: Sequence[int] | None) -> tuple[int, ...]:
+    """The file's sizes, or those that the caller gives; an open batch size is 1."""
+    place = Loc(model.loc.file, port.name)
+    if given is not None:
+        sizes = tuple(int(n) for n in given)
+        stated = port.shape if port.shape is not None else sizes
+        fits = len(sizes) == len(stated) and all(isinstance(s, str) or s == n for n, s in zip(sizes, stated, strict=True))
+        if not fits or any(n < 1 for n in sizes):
+            raise InputError(f"its shape must fit {_text(stated)}, not {_text(sizes)}", loc=place)
+        return _bounded(sizes, place)
+    if port.shape is None:
+        raise ModelError("its shape must be stated", loc=place, hint=f'load(..., shapes={{"{port.name}": (1, ...)}})')
+    open_axes = [k for k, n in enumerate(port.shape) if isinstance(n, str)]
+    if any(k > 0 for k in open_axes):
+        example = ", ".join("1" if k == 0 and isinstance(n, str) else "..." if isinstance(n, str) else str(n) for k, n in enumerate(port.shape))
+        raise ModelError(
+            f"all sizes but the first must be fixed, not {_text(port.shape)}",
+            loc=place,
+            hint=f'load(..., shapes={{"{port.name}": ({example})}})',
+        )
+    sizes = tuple(1 if isinstance(n, str) else n for n in port.shape)
+    if any(n < 1 for n in sizes):
+        raise ModelError(f"its sizes must be positive, not {_text(sizes)}", loc=place)
+    return _bounded(sizes, place)
+
+
+def convert(ctx: Context) -> list[Obstacle]:
+    """All nodes in order, constants first; what stands in the way of each that can't be converted."""
+    obstacles: list[Obstacle] = []
+    failed: set[str] = set()
+    fold_constants(ctx, obstacles, failed)
+    for node in ctx.model.nodes:
+        assert node.loc.index is not None
+        if node.loc.index in ctx.done:
+            continue
+        ctx.record = node
+        try:
+            if node.kind not in converters() and not fold(ctx, node):
+                obstacles.append(Obstacle(node.loc, f"{node.kind} is not among the operators that skosh reads", advice_for(node.kind)))
+                failed.update(node.outputs)
+            elif failed.intersection(node.inputs):
+                failed.update(node.outputs)
+            elif not fold(ctx, node):
+                check_inputs(node)
+                converters()[node.kind](ctx, node)
+        except ModelError as error:
+            if isinstance(error, UnsupportedError):
+                raise
+            obstacles.append(Obstacle(node.loc, f"{node.kind}: {error.message}", error.hint or advice_for(node.kind)))
+            failed.update(node.outputs)
+    return obstacles
+
+
+LEAST_INPUTS = {
+    "Conv": 2, "ConvTranspose": 2, "Gemm": 2, "MatMul": 2, "BatchNormalization": 5, "PRelu": 2, "Pow": 2, "QuantizeLinear": 2,
+    "DequantizeLinear": 2, "Gather": 2, "Expand": 2, "LayerNormalization": 2, **dict.fromkeys(("Add", "Sub", "Mul", "Div"), 2),
+}  # fmt: skip
+
+
+def check_inputs(node: Record) -> None:
+    """A ModelError unless the inputs and attributes without which a converter can't begin are there."""
+    least = LEAST_INPUTS.get(node.kind, 1)
+    if len(node.inputs) < least or not all(node.inputs[:least]) or not node.outputs or not node.outputs[0]:
+        raise ModelError(f"it must have {least} inputs and an output")
+    if node.kind in ("Add", "Sub", "Mul", "Div", "MatMul") and len(node.inputs) != 2:
+        raise ModelError(f"it must have 2 inputs, not {len(node.inputs)}")
+    for name in {"Concat": ("axis",), "Cast": ("to",), "DepthToSpace": ("blocksize",), "SpaceToDepth": ("blocksize",)}.get(node.kind, ()):
+        if name not in node.attributes:
+            raise ModelError(f'it must have the attribute "{name}"')
+
+
+def fold_constants(ctx: Context, obstacles: list[Obstacle], failed: set[str]) -> None:
+    """What hangs on constants alone, wherever it stands, so that a layer sees the constants behind it."""
+    for node in ctx.model.nodes:
+        assert node.loc.index is not None
+        try:
+            if fold(ctx, node):
+                ctx.done.add(node.loc.index)
+        except ModelError as error:
+            obstacles.append(Obstacle(node.loc, f"{node.kind}: {error.message}", error.hint or "check the file"))
+            failed.update(node.outputs)
+            ctx.done.add(node.loc.index)
+
+
+def fold(ctx: Context, node: Record) -> bool:
+    """Compute the node now, if all its inputs are constant and it can be."""
+    if any(n and n not in ctx.constants for n in node.inputs):
+        return False
+    if node.kind == "DequantizeLinear" and len(node.inputs) > 1:
+        dequantize_constant(ctx, node)
+        return True
+    made = folded(node, [ctx.constants[n] if n else None for n in node.inputs])
+    if made is None:
+        return False
+    ctx.constants.update(zip(node.outputs, made, strict=False))
+    if node.kind in ("Identity", "Transpose", "Reshape") and node.inputs[0] in ctx.quants:
+        moved_quant(ctx, node)
+    return True
+
+
+def moved_quant(ctx: Context, node: Record) -> None:
+    """Quantized weights that are transposed or renamed stay quantized."""
+    data, quant = ctx.quants[node.inputs[0]]
+    made = folded(node, [data, *(ctx.constants[n] for n in node.inputs[1:])])
+    if made is None or (quant.per_channel and node.kind == "Reshape"):
+        return
+    if quant.per_channel and node.kind == "Transpose":
+        perm = list(node.attributes.get("perm", range(data.ndim)[::-1]))
+        quant = type(quant)(quant.scales, quant.zero_points, perm.index(quant.axis))
+    ctx.quants[node.outputs[0]] = (made[0], quant)
+
+
+def output_of(ctx: Context, port: Port, layout: str, taken: Sequence[str]) -> str:
+    """The tensor of an output: float32 where the file says float, in the layout asked for."""
+    value = ctx.value(port.name)
+    if port.dtype is None or port.dtype.kind == "f":
+        value = ctx.kept(value, ctx.floats(value.tensor))
+    if port.name in ctx.constants:
+        value = plain(value.tensor, value.stored)
+    last = layout == "nhwc" and len(value.axes) == 4
+    return ctx.output(ctx.laid(value, channels_last(4) if last else None), taken)
+
+
+def _bounded(sizes: tuple[int, ...], place: Loc) -> tuple[int, ...]:
+    if np.prod([float(n) for n in sizes]) > MAX_ELEMENTS:
+        raise ModelError(f"it must have at most {MAX_ELEMENTS:,} elements, not {_text(sizes)}", loc=place)
+    return sizes
+
+
+def _text(sizes: Sequence[int | str]) -> str:
+    return "[" + ", ".join(str(n) or "?" for n in sizes) + "]"

@@ -1,0 +1,23 @@
+"""What a person can do about an operator that skosh doesn't have."""
+
+from __future__ import annotations
+
+_BY_KIND = {
+    **dict.fromkeys(("If", "Loop", "Scan"), "export with fixed sizes, so that the exporter unrolls it, or split the model in two"),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), "train it in Keras and load its TFLite file, or use a convolution over time"),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"),
+                    "quantize statically in QDQ form: quant_format=QuantFormat.QDQ"),
+    **dict.fromkeys(("NonMaxSuppression", "NonZero", "TopK", "Unique"), "end the model before it and write that part in C"),
+    **dict.fromkeys(("InstanceNormalization", "GroupNormalization"), "use batch or layer normalization"),
+    **dict.fromkeys(("STFT", "DFT", "MelWeightMatrix"), "compute the spectrum before the model runs"),
+    "Einsum": "write it as MatMul and Transpose",
+    "Softplus": "use ReLU or ELU", "Selu": "use ELU with alpha 1", "Mish": "use HardSwish",
+}  # fmt: skip
+
+
+def advice_for(kind: str) -> str:
+    if kind in _BY_KIND:
+        return _BY_KIND[kind]
+    if "." in kind:
+        return "export with ONNX's own operators only: without graph optimizations of a runtime"
+    return "express it by operators that docs/onnx.md lists, or end the model before it"

@@ -1,0 +1,295 @@
+"""What is computed at each place alone: arithmetic and activations. Constants are re-laid to how the activations are stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from skosh.base.dtypes import f32, from_numpy
+from skosh.base.errors import ModelError
+from skosh.importers.onnx.affine import normalization
+from skosh.importers.onnx.context import Context
+from skosh.importers.onnx.reader import Record
+from skosh.importers.onnx.values import Value, plain
+from skosh.ir.graph import Op
+from skosh.ops.activations import LeakyRelu, Logistic, Prelu, Relu, Tanh
+from skosh.ops.elementwise import Add, Div, Maximum, Minimum, Mul, Sub
+from skosh.ops.functions import Abs, Ceil, Cos, Exp, Floor, Log, Neg, Round, Sin, Sqrt
+from skosh.ops.quantization import Cast
+from skosh.ops.smooth import Elu, Gelu, HardSwish
+
+Converter = Callable[[Context, Record], None]
+
+
+def unary(op: Op) -> Converter:
+    def convert(ctx: Context, record: Record) -> None:
+        _put(ctx, record, op, ctx.value(record.inputs[0]))
+
+    return convert
+
+
+def _put(ctx: Context, record: Record, op: Op, x: Value) -> None:
+    (tensor,) = ctx.real(op, (x.tensor,), record.outputs[0])
+    ctx.values[record.outputs[0]] = ctx.kept(x, tensor)
+
+
+def binary(op: Op) -> Converter:
+    def convert(ctx: Context, record: Record) -> None:
+        a, b = record.inputs
+        ctx.values[record.outputs[0]] = combined(ctx, op, a, b, record.outputs[0])
+
+    return convert
+
+
+def variadic(op: Op) -> Converter:
+    """Min, Max, Sum: of any number of inputs, two at a time."""
+
+    def convert(ctx: Context, record: Record) -> None:
+        value = ctx.value(record.inputs[0])
+        name = record.inputs[0]
+        for k, other in enumerate(record.inputs[1:]):
+            last = k == len(record.inputs) - 2
+            out = record.outputs[0] if last else f"{record.outputs[0]}_{k}"
+            value = combined(ctx, op, name, other, out)
+            name = out
+            ctx.values[out] = value
+        ctx.values[record.outputs[0]] = value
+
+    return convert
+
+
+def combined(ctx: Context, op: Op, a: str, b: str, output: str) -> Value:
+    """op(a, b) of the file's names. One of them gives the layout: the larger; the other follows it."""
+    main, other = (a, b) if b in ctx.constants else (b, a)
+    if main not in ctx.constants and other not in ctx.constants:
+        main, other = (a, b) if _spans(ctx.shape(a), ctx.shape(b)) else (b, a)
+    value = ctx.value(main)
+    tensor = None
+    if len(ctx.shape(other)) <= len(value.axes) and _spans(value.shape, ctx.shape(other)):
+        if other in ctx.constants:
+            tensor = ctx.constant_like(other, value)
+        else:
+            tensor = ctx.like(ctx.value(other), value)
+    if tensor is not None:
+        inputs = (value.tensor, tensor) if main == a else (tensor, value.tensor)
+        (made,) = ctx.real(op, inputs, output)
+        return ctx.kept(value, made)
+    (made,) = ctx.real(op, (ctx.laid(ctx.value(a)), ctx.laid(ctx.value(b))), output)
+    return plain(made, ctx.tensors[made].shape)
+
+
+def _spans(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether ``other`` broadcasts to ``shape``."""
+    return len(other) <= len(shape) and all(n in (1, m) for n, m in zip(other[::-1], shape[::-1], strict=False))
+
+
+# ------------------------------------------------------------------------------------------------------- activations
+
+
+def clip(ctx: Context, record: Record) -> None:
+    """A clamp by one of the ranges that layers can fuse, or by a maximum and a minimum."""
+    a = record.attributes
+    low = ctx.known(record, 1, "the lower bound") if len(record.inputs) > 1 else None
+    high = ctx.known(record, 2, "the upper bound") if len(record.inputs) > 2 else None
+    lo = float(low.reshape(())) if low is not None else float(a.get("min", -math.inf))
+    hi = float(high.reshape(())) if high is not None else float(a.get("max", math.inf))
+    clamped(ctx, ctx.value(record.inputs[0]), lo, hi, record.outputs[0])
+
+
+def clamped(ctx: Context, x: Value, lo: float, hi: float, output: str) -> None:
+    largest = float(np.finfo(np.float32).max)
+    name = {(0.0, 6.0): "relu6", (-1.0, 1.0): "relu_n1_to_1"}.get((lo, hi), "relu" if lo == 0.0 and hi >= largest else "")
+    if ctx.tensors[x.tensor].dtype.is_integer and ctx.tensors[x.tensor].quant is None:
+        name = ""
+    if name:
+        (tensor,) = ctx.real(Relu(name), (x.tensor,), output)
+    else:
+        tensor = x.tensor
+        for op, bound, free in ((Maximum(), lo, lo <= -largest), (Minimum(), hi, hi >= largest)):
+            if not free:
+                (tensor,) = ctx.real(op, (tensor, _number(ctx, tensor, bound, output)), output)
+    ctx.values[output] = ctx.kept(x, tensor)
+
+
+def _number(ctx: Context, tensor: str, value: float, output: str) -> str:
+    """A constant that meets a tensor in an operator: of its type, and of its scale where it has one."""
+    t = ctx.tensors[tensor]
+    shape = (1,) * len(t.shape)
+    if t.quant is not None:
+        q = np.clip(np.rint(value / t.quant.scale) + t.quant.zero_point, t.dtype.min, t.dtype.max)
+        return ctx.quantized_constant(f"{output}_bound", np.full(shape, q).astype(t.dtype.np), t.quant)
+    return ctx.constant(f"{output}_bound", np.full(shape, value).astype(t.dtype.np))
+
+
+def hard_sigmoid(ctx: Context, record: Record) -> None:
+    """max(0, min(1, alpha * x + beta)); times x, with alpha 1/6 and beta 1/2, it is a hard swish."""
+    x = ctx.value(record.inputs[0])
+    alpha, beta = record.attributes.get("alpha", 0.2), record.attributes.get("beta", 0.5)
+    out = record.outputs[0]
+    reader = ctx.sole_reader(out)
+    if reader is not None and reader.kind == "Mul" and set(reader.inputs) == {record.inputs[0], out} and abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
+        assert reader.loc.index is not None
+        ctx.done.add(reader.loc.index)
+        (tensor,) = ctx.real(HardSwish(), (x.tensor,), reader.outputs[0])
+        ctx.values[reader.outputs[0]] = ctx.kept(x, tensor)
+        return
+    tensor = ctx.floats(x.tensor)
+    one = (1,) * len(x.stored)
+    for op, number in ((Mul(), alpha), (Add(), beta), (Maximum(), 0.0), (Minimum(), 1.0)):
+        (tensor,) = ctx.apply(op, (tensor, ctx.constant(f"{out}_{op.kind}", np.full(one, number, np.float32))), out)
+    ctx.values[out] = ctx.kept(x, tensor)
+
+
+def elu(ctx: Context, record: Record) -> None:
+    if record.attributes.get("alpha", 1.0) != 1.0:
+        raise ModelError("an ELU must have alpha 1", hint="use a leaky ReLU, or alpha=1")
+    unary(Elu())(ctx, record)
+
+
+def gelu(ctx: Context, record: Record) -> None:
+    unary(Gelu(record.attributes.get("approximate", "none") == "tanh"))(ctx, record)
+
+
+def erf(ctx: Context, record: Record) -> None:
+    """The GELU that exporters spell out: x / sqrt 2 -> Erf -> + 1 -> times x -> times 1/2, the factors in any order."""
+    inside = next((n for n in ctx.model.nodes if record.inputs[0] in n.outputs), None)
+    found = _gelu_around(ctx, record, inside)
+    if found is None:
+        raise ModelError("Erf is known as a part of GELU only", hint="use torch.nn.GELU, or its tanh form")
+    x, done, output = found
+    value = ctx.value(x)
+    for node in done:
+        assert node.loc.index is not None
+        ctx.done.add(node.loc.index)
+    (tensor,) = ctx.real(Gelu(False), (value.tensor,), output)
+    ctx.values[output] = ctx.kept(value, tensor)
+
+
+def _gelu_around(ctx: Context, record: Record, inside: Record | None) -> tuple[str, list[Record], str] | None:
+    """(x, the nodes after Erf that belong to it, the name of the result)."""
+    if inside is None or inside.kind not in ("Div", "Mul"):
+        return None
+    x = next((n for n in inside.inputs if n not in ctx.constants), "")
+    root = math.sqrt(2) if inside.kind == "Div" else math.sqrt(0.5)
+    if not x or inside.inputs[0 if inside.kind == "Div" else inside.inputs.index(x)] != x or not _is(ctx, inside, x, root):
+        return None
+    name, done, half, times_x = record.outputs[0], [], False, False
+    node = ctx.sole_reader(name)
+    if node is None or node.kind != "Add" or not _is(ctx, node, name, 1.0):
+        return None
+    done.append(node)
+    name = node.outputs[0]
+    while not (half and times_x):
+        node = ctx.sole_reader(name)
+        if node is None or node.kind != "Mul":
+            return None
+        other = next((n for n in node.inputs if n != name), name)
+        before = next((n for n in ctx.model.nodes if other in n.outputs), None)
+        if other == x and not times_x:
+            times_x = True
+        elif _is(ctx, node, name, 0.5) and not half:
+            half = True
+        elif before is not None and before.kind == "Mul" and x in before.inputs and _is(ctx, before, x, 0.5) and not half and not times_x:
+            half = times_x = True
+        else:
+            return None
+        done.append(node)
+        name = node.outputs[0]
+    return x, done, name
+
+
+def _is(ctx: Context, node: Record, name: str, number: float) -> bool:
+    """Whether the node's other input is this number."""
+    other = ctx.constants.get(next((n for n in node.inputs if n != name), ""))
+    return other is not None and other.size == 1 and bool(abs(float(other.reshape(())) - number) < 1e-5)
+
+
+def prelu(ctx: Context, record: Record) -> None:
+    slope = ctx.known(record, 1, "the slope")
+    x = ctx.value(record.inputs[0])
+    if slope is not None and slope.size == 1:
+        _put(ctx, record, LeakyRelu(float(slope.reshape(()))), x)
+        return
+    laid = ctx.constant_like(record.inputs[1], x)
+    if laid is None:
+        raise ModelError("the slope must broadcast to the input")
+    (tensor,) = ctx.real(Prelu(), (x.tensor, laid), record.outputs[0])
+    ctx.values[record.outputs[0]] = ctx.kept(x, tensor)
+
+
+def power(ctx: Context, record: Record) -> None:
+    """x^2 as x * x, x^3 as x * x * x, roots as roots."""
+    exponent = ctx.known(record, 1, "the exponent")
+    x, out = ctx.value(record.inputs[0]), record.outputs[0]
+    number = float(exponent.reshape(())) if exponent is not None and exponent.size == 1 else math.nan
+    if number == 0.5:
+        _put(ctx, record, Sqrt(), x)
+    elif number in (2.0, 3.0):
+        (tensor,) = ctx.real(Mul(), (x.tensor, x.tensor), out)
+        if number == 3.0:
+            (tensor,) = ctx.real(Mul(), (tensor, x.tensor), out)
+        ctx.values[out] = ctx.kept(x, tensor)
+    else:
+        raise ModelError("the exponent must be 2, 3 or 0.5", hint="multiply instead, or use exp and log")
+
+
+def reciprocal(ctx: Context, record: Record) -> None:
+    x = ctx.value(record.inputs[0])
+    one = ctx.constant("one", np.ones((1,) * len(x.stored), np.float32))
+    (tensor,) = ctx.real(Div(), (one, x.tensor), record.outputs[0])
+    ctx.values[record.outputs[0]] = ctx.kept(x, tensor)
+
+
+def batch_normalization(ctx: Context, record: Record) -> None:
+    """One that no layer could take: a multiplication and an addition a channel."""
+    found = normalization(ctx, record)
+    if found is None:
+        raise ModelError("the numbers of a batch normalization must be constant")
+    x, out = ctx.value(record.inputs[0]), record.outputs[0]
+    along = (1, -1, *(1,) * (len(x.shape) - 2))
+    for op, numbers in ((Mul(), found.scale), (Add(), found.shift)):
+        name = f"{out}_{op.kind}"
+        ctx.constants[name] = numbers.reshape(along).astype(np.float32)
+        laid = ctx.constant_like(name, x)
+        assert laid is not None, "it has one number for each channel"
+        (tensor,) = ctx.apply(op, (ctx.floats(x.tensor), laid), out)
+        x = ctx.kept(x, tensor)
+    ctx.values[out] = x
+
+
+def cast(ctx: Context, record: Record) -> None:
+    """Between number types; to a wider or narrower float it is nothing."""
+    to = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float32", 11: "float32"}.get(record.attributes["to"])
+    x = ctx.value(record.inputs[0])
+    if to is None:
+        raise ModelError(f"a cast to ONNX's type {record.attributes['to']} can't be compiled")
+    dtype = from_numpy(np.dtype(to))
+    if dtype == f32 and ctx.is_real(x.tensor):
+        ctx.values[record.outputs[0]] = x
+        return
+    (tensor,) = ctx.apply(Cast(dtype), (ctx.floats(x.tensor),), record.outputs[0])
+    ctx.values[record.outputs[0]] = ctx.kept(x, tensor)
+
+
+def nothing(ctx: Context, record: Record) -> None:
+    """Identity, and Dropout, which does nothing once a model is trained."""
+    ctx.values[record.outputs[0]] = ctx.value(record.inputs[0])
+
+
+def leaky_relu(ctx: Context, record: Record) -> None:
+    unary(LeakyRelu(float(record.attributes.get("alpha", 0.01))))(ctx, record)
+
+
+CONVERTERS: dict[str, Any] = {
+    "Add": binary(Add()), "Sub": binary(Sub()), "Mul": binary(Mul()), "Div": binary(Div()),
+    "Min": variadic(Minimum()), "Max": variadic(Maximum()), "Sum": variadic(Add()),
+    "Relu": unary(Relu("relu")), "Sigmoid": unary(Logistic()), "Tanh": unary(Tanh()), "HardSwish": unary(HardSwish()),
+    "Sqrt": unary(Sqrt()), "Exp": unary(Exp()), "Log": unary(Log()), "Abs": unary(Abs()), "Neg": unary(Neg()),
+    "Floor": unary(Floor()), "Ceil": unary(Ceil()), "Round": unary(Round()), "Sin": unary(Sin()), "Cos": unary(Cos()),
+    "LeakyRelu": leaky_relu, "PRelu": prelu, "Clip": clip, "HardSigmoid": hard_sigmoid, "Elu": elu, "Gelu": gelu, "Erf": erf,
+    "Pow": power, "Reciprocal": reciprocal, "BatchNormalization": batch_normalization, "Cast": cast,
+    "Identity": nothing, "Dropout": nothing,
+}  # fmt: skip

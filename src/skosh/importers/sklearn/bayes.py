@@ -1,0 +1,110 @@
+"""Naive Bayes: the joint log-likelihood of each class, its softmax, its largest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from skosh.base.errors import ModelError
+from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.linear import dense
+from skosh.importers.sklearn.outputs import asked, largest, likelihoods
+from skosh.ir.graph import Array
+from skosh.ops.comparisons import Compare, Select
+from skosh.ops.distances import Distances
+from skosh.ops.elementwise import Sub
+from skosh.ops.tables import AddRows
+
+Scores = Callable[[Any, Builder, str], str]
+
+
+def gaussian(model: Any, builder: Builder, x: str) -> str:
+    """log prior - sum of log(2 pi var) / 2 - sum of (x - mean)^2 / (2 var)."""
+    return independent_gaussians(builder, x, model.theta_, model.var_, np.log(model.class_prior_))
+
+
+def independent_gaussians(builder: Builder, x: str, means: Any, variances: Any, log_weights: Any) -> str:
+    """[1, N]: the log-density of each Gaussian with independent features, plus its log weight. means, variances: [N, K]."""
+    variances = np.asarray(variances, np.float64)
+    if not np.all(variances > 0):
+        raise ModelError("the variance of every feature must be above 0", hint="raise var_smoothing")
+    means, bias = np.asarray(means, np.float64), np.asarray(log_weights) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1)
+    c, w = builder.constant("means", means), builder.constant("factors", (2 * variances) ** -0.5)
+    y = builder.apply(Distances(relative=largest_exponent(means, variances) > EXACT_BELOW), x, c, w, name="distances")
+    return builder.apply(Sub(), builder.constant("log_weight", bias[None]), y, name="log_likelihoods")
+
+
+EXACT_BELOW = 1e5
+"""Exponents that float32 holds to about 1/100, enough for what is likely at all; beyond, sums are kept in two parts."""
+
+
+def largest_exponent(means: Array, variances: Array) -> float:
+    """How far out usual data may be: the exponent of one Gaussian where another one's features are, 3 deviations away."""
+    reach = 3 * np.sqrt(variances)
+    span = (means + reach).max(axis=0) - (means - reach).min(axis=0)
+    return float((span**2 / (2 * variances)).sum(axis=1).max())
+
+
+def multinomial(model: Any, builder: Builder, x: str) -> str:
+    """log prior + sum of x * log probability."""
+    return dense(builder, x, model.feature_log_prob_, model.class_log_prior_, "log_likelihoods")
+
+
+def complement(model: Any, builder: Builder, x: str) -> str:
+    """The sum of x * weight, where weights come from what the other classes have."""
+    prior = model.class_log_prior_ if len(model.classes_) == 1 else 0.0
+    return dense(builder, x, model.feature_log_prob_, prior, "log_likelihoods")
+
+
+def bernoulli(model: Any, builder: Builder, x: str) -> str:
+    """Features are 0 or 1; log prior + the sum of the log probability of what each is."""
+    absent = np.log1p(-np.exp(model.feature_log_prob_))
+    if model.binarize is not None:
+        x = binarized(builder, x, model.binarize)
+    bias = model.class_log_prior_ + absent.sum(axis=1)
+    return dense(builder, x, model.feature_log_prob_ - absent, bias, "log_likelihoods")
+
+
+def binarized(builder: Builder, x: str, threshold: float) -> str:
+    """1.0 where x > threshold, else 0.0. The threshold is rounded down to float32, which changes no comparison."""
+    level = np.float32(threshold)
+    if level > threshold:
+        level = np.nextafter(level, np.float32(-np.inf))
+    above = builder.apply(Compare(">"), x, builder.constant("threshold", [[level]]), name="above")
+    one, zero = builder.constant("one", [[1.0]]), builder.constant("zero", [[0.0]])
+    return builder.apply(Select(), above, one, zero, name="binary")
+
+
+def categorical(model: Any, builder: Builder, x: str) -> str:
+    """log prior + the log probability of each feature's category. Beyond the known categories, the last one."""
+    tables = [np.asarray(t).T for t in model.feature_log_prob_]  # [categories, classes] each
+    table, bias = (
+        builder.constant("table", np.concatenate(tables)),
+        builder.constant("log_prior", model.class_log_prior_),
+    )
+    return builder.apply(AddRows(tuple(len(t) for t in tables)), x, table, bias, name="log_likelihoods")
+
+
+def classifier(scores: Scores) -> Callable[[Any, Builder, str], str]:
+    """The converter for a model with these joint log-likelihoods."""
+
+    def convert(model: Any, builder: Builder, x: str) -> str:
+        return asked(
+            builder,
+            model,
+            label=lambda: largest(builder, scores(model, builder, x)),
+            proba=lambda: likelihoods(builder, scores(model, builder, x)),
+        )
+
+    return convert
+
+
+CONVERTERS = {
+    "GaussianNB": classifier(gaussian),
+    "MultinomialNB": classifier(multinomial),
+    "ComplementNB": classifier(complement),
+    "BernoulliNB": classifier(bernoulli),
+    "CategoricalNB": classifier(categorical),
+}

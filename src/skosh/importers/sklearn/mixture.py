@@ -1,0 +1,69 @@
+"""Clusters and densities: k-means, Gaussian mixtures, the elliptic envelope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skosh.importers.sklearn.bayes import independent_gaussians
+from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.discriminant import gaussians
+from skosh.importers.sklearn.outputs import asked, largest, positive
+from skosh.ops.distances import Distances
+from skosh.ops.functions import Sqrt
+from skosh.ops.reductions import ArgMin
+from skosh.ops.softmax import Softmax
+
+
+def k_means(model: Any, builder: Builder, x: str) -> str:
+    """The number of the nearest center. Before other steps, the distances to all centers."""
+    centers = builder.constant("centers", model.cluster_centers_)
+    y = builder.apply(Distances(), x, centers, name="distances")
+    if not builder.last:
+        return builder.apply(Sqrt(), y, name="roots")
+    return asked(
+        builder, model, classes=_numbers(model.n_clusters), label=lambda: builder.apply(ArgMin(1), y, name="label")
+    )
+
+
+def gaussian_mixture(model: Any, builder: Builder, x: str) -> str:
+    """The number of the likeliest component; "proba": of all of them, [1, components], also when they are two."""
+    means, root = np.asarray(model.means_, np.float64), np.asarray(model.precisions_cholesky_, np.float64)
+    log_weights = np.log(model.weights_)
+
+    def scores() -> str:
+        if model.covariance_type in ("diag", "spherical"):
+            variances = np.broadcast_to(root if root.ndim == 2 else root[:, None], means.shape) ** -2.0
+            return independent_gaussians(builder, x, means, variances, log_weights)
+        all_roots = root if root.ndim == 3 else root[None]
+        log_det = np.log(np.diagonal(all_roots, axis1=1, axis2=2)).sum(axis=1)
+        bias = log_weights + log_det - 0.5 * means.shape[1] * np.log(2 * np.pi)
+        return gaussians(builder, x, means, [r.T for r in all_roots], bias)
+
+    return asked(
+        builder, model, classes=_numbers(len(means)), label=lambda: largest(builder, scores()),
+        proba=lambda: builder.apply(Softmax(), scores(), name="probabilities"),
+    )  # fmt: skip
+
+
+def elliptic_envelope(model: Any, builder: Builder, x: str) -> str:
+    """1 where -(squared Mahalanobis distance) - offset is 0 or more, else -1."""
+    root = np.linalg.cholesky(np.asarray(model.get_precision(), np.float64)).T  # precision = root.T root
+
+    def decision() -> str:
+        return gaussians(builder, x, np.asarray(model.location_)[None], [root * 2**0.5], [-model.offset_])
+
+    return asked(builder, model, classes=(-1, 1), label=lambda: positive(builder, decision(), ">="), decision=decision)
+
+
+def _numbers(count: int) -> tuple[int, ...]:
+    return tuple(range(count))
+
+
+CONVERTERS = {
+    "KMeans": k_means,
+    "MiniBatchKMeans": k_means,
+    "GaussianMixture": gaussian_mixture,
+    "EllipticEnvelope": elliptic_envelope,
+}

@@ -1,0 +1,144 @@
+"""Nearest neighbours and nearest centroids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skosh.base.dtypes import u8, u16
+from skosh.base.errors import ModelError
+from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.discriminant import difference
+from skosh.importers.sklearn.linear import scalar
+from skosh.importers.sklearn.outputs import asked, columns, largest, likelihoods, second
+from skosh.ops.dense import BatchMatMul
+from skosh.ops.distances import Distances
+from skosh.ops.elementwise import Div, Mul, Sub
+from skosh.ops.gather import Gather
+from skosh.ops.neighbors import InverseWeights, Nearest, Votes
+from skosh.ops.reductions import ArgMin, Mean, Sum
+from skosh.ops.reshape import Reshape
+
+METRICS = {
+    "euclidean": "squared_euclidean", "l2": "squared_euclidean", "sqeuclidean": "squared_euclidean",
+    "manhattan": "manhattan", "cityblock": "manhattan", "l1": "manhattan",
+}  # fmt: skip
+
+
+def classifier(model: Any, builder: Builder, x: str) -> str:
+    """The class that most of the nearest are of, or that weighs most; of equals the first."""
+    if model.outputs_2d_:
+        raise ModelError(
+            "each sample must have one label, not several at once", hint="fit one classifier for each label"
+        )
+    classes = len(model.classes_)
+
+    def votes() -> str:
+        index, weights = nearest(model, builder, x)
+        labels = builder.integers("labels", np.asarray(model._y), u8 if classes <= 256 else u16)
+        found = builder.apply(Gather(), labels, index, name="votes")
+        return builder.apply(Votes(classes), found, *weights, name="counts")
+
+    def proba() -> str:
+        y = votes()
+        total = builder.apply(Sum((1,), keep_dims=True), y, name="total")
+        return second(builder, builder.apply(Div(), y, total, name="probabilities"))
+
+    return asked(builder, model, label=lambda: largest(builder, votes()), proba=proba)
+
+
+def regressor(model: Any, builder: Builder, x: str) -> str:
+    """The mean of the nearest one's values, or their weighted mean."""
+    values = np.asarray(model._y, np.float64)
+    index, weights = nearest(model, builder, x)
+    table = builder.constant("values", values.reshape(len(values), -1))
+    found = builder.apply(Gather(), table, index, name="neighbours")  # [1, neighbors, targets]
+    if weights:
+        total = builder.apply(Sum((1,), keep_dims=True), weights[0], name="total")
+        shares = builder.apply(Div(), weights[0], total, name="shares")
+        y = builder.apply(BatchMatMul(), reshaped(builder, shares, (1, 1, -1)), found, name="sums")
+        y = reshaped(builder, y, (1, -1))
+    else:
+        y = builder.apply(Mean((1,)), found, name="mean")
+    return scalar(builder, y) if values.ndim == 1 else y
+
+
+def nearest(model: Any, builder: Builder, x: str) -> tuple[str, tuple[str, ...]]:
+    """(indices of the nearest samples [1, n_neighbors], their weights if they don't all weigh the same)."""
+    metric = _metric(model)
+    if model.weights not in ("uniform", "distance", None):
+        raise ModelError('weights must be "uniform" or "distance", not a function')
+    if not isinstance(model._fit_X, np.ndarray):
+        raise ModelError("the samples must be dense, not sparse", hint="fit on X.toarray()")
+    samples = builder.constant("samples", model._fit_X)
+    op = Nearest(int(model.n_neighbors), METRICS[metric])
+    index, distance = builder.apply_all(op, x, samples, names=("nearest", "distance"))
+    if model.weights != "distance":
+        return index, ()
+    root = METRICS[metric] == "squared_euclidean" and metric != "sqeuclidean"
+    return index, (builder.apply(InverseWeights(root), distance, name="weights"),)
+
+
+def _metric(model: Any) -> str:
+    """The name of the metric in use; a ModelError for one that isn't known."""
+    metric, p = model.effective_metric_, model.effective_metric_params_.get("p")
+    if metric == "minkowski":
+        metric = {1: "manhattan", 2: "euclidean"}.get(p, f"minkowski with p = {p}")
+    if not isinstance(metric, str) or metric not in METRICS or model.effective_metric_params_.get("w") is not None:
+        raise ModelError(
+            f"the metric must be euclidean or manhattan, not {metric if isinstance(metric, str) else 'a function'}"
+        )
+    return metric
+
+
+def reshaped(builder: Builder, x: str, shape: tuple[int, ...]) -> str:
+    """x under a shape of which one size may be -1."""
+    full = np.empty(builder.tensors[x].shape, np.bool_).reshape(shape).shape
+    return builder.apply(Reshape(full), x, name="shaped")
+
+
+def nearest_centroid(model: Any, builder: Builder, x: str) -> str:
+    """The class of the nearest centroid; where priors differ, of the largest 2 log prior - (scaled distance)^2."""
+    if model.metric not in ("euclidean", "manhattan"):
+        raise ModelError(f'the metric must be "euclidean" or "manhattan", not {model.metric!r}')
+    centroids, prior = np.asarray(model.centroids_, np.float64), np.asarray(model.class_prior_)
+    metric = METRICS[model.metric]
+
+    def scores() -> str:
+        deviation = np.where(model.within_class_std_dev_ == 0, 1.0, model.within_class_std_dev_)
+        if metric == "manhattan":
+            scale = builder.constant("inverse_deviation", 1 / deviation[None])
+            scaled = builder.apply(Mul(), x, scale, name="scaled")
+            y = builder.apply(
+                Distances(metric), scaled, builder.constant("centroids", centroids / deviation), name="distances"
+            )
+            y = builder.apply(Mul(), y, y, name="squares")
+        else:
+            factors = builder.constant("factors", np.broadcast_to(1 / deviation, centroids.shape))
+            y = builder.apply(Distances(), x, builder.constant("centroids", centroids), factors, name="distances")
+        return builder.apply(Sub(), builder.constant("log_prior", 2 * np.log(prior)[None]), y, name="scores")
+
+    def label() -> str:
+        if not np.isclose(prior, 1 / len(prior)).all():
+            return largest(builder, scores())
+        y = builder.apply(Distances(metric), x, builder.constant("centroids", centroids), name="distances")
+        return builder.apply(ArgMin(1), y, name="label")
+
+    def decision() -> str:
+        y = scores()
+        return difference(builder, y) if columns(builder, y) == 2 else y
+
+    def proba() -> str:
+        return likelihoods(builder, scores())
+
+    if metric == "manhattan":
+        return asked(builder, model, label=label)
+    return asked(builder, model, label=label, proba=proba, decision=decision)
+
+
+CONVERTERS = {
+    "KNeighborsClassifier": classifier,
+    "KNeighborsRegressor": regressor,
+    "NearestCentroid": nearest_centroid,
+}

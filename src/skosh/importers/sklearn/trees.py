@@ -1,0 +1,209 @@
+"""Trees and their ensembles: the same leaf for every float32 input, and the same sums.
+
+scikit-learn compares float32(x) <= a float64 threshold; the threshold rounded down to float32 says the same.
+
+Options of ``skosh.load``, beside ``output``:
+features="int8", "uint8" or "int16": the model's input holds integers. Fewer instructions, less flash, still exact.
+form="table" (default, small), "code" (nested ifs, fast) or "mixed" (the fifth of the nodes that is visited most as ifs).
+missing=True: NaN goes where the library sends it. That is so anyway where trees were fitted with NaN, which shows in them.
+
+Class shares of leaves are integers: see ``importers.trees.shares`` for how exact, ``fixed_point`` for other values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from skosh.base.errors import ModelError
+from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.linear import scalar
+from skosh.importers.sklearn.outputs import asked
+from skosh.importers.trees import Tree, fixed_point, forest, label, real, shares
+from skosh.ir.graph import Array
+from skosh.ops.activations import Logistic
+from skosh.ops.functions import Exp
+from skosh.ops.reshape import Reshape
+from skosh.ops.softmax import Softmax
+
+
+def classifier(model: Any, builder: Builder, x: str) -> str:
+    """A tree, or the mean of trees' class shares."""
+    if model.n_outputs_ > 1:
+        raise ModelError(
+            "each sample must have one label, not several at once", hint="fit one classifier for each label"
+        )
+    sided, made = missing(builder, model), _estimators(model)
+    trees = [read(e.tree_, lambda t: t.value[:, 0, :]) for e in made]
+    weights = [np.asarray(e.tree_.weighted_n_node_samples) for e in made]
+
+    def proba() -> str:
+        sums, one = _shares(builder, x, trees, weights, sided)
+        if model.n_classes_ == 2:
+            return real(builder, sums, 0.5 / (one * len(trees)), "probabilities", plus=0.5)
+        return real(builder, sums, 1 / (one * len(trees)), "probabilities")
+
+    def index() -> str:
+        if len(trees) > 1:
+            return label(builder, _shares(builder, x, trees, weights, sided)[0])
+        sums = forest(builder, x, trees, [trees[0].value.argmax(axis=1)], [0], "groups", sided=sided)
+        return builder.apply(Reshape((1,)), sums, name="label")
+
+    return asked(builder, model, label=index, proba=proba)
+
+
+def _shares(builder: Builder, x: str, trees: Sequence[Tree], weights: Sequence[Array], sided: bool) -> tuple[str, float]:
+    """(sums of class shares, what stands for 1). Pure leaves are votes; two classes need one sum: share 1 - share 0."""
+    classes = trees[0].value.shape[1]
+    if classes > 2 and all((t.value[t.left < 0].max(axis=1) == 1).all() for t in trees):
+        votes = [t.value.argmax(axis=1) for t in trees]
+        return forest(builder, x, trees, votes, [0] * classes, "votes", sided=sided), 1
+    leaves, one = shares(trees, weights)
+    if classes > 2:
+        return forest(builder, x, trees, leaves, [0] * classes, "rows", sided=sided), one
+    turned = [v[:, 1] - v[:, 0] if classes == 2 else v[:, 0] for v in leaves]
+    return forest(builder, x, trees, turned, [0], "groups", sided=sided), one
+
+
+def regressor(model: Any, builder: Builder, x: str) -> str:
+    """A tree's values, or their mean over trees."""
+    sided, made = missing(builder, model), _estimators(model)
+    trees = [read(e.tree_, lambda t: t.value[:, :, 0]) for e in made]
+    leaves, bias, step = fixed_point(trees, np.zeros(model.n_outputs_), 1 / len(trees))
+    if model.n_outputs_ > 1:
+        return real(builder, forest(builder, x, trees, leaves, bias, "rows", sided=sided), step, "values")
+    sums = forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided)
+    return scalar(builder, real(builder, sums, step, "values"))
+
+
+# ------------------------------------------------------------------------------------------------------- boosting
+
+
+def boosted_classifier(model: Any, builder: Builder, x: str) -> str:
+    """Raw scores are sums; their logistic or softmax are probabilities. At a score of 0 the second class wins."""
+    sums, step = _boosted(model, builder, x, missing(builder, model))
+    return scores(model, builder, sums, step, 2.0 if model.loss == "exponential" else 1.0, above=-1)
+
+
+def boosted_regressor(model: Any, builder: Builder, x: str) -> str:
+    sided = missing(builder, model)
+    return scalar(builder, real(builder, *_boosted(model, builder, x, sided), "values"))
+
+
+def _boosted(model: Any, builder: Builder, x: str, sided: bool) -> tuple[str, float]:
+    kind = type(model.init_).__name__
+    if not isinstance(model.init_, str) and not kind.startswith("Dummy"):
+        raise ModelError(f'init must be None or "zero", not {kind}', hint="fit without init")
+    start = model._raw_predict_init(np.zeros((1, model.n_features_in_), np.float32))[0]
+    made = model.estimators_.T.reshape(-1)  # all trees of one class, then those of the next
+    trees = [read(e.tree_, lambda t: t.value[:, :, 0]) for e in made]
+    leaves, bias, step = fixed_point(trees, start, model.learning_rate)
+    return forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided), step
+
+
+def histogram_classifier(model: Any, builder: Builder, x: str) -> str:
+    sums, step = _histogram(model, builder, x, missing(builder, model))
+    return scores(model, builder, sums, step, 1.0, above=0)
+
+
+def histogram_regressor(model: Any, builder: Builder, x: str) -> str:
+    """The sum of the trees' values; of a Poisson or gamma regression its exponential."""
+    sided = missing(builder, model)
+    y = real(builder, *_histogram(model, builder, x, sided), "values")
+    if model.loss in ("poisson", "gamma"):
+        y = builder.apply(Exp(), y, name="exponentials")
+    return scalar(builder, y)
+
+
+def _histogram(model: Any, builder: Builder, x: str, sided: bool) -> tuple[str, float]:
+    rounds = model._predictors
+    nodes = [p[k].nodes for k in range(len(rounds[0])) for p in rounds]
+    if any(n["is_categorical"].any() for n in nodes):
+        raise ModelError("its trees split on categories, which are not compiled", hint="encode them as ordered numbers")
+    trees = [read_histogram(n) for n in nodes]
+    leaves, bias, step = fixed_point(trees, np.asarray(model._baseline_prediction).reshape(-1))
+    return forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided), step
+
+
+def scores(model: Any, builder: Builder, sums: str, step: float, link: float, above: int) -> str:
+    """Sums as a label, as scores, or as probabilities: logistic(link * score), or softmax of several."""
+    single = builder.tensors[sums].shape == (1, 1)
+
+    def proba() -> str:
+        y = real(builder, sums, step * (link if single else 1.0), "scores")
+        return builder.apply(Logistic() if single else Softmax(), y, name="probabilities")
+
+    return asked(
+        builder, model, label=lambda: label(builder, sums, above=above), proba=proba,
+        decision=lambda: real(builder, sums, step, "scores"),
+    )  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------------------------- reading
+
+
+def read(tree: Any, value: Callable[[Any], Any]) -> Tree:
+    """A fitted ``tree_``: its arrays."""
+    left, right = np.asarray(tree.children_left, np.int64), np.asarray(tree.children_right, np.int64)
+    sides = np.asarray(getattr(tree, "missing_go_to_left", np.zeros(len(left)))).astype(bool)  # since scikit-learn 1.3
+    limit = np.where(left < 0, 0.0, tree.threshold)
+    visits = np.asarray(tree.n_node_samples)
+    return Tree(np.asarray(tree.feature), limit, left, right, sides, visits, np.asarray(value(tree), np.float64))
+
+
+def read_histogram(nodes: Any) -> Tree:
+    """The records of a histogram predictor."""
+    leaf = nodes["is_leaf"].astype(bool)
+    left, right = (np.where(leaf, -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
+    limit = np.where(leaf, 0.0, nodes["num_threshold"])
+    sides = nodes["missing_go_to_left"].astype(bool)
+    return Tree(
+        nodes["feature_idx"].astype(np.int64), limit, left, right, sides, nodes["count"], nodes["value"][:, None]
+    )
+
+
+def missing(builder: Builder, model: Any) -> bool:
+    """Whether NaN goes where the trees say: as asked, or when the trees were fitted with it.
+
+    Without NaN in fitting, NaN is sent to the child that saw more samples: another choice shows that there was some.
+    """
+    asked = builder.take("missing", None)
+    if asked is not None:
+        return bool(asked)
+    if hasattr(model, "_predictors"):
+        found = [(n["left"], n["right"], n["count"], n["missing_go_to_left"], n["is_leaf"]) for p in model._predictors
+                 for n in (q.nodes for q in p)]  # fmt: skip
+    else:
+        fitted = [e.tree_ for e in _estimators(model)]
+        found = [
+            (t.children_left, t.children_right, t.n_node_samples, t.missing_go_to_left, t.children_left < 0)
+            for t in fitted if hasattr(t, "missing_go_to_left")
+        ]  # fmt: skip
+    return any(_unusual(*map(np.asarray, arrays)) for arrays in found)
+
+
+def _unusual(left: Any, right: Any, count: Any, goes_left: Any, leaf: Any) -> bool:
+    inner = np.flatnonzero(leaf == 0)
+    more = count[left[inner]] > count[right[inner]]
+    return bool(np.any(more != goes_left[inner].astype(bool)))
+
+
+def _estimators(model: Any) -> Sequence[Any]:
+    made = getattr(model, "estimators_", None)
+    return [model] if made is None else list(np.asarray(made, dtype=object).reshape(-1))
+
+
+CONVERTERS = {
+    **dict.fromkeys(
+        ("DecisionTreeClassifier", "ExtraTreeClassifier", "RandomForestClassifier", "ExtraTreesClassifier"), classifier
+    ),
+    **dict.fromkeys(
+        ("DecisionTreeRegressor", "ExtraTreeRegressor", "RandomForestRegressor", "ExtraTreesRegressor"), regressor
+    ),
+    "GradientBoostingClassifier": boosted_classifier,
+    "GradientBoostingRegressor": boosted_regressor,
+    "HistGradientBoostingClassifier": histogram_classifier,
+    "HistGradientBoostingRegressor": histogram_regressor,
+}

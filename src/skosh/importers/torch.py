@@ -1,0 +1,76 @@
+"""PyTorch: a module and an example of its input become a Graph, by way of torch.export and ONNX.
+
+torch.onnx does what every importer of PyTorch must do: it traces, takes the operators apart, and names the weights. So there is
+one table of operators, that of ``importers.onnx``.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import warnings
+from contextlib import redirect_stdout
+from typing import Any
+
+from skosh.base.errors import InputError, ModelError, ToolError
+from skosh.importers.onnx import load as load_onnx
+from skosh.ir.graph import Graph
+
+FILE = "<torch>"
+OPSET = 20  # the first with GELU as one operator
+
+
+def load(source: Any, name: str | None = None, *, example: Any = None, layout: str = "nchw") -> Graph:
+    """A Graph that computes what ``module.eval()(example)`` does.
+
+    example: an array or tensor, or a tuple of several, batch first; its shape is the model's. layout: see ``importers.onnx``.
+    Raises InputError without an example, ModelError when torch.export can't trace the module, and one UnsupportedError with
+    every operator that can't be compiled.
+    """
+    import torch
+
+    if not isinstance(source, torch.nn.Module):
+        raise InputError(f"a PyTorch model must be a torch.nn.Module, not a {type(source).__name__}", loc=FILE)
+    if example is None:
+        raise InputError("a PyTorch model must come with an example", loc=FILE, hint="load(module, example=x[:1])")
+    try:
+        import onnxscript  # noqa: F401  torch.onnx needs it
+    except ImportError as error:
+        raise ToolError("reading PyTorch needs the onnxscript package", hint='pip install "skosh[torch]"') from error
+    inputs = tuple(torch.as_tensor(x) for x in (example if isinstance(example, (tuple, list)) else (example,)))
+    return load_onnx(exported(source, inputs), name or snake(type(source).__name__), layout=layout)
+
+
+def exported(module: Any, inputs: tuple[Any, ...]) -> Any:
+    """The module as an onnx.ModelProto; its training mode is as it was afterwards."""
+    import torch
+
+    training = module.training
+    module.eval()
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(module, inputs, dynamo=True, opset_version=OPSET, verbose=False)
+    except Exception as error:  # whatever the user's own code raises while it is traced
+        first = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
+        reason = next((line.strip() for line in first if line.strip()), type(error).__name__)
+        raise ModelError(
+            f"torch.export must be able to trace the module: {reason}",
+            loc=FILE,
+            hint="avoid branches that depend on values, and give an example of the right shape",
+        ) from error
+    finally:
+        log.setLevel(level)
+        module.train(training)
+    if program is None:
+        raise ModelError("torch.onnx must give a program", loc=FILE)
+    return program.model_proto
+
+
+def snake(name: str) -> str:
+    """``TinyNet`` -> ``tiny_net``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

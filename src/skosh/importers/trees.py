@@ -1,0 +1,216 @@
+"""Trees of any library as one Forest node: nodes of all trees in one list, leaves as integers, equal leaves once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skosh.base.dtypes import DTYPES, DType, f32, from_numpy, i32
+from skosh.base.errors import InputError, ModelError
+from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.outputs import largest
+from skosh.ir.graph import Array, Tensor
+from skosh.ops.comparisons import Compare
+from skosh.ops.elementwise import Add, Mul
+from skosh.ops.forest import Forest
+from skosh.ops.quantization import Cast
+from skosh.ops.reshape import Reshape
+
+FEATURES = {"float32": "f32", "int8": "i8", "uint8": "u8", "int16": "i16"}
+"""What the option ``features`` may say: the type of the model's input."""
+
+
+FORMS = {"table": 0.0, "mixed": 0.2, "code": 1.0}
+"""What the option ``form`` may say, and the share of nodes that it makes code: fewer instructions for more flash."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """One tree, a node an entry, the root first. left < 0: a leaf. At a node x goes left where x <= limit (float64).
+
+    missing: NaN goes left. visits: samples that came by in fitting.
+    value: [nodes, outputs], what a leaf gives; that of other nodes is never read.
+    """
+
+    feature: Array
+    limit: Array
+    left: Array
+    right: Array
+    missing: Array
+    visits: Array
+    value: Array
+
+
+def forest(
+    builder: Builder, x: str, trees: Sequence[Tree], leaves: Sequence[Array], bias: Any, sums: str, *, sided: bool
+) -> str:
+    """A node that sums leaves. leaves: for each tree, integers by node, [nodes] for "groups" and "votes" (the class), else
+    [nodes, K]. bias: [K] integers. Nodes are numbered so that a left child follows its parent."""
+    dtype = features_dtype(builder, x)
+    bias = np.asarray(bias, np.int64)
+    stacked = np.concatenate([rows[t.left < 0] for t, rows in zip(trees, leaves, strict=True)])
+    if sums == "votes":
+        table, which = np.zeros(0, np.int64), stacked
+    else:
+        table, which = np.unique(stacked, axis=0, return_inverse=True)
+    columns: dict[str, list[Any]] = {n: [] for n in ("feature", "limit", "left", "right", "missing", "visits")}
+    roots, first_leaf = [], 0
+    for t in trees:
+        number, order = _numbering(t, which.reshape(-1)[first_leaf:], sum(map(len, columns["feature"])))
+        roots.append(number[0])
+        first_leaf += int((t.left < 0).sum())
+        for name in ("feature", "limit", "missing", "visits"):
+            columns[name].append(getattr(t, name)[order])
+        columns["left"].append(number[t.left[order]])
+        columns["right"].append(number[t.right[order]])
+    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+    data = {
+        "feature": joined["feature"].astype(np.int32),
+        "limit": limits(joined["limit"], dtype),
+        "left": joined["left"].astype(np.int32),
+        "right": joined["right"].astype(np.int32),
+        "missing": joined["missing"].astype(bool),
+        "visits": joined["visits"].astype(np.int32),
+        "root": np.array(roots, np.int32),
+        "value": table.astype(np.int32),
+        "bias": bias.astype(np.int32),
+    }
+    names = [_constant(builder, f"tree_{name}", values) for name, values in data.items()]
+    return builder.apply(
+        Forest(sums, sided, 0 if sided else inlined(builder, len(data["left"]))), x, *names, name="trees"
+    )
+
+
+def _constant(builder: Builder, name: str, values: Array) -> str:
+    """A constant of the values' own type; float32 ones may be infinite: a limit that only NaN is beyond."""
+    if values.dtype != np.float32:
+        return builder.integers(name, values, from_numpy(values.dtype))
+    return builder.floats(name, values)
+
+
+def _numbering(t: Tree, leaf: Array, first: int) -> tuple[Array, Array]:
+    """(number of each node of the tree: its place in the list of all, or -1 - leaf; nodes that aren't leaves, in order)."""
+    number = np.zeros(len(t.left), np.int64)
+    ends = t.left < 0
+    number[ends] = -1 - leaf[: int(ends.sum())]
+    order, waiting = [], [0]
+    while waiting:
+        node = waiting.pop()
+        if not ends[node]:
+            number[node] = first + len(order)
+            order.append(node)
+            waiting += [int(t.right[node]), int(t.left[node])]
+            if len(order) > len(t.left):
+                raise ModelError("the ways down a tree must end in leaves, but one goes in a circle")
+    return number, np.array(order, np.int64)
+
+
+def limits(limit: Array, dtype: DType) -> Array:
+    """The largest number of the type that is not above the limit: float32 for floats, else int32.
+
+    For x of that type x <= limit and x <= limits(limit) say the same, whatever precision the limit has.
+    """
+    if np.isnan(limit).any():
+        raise ModelError("a threshold must be a number, not NaN")
+    if not dtype.is_float:
+        return np.clip(np.floor(limit), dtype.min - 1, dtype.max).astype(np.int32)
+    with np.errstate(over="ignore", under="ignore"):
+        near = limit.astype(np.float32)
+        below = np.nextafter(near, np.float32(-np.inf))
+    return np.where(near > limit, below, near) + np.float32(0)
+
+
+def features_dtype(builder: Builder, x: str) -> DType:
+    """The type of the features; the option ``features`` makes the model's input integers."""
+    asked = builder.take("features", "float32")
+    if asked not in FEATURES:
+        raise InputError(f'features must be one of {", ".join(FEATURES)}, not "{asked}"')
+    dtype = DTYPES[FEATURES[asked]]
+    if dtype != f32:
+        if x not in builder.inputs:
+            raise InputError(f"features can't be {asked}: a step before the trees computes floats")
+        builder.tensors[x] = Tensor(x, builder.tensors[x].shape, dtype)
+    return builder.tensors[x].dtype
+
+
+def inlined(builder: Builder, nodes: int) -> int:
+    """How many of the nodes become code: the option ``form``."""
+    form = builder.take("form", "table")
+    if form not in FORMS:
+        raise InputError(f'form must be one of {", ".join(FORMS)}, not "{form}"')
+    return int(np.ceil(nodes * FORMS[form]))
+
+
+# --------------------------------------------------------------------------------------------------------- leaves
+
+
+def fixed_point(trees: Sequence[Tree], bias: Any, factor: float = 1.0) -> tuple[list[Array], Array, float]:
+    """(leaves as integers, bias as integers, step): real = step * integer, step a power of two, sums below 2^31.
+
+    factor: multiplies every leaf (a learning rate, 1 / number of trees). A sum over R trees is off by (R + 1) / 2 steps at
+    the most, and the step is at most 2^-29 of the largest sum that the trees could give.
+    """
+    bias = np.asarray(bias, np.float64)
+    held = [np.where((t.left < 0)[:, None], t.value * factor, 0.0) for t in trees]
+    largest = float(sum(np.abs(v).max() for v in held) + np.abs(bias).max())
+    if not math.isfinite(largest):
+        raise ModelError("every leaf must hold finite numbers only")
+    step = math.ldexp(1.0, math.frexp(largest)[1] - 30) if largest else 1.0
+    return [np.rint(v / step).astype(np.int64) for v in held], np.rint(bias / step).astype(np.int64), step
+
+
+def shares(trees: Sequence[Tree], weights: Sequence[Array]) -> tuple[list[Array], float]:
+    """(class shares of leaves as integers [nodes, classes], what stands for 1). weights: [nodes], samples of each node.
+
+    Exact where all leaves' shares are fractions with a common denominator that leaves room for the sum; else rounded to
+    2^-s, with 2^s * trees < 2^31, so that a mean over the trees is off by 2^-(s + 1) at the most.
+    """
+    counts = [np.rint(t.value * w[:, None]) for t, w in zip(trees, weights, strict=True)]
+    exact = all(
+        np.array_equal(w[t.left < 0], np.rint(w[t.left < 0]))
+        and np.allclose(c / w[:, None], t.value, rtol=0, atol=1e-12)
+        for t, w, c in zip(trees, weights, counts, strict=True)
+    )
+    if exact:
+        one = math.lcm(
+            *(_denominator(c[t.left < 0], w[t.left < 0]) for t, w, c in zip(trees, weights, counts, strict=True))
+        )
+        if one * len(trees) < 1 << 31:
+            return [np.rint(c * (one / w[:, None])).astype(np.int64) for w, c in zip(weights, counts, strict=True)], one
+    one = 1 << (30 - math.ceil(math.log2(len(trees))))
+    return [np.rint(t.value * one).astype(np.int64) for t in trees], one
+
+
+def _denominator(counts: Array, weights: Array) -> int:
+    """The least common denominator of counts / weights, row by row; more than 2^31 says that it is too large."""
+    common = 1
+    for row, weight in zip(counts.astype(np.int64), weights.astype(np.int64), strict=True):
+        common = math.lcm(common, int(weight) // math.gcd(int(weight), *map(int, row)))
+        if common >= 1 << 31:
+            break
+    return common
+
+
+# -------------------------------------------------------------------------------------------------------- outputs
+
+
+def label(builder: Builder, sums: str, *, above: int = 0) -> str:
+    """[1] int32: the class with the largest sum, the first of equals; of one sum: class 1 where it is above a number."""
+    if builder.tensors[sums].shape != (1, 1):
+        return largest(builder, sums)
+    bound = builder.integers("above", np.full((1, 1), above))
+    more = builder.apply(Compare(">"), sums, bound, name="is_more")
+    return builder.apply(Reshape((1,)), builder.apply(Cast(i32), more, name="index"), name="label")
+
+
+def real(builder: Builder, sums: str, step: float, name: str, plus: float = 0.0) -> str:
+    """float32: sums * step + plus."""
+    y = builder.apply(Cast(f32), sums, name=f"{name}_steps")
+    y = builder.apply(
+        Mul(), y, builder.constant(f"{name}_step", [[step]]), name=name if plus == 0 else f"{name}_scaled"
+    )
+    return builder.apply(Add(), y, builder.constant(f"{name}_plus", [[plus]]), name=name) if plus else y
