@@ -18,11 +18,22 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn import cluster, covariance, datasets, discriminant_analysis, linear_model, mixture, naive_bayes, neighbors, svm
+from sklearn import (
+    cluster,
+    covariance,
+    datasets,
+    discriminant_analysis,
+    linear_model,
+    mixture,
+    naive_bayes,
+    neighbors,
+    svm,
+)
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
@@ -106,7 +117,7 @@ CASES = [
     Case(lambda: linear_model.Perceptron(random_state=0)),
     Case(lambda: linear_model.PassiveAggressiveClassifier(random_state=0)),
     Case(lambda: svm.LinearSVC(random_state=0)),
-    *(Case(lambda k=k: svm.SVC(kernel=k)) for k in SVMS),
+    *(Case(partial(svm.SVC, kernel=k)) for k in SVMS),
     Case(lambda: svm.NuSVC(nu=0.1)),
     Case(svm.OneClassSVM),
     Case(discriminant_analysis.LinearDiscriminantAnalysis, scaled=False),
@@ -133,7 +144,7 @@ CASES = [
             linear_model.PoissonRegressor,
         )
     ),
-    *(Case(lambda k=k: svm.SVR(kernel=k, C=10.0), kind="regressor") for k in SVMS),
+    *(Case(partial(svm.SVR, kernel=k, C=10.0), kind="regressor") for k in SVMS),
     Case(lambda: svm.NuSVR(C=10.0), kind="regressor"),
 ]  # fmt: skip
 
@@ -179,7 +190,7 @@ def footprint(build: Build, row: Array) -> tuple[int, int, int]:
     """(flash, RAM, instructions) of one run on this row."""
     runner, tracer = build.runner, build.tracer
     assert isinstance(runner, DeviceRunner) and isinstance(tracer, DeviceRunner), "devices are emulated"
-    inputs = [row.astype(np.float32)]
+    inputs = (row.astype(np.float32),)
     profile = measure_build(build.program, build.optimize, build.firmware, runner, tracer, inputs)
     assert profile.instructions is not None, "the emulator counts"
     return profile.flash.total, profile.ram.total, profile.instructions

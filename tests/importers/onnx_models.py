@@ -31,7 +31,9 @@ def model(
 ) -> onnx.ModelProto:
     """Constants: float32 unless they are integer arrays."""
     kinds = types or {}
-    made = {n: np.asarray(v, np.float32 if np.asarray(v).dtype.kind == "f" else None) for n, v in (constants or {}).items()}
+    made = {
+        n: np.asarray(v, np.float32 if np.asarray(v).dtype.kind == "f" else None) for n, v in (constants or {}).items()
+    }
     graph = helper.make_graph(
         list(nodes),
         "made",

@@ -20,7 +20,12 @@ from tests.importers.onnx_models import kinds, model, node, random, reference
 
 def small() -> Any:
     return model(
-        [node("Conv", "x w b", "c", pads=[1, 1, 1, 1]), node("Relu", "c", "d"), node("Flatten", "d", "f"), node("Gemm", "f v")],
+        [
+            node("Conv", "x w b", "c", pads=[1, 1, 1, 1]),
+            node("Relu", "c", "d"),
+            node("Flatten", "d", "f"),
+            node("Gemm", "f v"),
+        ],
         {"x": (1, 2, 4, 4)},
         {"w": random((3, 2, 3, 3)), "b": random((3,)), "v": random((48, 2))},
     )
@@ -53,7 +58,8 @@ def test_all_obstacles_come_at_once() -> None:
         "<onnx>: 4 obstacles to compiling this model\n"
         '  node 1 "e": Einsum is not among the operators that skosh reads. Hint: write it as MatMul and Transpose\n'
         '  node 3 "l": Elu: an ELU must have alpha 1. Hint: use a leaky ReLU, or alpha=1\n'
-        '  node 4 "y": TopK is not among the operators that skosh reads. Hint: end the model before it and write that part in C\n'
+        '  node 4 "y": TopK is not among the operators that skosh reads. '
+        "Hint: end the model before it and write that part in C\n"
         '  node 5 "q": org.acme.Wavelet is not among the operators that skosh reads. '
         "Hint: export with ONNX's own operators only: without graph optimizations of a runtime"
     )
@@ -80,7 +86,11 @@ def test_an_open_batch_size_is_one_and_other_sizes_are_asked_for() -> None:
 
 
 def test_an_image_of_one_channel_needs_no_transpose() -> None:
-    proto = model([node("Conv", "x w", "c"), node("GlobalAveragePool", "c", "a"), node("Flatten", "a")], {"x": (1, 1, 8, 8)}, {"w": random((4, 1, 3, 3))})
+    proto = model(
+        [node("Conv", "x w", "c"), node("GlobalAveragePool", "c", "a"), node("Flatten", "a")],
+        {"x": (1, 1, 8, 8)},
+        {"w": random((4, 1, 3, 3))},
+    )
     assert "transpose" not in kinds(skosh.load(proto))
 
 
@@ -132,7 +142,11 @@ def test_what_is_no_onnx_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_huge_constant_is_not_computed() -> None:
-    proto = model([node("ConstantOfShape", "s", "z"), node("Add", "x z")], {"x": (1, 4)}, {"s": np.array([1 << 30, 1 << 20], np.int64)})
+    proto = model(
+        [node("ConstantOfShape", "s", "z"), node("Add", "x z")],
+        {"x": (1, 4)},
+        {"s": np.array([1 << 30, 1 << 20], np.int64)},
+    )
     with pytest.raises(UnsupportedError, match="a constant can't have shape"):
         skosh.load(proto)
 
@@ -153,7 +167,11 @@ def test_damaged_files_give_a_letter_or_a_graph() -> None:
         broken = bytearray(data[: rng.randrange(len(data))] if rng.random() < 0.2 else data)
         for _ in range(rng.choice((1, 2, 8))):
             if broken:
-                at = rng.randrange(len(broken)) if rng.random() < 0.3 else rng.choice([i for i, b in enumerate(broken) if b < 128])
+                at = (
+                    rng.randrange(len(broken))
+                    if rng.random() < 0.3
+                    else rng.choice([i for i, b in enumerate(broken) if b < 128])
+                )
                 broken[at] = rng.randrange(256)
         broken[:1] = b"\x08"
         try:
@@ -182,7 +200,9 @@ def test_random_attributes_give_a_letter_or_a_graph() -> None:
                 dims[rng.randrange(len(dims))].dim_value = rng.choice((0, 1, 2, 5, -1))
             for t in proto.graph.initializer:
                 if rng.random() < 0.2 and t.data_type == TensorProto.INT64 and t.raw_data:
-                    t.raw_data = np.array([rng.randrange(-9, 9) for _ in range(len(t.raw_data) // 8)], np.int64).tobytes()
+                    t.raw_data = np.array(
+                        [rng.randrange(-9, 9) for _ in range(len(t.raw_data) // 8)], np.int64
+                    ).tobytes()
             try:
                 graph = skosh.load(proto)
             except SkoshError:

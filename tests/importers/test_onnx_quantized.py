@@ -152,7 +152,11 @@ def test_one_layer_differs_from_onnxruntime_by_rounding_alone(layer: Any) -> Non
     """At most one step, in fewer than 2 % of the places: those where the exact value lies near a tie."""
     proto, _ = single(layer)
     graph = skosh.load(proto)
-    assert not {"f32"} & {str(graph.tensors[n.outputs[0]].dtype) for n in graph.nodes[1:] if n.op.kind in ("conv2d", "depthwise_conv2d", "mean", "mul")}
+    assert not {"f32"} & {
+        str(graph.tensors[n.outputs[0]].dtype)
+        for n in graph.nodes[1:]
+        if n.op.kind in ("conv2d", "depthwise_conv2d", "mean", "mul")
+    }
     steps = []
     for seed in range(8):
         x = random((1, 4, 9, 9), seed)

@@ -57,7 +57,7 @@ def never(x: i32[N], y: i32[N], *, on):
         y[i] = x[i]
         while bounded(on > 0, 3):
             y[i] = 0
-            unread = 1
+            unread = 1  # noqa: F841
 
 
 def test_what_is_known_is_folded():

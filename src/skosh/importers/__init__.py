@@ -18,12 +18,16 @@ IMPORTERS: registry.Table = {
     "sklearn": "skosh.importers.sklearn:load",
     "onnx": "skosh.importers.onnx:load",
     "torch": "skosh.importers.torch:load",
+    "xgboost": "skosh.importers.xgboost:load",
+    "lightgbm": "skosh.importers.lightgbm:load",
 }
 
 SUFFIXES = {".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx"}
 """File name endings, and the importer that reads such files."""
 
-LIBRARIES: dict[str, str] = {"sklearn": "sklearn", "onnx": "onnx", "torch": "torch"}
+LIBRARIES: dict[str, str] = {
+    "sklearn": "sklearn", "onnx": "onnx", "torch": "torch", "xgboost": "xgboost", "lightgbm": "lightgbm",
+}  # fmt: skip
 """First part of the module that defines an object's class, and the importer that takes such objects."""
 
 

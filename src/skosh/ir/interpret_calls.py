@@ -36,6 +36,7 @@ def run_calls(
         taken = flat_in[source_index]
         assert taken is not None, "state is never absent"
         flat_out[target_index] = taken
+    scratch: dict[str, Array] = {}
     for call in op.calls(inputs, outputs) if calls is None else calls:
         buffers = {}
         for name, b in call.buffers.items():
@@ -48,8 +49,9 @@ def run_calls(
                     buffers[name] = flat_out[index][offset:]
                 case Const(data):
                     buffers[name] = data.reshape(-1)
-                case Scratch(elements, dtype):
-                    size = elements * dtype.bytes
-                    buffers[name] = junk.integers(0, 2, size).astype(np.uint8).view(dtype.np)
+                case Scratch(elements, dtype, label):  # calls of one node that name the same scratch share it
+                    if label not in scratch or scratch[label].dtype != dtype.np or scratch[label].size < elements:
+                        scratch[label] = junk.integers(0, 2, elements * dtype.bytes).astype(np.uint8).view(dtype.np)
+                    buffers[name] = scratch[label]
         run_kernel(call.kernel, buffers, call.numbers, shuffle=shuffle)
     return tuple(v.reshape(o.shape) for v, o in zip(flat_out, outputs, strict=True) if o is not None)

@@ -100,11 +100,21 @@ def pairs(d: Draft) -> None:
         d.unroll("q", 2)
 
 
+def points(d: Draft) -> None:
+    """A register tile of points, whose coordinates lie side by side: one load of x serves them all."""
+    if d.reaches("n", 4):
+        d.tile("n", 4)
+        d.pack("c", 4)
+    if d.optimize != "flash":
+        d.unroll("k", 2)
+
+
 SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "matmul": matmul,
     "conv2d_patches": matmul,
     "matmul_pairs": pairs,
     "conv2d_pairs": pairs,
+    "squared_distances": points,
     "depthwise": depthwise,
     "depthwise_rows": depthwise,
 }

@@ -86,8 +86,19 @@ class Forest(Op):
         for children in (left, right, root):
             if children.size and not -leaves <= children.min() <= children.max() < len(feature):
                 raise ModelError("every child must be a node or a leaf")
-        depth(left, right, root)
-        if value.size and int(np.abs(value.astype(np.int64)).max()) * root.size + int(np.abs(bias).max()) >= 1 << 31:
+        levels = _levels(left, right, root)
+        if self.sums == "votes":
+            return
+        held = np.abs(value.astype(np.int64).reshape(len(value), -1)).max(axis=1)
+        largest = np.zeros(len(feature), np.int64)  # that a leaf below each node holds
+
+        def of(children: Array) -> Array:
+            inner = largest[np.maximum(children, 0)] if len(largest) else 0
+            return np.where(children < 0, held[np.maximum(-1 - children, 0)], inner)
+
+        for level in reversed(levels):
+            largest[level] = np.maximum(of(left[level]), of(right[level]))
+        if int(of(root).sum()) + int(np.abs(bias).max()) >= 1 << 31:
             raise ModelError("the sums over all trees must fit 32 bits", hint="choose a larger step")
 
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
@@ -200,15 +211,21 @@ def ordered(x: Array) -> Array:
 
 
 def depth(left: Array, right: Array, root: Array) -> int:
-    """The most nodes on the way from a root to a leaf. ModelError where a way never ends."""
-    level, rounds = np.unique(root[root >= 0]), 0
+    """The most nodes on the way from a root to a leaf."""
+    return len(_levels(left, right, root))
+
+
+def _levels(left: Array, right: Array, root: Array) -> list[Array]:
+    """Nodes by how far they are from a root, once each time. ModelError where a way never ends."""
+    found: list[Array] = []
+    level = np.unique(root[root >= 0])
     while level.size:
-        rounds += 1
-        if rounds > len(left):
+        found.append(level)
+        if len(found) > len(left):
             raise ModelError("the ways down a tree must end in leaves, but one goes in a circle")
         below = np.concatenate([left[level], right[level]])
         level = np.unique(below[below >= 0])
-    return rounds
+    return found
 
 
 def smallest(*arrays: Array) -> DType:

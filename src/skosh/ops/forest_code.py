@@ -103,9 +103,7 @@ def branch_kernel(nodes: Nodes, chosen: Array, place: Array, child: DType) -> Ke
 
     out = Param("start", child, (Const(len(nodes.root)),), written=True)
     what = (
-        "the leaf of tree r"
-        if chosen.all()
-        else "where tree r leads: -1 - l is leaf l, others are nodes of the table"
+        "the leaf of tree r" if chosen.all() else "where tree r leads: -1 - l is leaf l, others are nodes of the table"
     )
     return nodes.kernel("branch", out, (), store, end, f"start[r] = {what}.")
 

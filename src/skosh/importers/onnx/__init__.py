@@ -16,8 +16,9 @@ import numpy as np
 from skosh.base.dtypes import f32, from_numpy
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
 from skosh.importers.onnx.advice import advice_for
+from skosh.importers.onnx.checks import check_node
 from skosh.importers.onnx.context import Context
-from skosh.importers.onnx.folding import folded
+from skosh.importers.onnx.folding import FOLDS, folded
 from skosh.importers.onnx.quantization import dequantize_constant
 from skosh.importers.onnx.reader import Model, Port, Record, read
 from skosh.importers.onnx.values import channels_last, grouped, plain
@@ -80,7 +81,9 @@ def add_inputs(ctx: Context, layout: str, shapes: dict[str, Sequence[int]]) -> l
         if dtype is None or dtype.kind not in "fiub" or dtype in (np.uint16, np.uint64):
             raise ModelError(f"an input must be of numbers, not {dtype}", loc=place)
         kind = f32 if dtype.kind == "f" else from_numpy(dtype)
-        groups = channels_last(len(shape)) if layout == "nhwc" and len(shape) == 4 else [(a,) for a in range(len(shape))]
+        groups = (
+            channels_last(len(shape)) if layout == "nhwc" and len(shape) == 4 else [(a,) for a in range(len(shape))]
+        )
         stored = tuple(shape[g[0]] for g in groups)
         tensor = ctx.add(Tensor(port.name, stored, kind))
         ctx.values[port.name] = grouped(tensor, stored, groups, len(shape))
@@ -94,7 +97,9 @@ def input_shape(model: Model, port: Port, given: Sequence[int] | None) -> tuple[
     if given is not None:
         sizes = tuple(int(n) for n in given)
         stated = port.shape if port.shape is not None else sizes
-        fits = len(sizes) == len(stated) and all(isinstance(s, str) or s == n for n, s in zip(sizes, stated, strict=True))
+        fits = len(sizes) == len(stated) and all(
+            isinstance(s, str) or s == n for n, s in zip(sizes, stated, strict=True)
+        )
         if not fits or any(n < 1 for n in sizes):
             raise InputError(f"its shape must fit {_text(stated)}, not {_text(sizes)}", loc=place)
         return _bounded(sizes, place)
@@ -102,7 +107,10 @@ def input_shape(model: Model, port: Port, given: Sequence[int] | None) -> tuple[
         raise ModelError("its shape must be stated", loc=place, hint=f'load(..., shapes={{"{port.name}": (1, ...)}})')
     open_axes = [k for k, n in enumerate(port.shape) if isinstance(n, str)]
     if any(k > 0 for k in open_axes):
-        example = ", ".join("1" if k == 0 and isinstance(n, str) else "..." if isinstance(n, str) else str(n) for k, n in enumerate(port.shape))
+        example = ", ".join(
+            "1" if k == 0 and isinstance(n, str) else "..." if isinstance(n, str) else str(n)
+            for k, n in enumerate(port.shape)
+        )
         raise ModelError(
             f"all sizes but the first must be fixed, not {_text(port.shape)}",
             loc=place,
@@ -118,51 +126,55 @@ def convert(ctx: Context) -> list[Obstacle]:
     """All nodes in order, constants first; what stands in the way of each that can't be converted."""
     obstacles: list[Obstacle] = []
     failed: set[str] = set()
+    check_nodes(ctx, obstacles, failed)
     fold_constants(ctx, obstacles, failed)
     for node in ctx.model.nodes:
         assert node.loc.index is not None
-        if node.loc.index in ctx.done:
+        if node.loc.index in ctx.done or node.loc.index in ctx.bad:
             continue
         ctx.record = node
         try:
             if node.kind not in converters() and not fold(ctx, node):
-                obstacles.append(Obstacle(node.loc, f"{node.kind} is not among the operators that skosh reads", advice_for(node.kind)))
+                obstacles.append(
+                    Obstacle(
+                        node.loc, f"{node.kind} is not among the operators that skosh reads", advice_for(node.kind)
+                    )
+                )
                 failed.update(node.outputs)
             elif failed.intersection(node.inputs):
                 failed.update(node.outputs)
             elif not fold(ctx, node):
-                check_inputs(node)
                 converters()[node.kind](ctx, node)
         except ModelError as error:
             if isinstance(error, UnsupportedError):
                 raise
             obstacles.append(Obstacle(node.loc, f"{node.kind}: {error.message}", error.hint or advice_for(node.kind)))
             failed.update(node.outputs)
-    return obstacles
+    return sorted(obstacles, key=lambda o: -1 if o.loc.index is None else o.loc.index)
 
 
-LEAST_INPUTS = {
-    "Conv": 2, "ConvTranspose": 2, "Gemm": 2, "MatMul": 2, "BatchNormalization": 5, "PRelu": 2, "Pow": 2, "QuantizeLinear": 2,
-    "DequantizeLinear": 2, "Gather": 2, "Expand": 2, "LayerNormalization": 2, **dict.fromkeys(("Add", "Sub", "Mul", "Div"), 2),
-}  # fmt: skip
-
-
-def check_inputs(node: Record) -> None:
-    """A ModelError unless the inputs and attributes without which a converter can't begin are there."""
-    least = LEAST_INPUTS.get(node.kind, 1)
-    if len(node.inputs) < least or not all(node.inputs[:least]) or not node.outputs or not node.outputs[0]:
-        raise ModelError(f"it must have {least} inputs and an output")
-    if node.kind in ("Add", "Sub", "Mul", "Div", "MatMul") and len(node.inputs) != 2:
-        raise ModelError(f"it must have 2 inputs, not {len(node.inputs)}")
-    for name in {"Concat": ("axis",), "Cast": ("to",), "DepthToSpace": ("blocksize",), "SpaceToDepth": ("blocksize",)}.get(node.kind, ()):
-        if name not in node.attributes:
-            raise ModelError(f'it must have the attribute "{name}"')
+def check_nodes(ctx: Context, obstacles: list[Obstacle], failed: set[str]) -> None:
+    """Leave out the nodes that are not whole."""
+    for node in ctx.model.nodes:
+        if node.kind not in converters() and node.kind not in FOLDS:
+            continue
+        try:
+            check_node(node)
+        except ModelError as error:
+            obstacles.append(
+                Obstacle(node.loc, f"{node.kind}: {error.message}", error.hint or "export the model again")
+            )
+            failed.update(node.outputs)
+            assert node.loc.index is not None
+            ctx.bad.add(node.loc.index)
 
 
 def fold_constants(ctx: Context, obstacles: list[Obstacle], failed: set[str]) -> None:
     """What hangs on constants alone, wherever it stands, so that a layer sees the constants behind it."""
     for node in ctx.model.nodes:
         assert node.loc.index is not None
+        if node.loc.index in ctx.bad:
+            continue
         try:
             if fold(ctx, node):
                 ctx.done.add(node.loc.index)

@@ -71,8 +71,8 @@ def _step(ctx: Context, node: Record, name: str, channels: int, axis: int, rank:
     number = np.broadcast_to(other.astype(np.float64).reshape(-1), channels)
     one, zero = np.ones(channels), np.zeros(channels)
     steps: dict[tuple[str, bool], Any] = {
-        ("Add", True): (one, number), ("Add", False): (one, number), ("Sub", True): (one, -number), ("Sub", False): (-one, number),
-        ("Mul", True): (number, zero), ("Mul", False): (number, zero),
+        ("Add", True): (one, number), ("Add", False): (one, number),
+        ("Sub", True): (one, -number), ("Sub", False): (-one, number), ("Mul", True): (number, zero), ("Mul", False): (number, zero),
     }  # fmt: skip
     if (node.kind, first) == ("Div", True) and (number != 0).all():
         return Affine(1 / number, zero)

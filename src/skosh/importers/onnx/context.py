@@ -53,13 +53,16 @@ class Context:
         self.model = model
         self.values: dict[str, Value] = {}
         self.constants: dict[str, Array] = dict(model.constants)
-        self.quants: dict[str, tuple[Array, Quant]] = {}  # constants that DequantizeLinear made: the integers and their scales
+        self.quants: dict[
+            str, tuple[Array, Quant]
+        ] = {}  # constants that DequantizeLinear made: the integers and their scales
         self.readers: dict[str, list[Record]] = {}
         for node in model.nodes:
             for name in dict.fromkeys(node.inputs):
                 self.readers.setdefault(name, []).append(node)
         self.ends = {p.name for p in model.outputs}
         self.done: set[int] = set()  # indices of nodes that another took over
+        self.bad: set[int] = set()  # indices of nodes that are not whole
         self.tensors: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
         self.record: Record | None = None
@@ -91,7 +94,8 @@ class Context:
     def sole_reader(self, name: str) -> Record | None:
         """The only node that reads a name, unless it is an output too."""
         readers = self.readers.get(name, [])
-        return readers[0] if len(readers) == 1 and name not in self.ends else None
+        alone = len(readers) == 1 and name not in self.ends and readers[0].loc.index not in self.bad
+        return readers[0] if alone else None
 
     def output_quant(self, name: str) -> Quant | None:
         """The scale that a QuantizeLinear gives a name at last; None when there is none that int8 can have."""
@@ -100,7 +104,11 @@ class Context:
             name = node.outputs[0]
             node = self.sole_reader(name)
         readers = self.readers.get(name, [])
-        if name in self.ends or not readers or any(r.kind != "QuantizeLinear" for r in readers):
+        if (
+            name in self.ends
+            or not readers
+            or any(r.kind != "QuantizeLinear" or r.loc.index in self.bad for r in readers)
+        ):
             return None
         found = {self.scale_of(r) for r in readers}
         quant = found.pop()
@@ -109,7 +117,11 @@ class Context:
     def scale_of(self, record: Record) -> Quant | None:
         """What a QuantizeLinear or DequantizeLinear of activations says, for int8; unsigned ones are moved by 128."""
         scale = self.constants.get(record.inputs[1])
-        zero = self.constants.get(record.inputs[2]) if len(record.inputs) > 2 and record.inputs[2] else np.zeros((), np.uint8)
+        zero = (
+            self.constants.get(record.inputs[2])
+            if len(record.inputs) > 2 and record.inputs[2]
+            else np.zeros((), np.uint8)
+        )
         if scale is None or zero is None or scale.size != 1 or zero.size != 1 or zero.dtype not in (np.int8, np.uint8):
             return None
         return Quant((float(np.float32(scale.reshape(()))),), (int(zero.reshape(())) - 128 * (zero.dtype == np.uint8),))
@@ -131,10 +143,16 @@ class Context:
             data = data.astype(np.float32) if data.dtype.kind == "f" else data
         if data.dtype.kind == "f" and np.isnan(data).any():
             raise ModelError(f'"{name}" must not hold NaN')
-        return self._constant(Tensor(name, data.shape, dtype or from_numpy(data.dtype), data=np.ascontiguousarray(data).reshape(data.shape)))
+        return self._constant(
+            Tensor(
+                name, data.shape, dtype or from_numpy(data.dtype), data=np.ascontiguousarray(data).reshape(data.shape)
+            )
+        )
 
     def quantized_constant(self, name: str, data: Array, quant: Quant) -> str:
-        return self._constant(Tensor(name, data.shape, from_numpy(data.dtype), quant, np.ascontiguousarray(data).reshape(data.shape)))
+        return self._constant(
+            Tensor(name, data.shape, from_numpy(data.dtype), quant, np.ascontiguousarray(data).reshape(data.shape))
+        )
 
     def _constant(self, tensor: Tensor) -> str:
         assert tensor.data is not None
@@ -148,7 +166,9 @@ class Context:
         assert self.record is not None
         types = op.infer([self.tensors[n] if n else None for n in inputs])
         outs = tuple(
-            self.add(Tensor(name if k == 0 else f"{name}_{k}", t.shape, t.dtype, quant if t.dtype in (i8, i16) else None))
+            self.add(
+                Tensor(name if k == 0 else f"{name}_{k}", t.shape, t.dtype, quant if t.dtype in (i8, i16) else None)
+            )
             for k, t in enumerate(types)
         )
         self.nodes.append(Node(op, tuple(inputs), outs, self.record.name, self.record.loc))
@@ -163,7 +183,9 @@ class Context:
         if numbers and all(t.quant is not None for t in numbers) and op.kind in INTEGER:
             found = self._output_quant(op, numbers, output) if quant is None else quant
             if found is not None:
-                fitted = [self.requantized(n, found) if op.kind in SAME and n and self.is_real(n) else n for n in inputs]
+                fitted = [
+                    self.requantized(n, found) if op.kind in SAME and n and self.is_real(n) else n for n in inputs
+                ]
                 return self.apply(op, fitted, output, found)
         return self.apply(op, [self.floats(n) if n else n for n in inputs], output)
 
@@ -206,7 +228,10 @@ class Context:
     def laid(self, value: Value, groups: Groups | None = None) -> str:
         """The tensor with one axis for each group of the file's axes; moved only if its memory is in another order."""
         groups = groups_of(len(value.axes)) if groups is None else groups
-        order, shape = value.order(groups), tuple(int(np.prod([value.shape[a] for a in g], dtype=np.int64)) for g in groups)
+        order, shape = (
+            value.order(groups),
+            tuple(int(np.prod([value.shape[a] for a in g], dtype=np.int64)) for g in groups),
+        )
         tensor = value.tensor
         quant = self.tensors[tensor].quant
         if order != tuple(sorted(order)):
@@ -233,7 +258,11 @@ class Context:
         if perm != tuple(sorted(perm)):
             rest = tuple(p for p in range(len(value.stored)) if p not in perm)
             tensor = self.once(Transpose((*rest, *perm)), tensor, f"{tensor}_turned", quant)
-        return tensor if self.tensors[tensor].shape == shape else self.once(Reshape(shape), tensor, f"{tensor}_shaped", quant)
+        return (
+            tensor
+            if self.tensors[tensor].shape == shape
+            else self.once(Reshape(shape), tensor, f"{tensor}_shaped", quant)
+        )
 
     def constant_like(self, name: str, value: Value) -> str | None:
         """A constant of the file, as it broadcasts to how ``value`` is stored."""

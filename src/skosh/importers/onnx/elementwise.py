@@ -101,7 +101,9 @@ def clip(ctx: Context, record: Record) -> None:
 
 def clamped(ctx: Context, x: Value, lo: float, hi: float, output: str) -> None:
     largest = float(np.finfo(np.float32).max)
-    name = {(0.0, 6.0): "relu6", (-1.0, 1.0): "relu_n1_to_1"}.get((lo, hi), "relu" if lo == 0.0 and hi >= largest else "")
+    name = {(0.0, 6.0): "relu6", (-1.0, 1.0): "relu_n1_to_1"}.get(
+        (lo, hi), "relu" if lo == 0.0 and hi >= largest else ""
+    )
     if ctx.tensors[x.tensor].dtype.is_integer and ctx.tensors[x.tensor].quant is None:
         name = ""
     if name:
@@ -130,7 +132,13 @@ def hard_sigmoid(ctx: Context, record: Record) -> None:
     alpha, beta = record.attributes.get("alpha", 0.2), record.attributes.get("beta", 0.5)
     out = record.outputs[0]
     reader = ctx.sole_reader(out)
-    if reader is not None and reader.kind == "Mul" and set(reader.inputs) == {record.inputs[0], out} and abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
+    if (
+        reader is not None
+        and reader.kind == "Mul"
+        and set(reader.inputs) == {record.inputs[0], out}
+        and abs(alpha - 1 / 6) < 1e-6
+        and beta == 0.5
+    ):
         assert reader.loc.index is not None
         ctx.done.add(reader.loc.index)
         (tensor,) = ctx.real(HardSwish(), (x.tensor,), reader.outputs[0])
@@ -174,7 +182,11 @@ def _gelu_around(ctx: Context, record: Record, inside: Record | None) -> tuple[s
         return None
     x = next((n for n in inside.inputs if n not in ctx.constants), "")
     root = math.sqrt(2) if inside.kind == "Div" else math.sqrt(0.5)
-    if not x or inside.inputs[0 if inside.kind == "Div" else inside.inputs.index(x)] != x or not _is(ctx, inside, x, root):
+    if (
+        not x
+        or inside.inputs[0 if inside.kind == "Div" else inside.inputs.index(x)] != x
+        or not _is(ctx, inside, x, root)
+    ):
         return None
     name, done, half, times_x = record.outputs[0], [], False, False
     node = ctx.sole_reader(name)
@@ -192,7 +204,14 @@ def _gelu_around(ctx: Context, record: Record, inside: Record | None) -> tuple[s
             times_x = True
         elif _is(ctx, node, name, 0.5) and not half:
             half = True
-        elif before is not None and before.kind == "Mul" and x in before.inputs and _is(ctx, before, x, 0.5) and not half and not times_x:
+        elif (
+            before is not None
+            and before.kind == "Mul"
+            and x in before.inputs
+            and _is(ctx, before, x, 0.5)
+            and not half
+            and not times_x
+        ):
             half = times_x = True
         else:
             return None
@@ -262,7 +281,17 @@ def batch_normalization(ctx: Context, record: Record) -> None:
 
 def cast(ctx: Context, record: Record) -> None:
     """Between number types; to a wider or narrower float it is nothing."""
-    to = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float32", 11: "float32"}.get(record.attributes["to"])
+    to = {
+        1: "float32",
+        2: "uint8",
+        3: "int8",
+        5: "int16",
+        6: "int32",
+        7: "int64",
+        9: "bool",
+        10: "float32",
+        11: "float32",
+    }.get(record.attributes["to"])
     x = ctx.value(record.inputs[0])
     if to is None:
         raise ModelError(f"a cast to ONNX's type {record.attributes['to']} can't be compiled")

@@ -13,7 +13,17 @@ from skosh.importers.onnx.reader import Record
 from skosh.ir.graph import Array
 
 LARGEST = 1 << 26  # bytes that a folded constant may have
-_CASTS = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64"}
+_CASTS = {
+    1: "float32",
+    2: "uint8",
+    3: "int8",
+    5: "int16",
+    6: "int32",
+    7: "int64",
+    9: "bool",
+    10: "float16",
+    11: "float64",
+}
 
 Fold = Callable[[Record, Sequence[Any]], Any]
 
@@ -94,7 +104,9 @@ def reshape_target(r: Record, target: Any, shape: tuple[int, ...]) -> tuple[int,
     if sizes.count(-1) == 1 and rest > 0 and total % rest == 0:
         sizes[sizes.index(-1)] = total // rest
     if any(n < 0 for n in sizes) or math.prod(sizes) != total:
-        raise ModelError(f"a reshape of {list(shape)} to {list(np.asarray(target).reshape(-1))} must keep the number of elements")
+        raise ModelError(
+            f"a reshape of {list(shape)} to {list(np.asarray(target).reshape(-1))} must keep the number of elements"
+        )
     return tuple(sizes)
 
 
@@ -109,7 +121,9 @@ def slices(r: Record, v: Sequence[Any], shape: tuple[int, ...]) -> tuple[slice, 
     axes = given[2] if given[2] is not None else a.get("axes", range(count))
     steps = given[3] if given[3] is not None else [1] * count
     found = [slice(None)] * len(shape)
-    for start, end, axis, step in zip(*(np.asarray(list(np.asarray(p).reshape(-1)), np.int64) for p in (starts, ends, axes, steps)), strict=True):
+    for start, end, axis, step in zip(
+        *(np.asarray(list(np.asarray(p).reshape(-1)), np.int64) for p in (starts, ends, axes, steps)), strict=True
+    ):
         if not -len(shape) <= axis < len(shape) or step == 0:
             raise ModelError("a slice's axes must exist and its steps differ from 0")
         n = shape[axis]
@@ -144,8 +158,9 @@ def _divided(a: Any, b: Any) -> Any:
 
 def _range(r: Record, v: Sequence[Any]) -> Any:
     start, stop, step = (np.asarray(a).reshape(()) for a in v)
-    _bounded([max(0, math.ceil((stop - start) / step))])
-    return np.arange(start, stop, step, dtype=start.dtype)
+    count = max(0, math.ceil((stop - start) / step))
+    _bounded([count])
+    return (start + np.arange(count) * step).astype(start.dtype)
 
 
 def _expand(r: Record, v: Sequence[Any]) -> Any:
@@ -175,9 +190,11 @@ FOLDS: dict[str, Fold] = {
     "Where": lambda r, v: np.where(*v),
     "Add": _elementwise(np.add), "Sub": _elementwise(np.subtract), "Mul": _elementwise(np.multiply),
     "Div": _elementwise(_divided), "Pow": _elementwise(np.power), "Mod": _elementwise(np.mod),
-    "Min": lambda r, v: np.minimum.reduce(np.broadcast_arrays(*v)), "Max": lambda r, v: np.maximum.reduce(np.broadcast_arrays(*v)),
+    "Min": lambda r, v: np.minimum.reduce(np.broadcast_arrays(*v)),
+    "Max": lambda r, v: np.maximum.reduce(np.broadcast_arrays(*v)),
     "Neg": _elementwise(np.negative), "Abs": _elementwise(np.abs), "Sqrt": _elementwise(np.sqrt), "Exp": _elementwise(np.exp),
-    "Log": _elementwise(np.log), "Floor": _elementwise(np.floor), "Ceil": _elementwise(np.ceil), "Reciprocal": _elementwise(np.reciprocal),
+    "Log": _elementwise(np.log), "Floor": _elementwise(np.floor), "Ceil": _elementwise(np.ceil),
+    "Reciprocal": _elementwise(np.reciprocal),
     "Equal": _compare(np.equal), "Less": _compare(np.less), "Greater": _compare(np.greater), "Not": _compare(np.logical_not),
     "And": _compare(np.logical_and), "Or": _compare(np.logical_or),
     "ReduceProd": _reduce(np.prod), "ReduceSum": _reduce(np.sum), "ReduceMax": _reduce(np.max), "ReduceMin": _reduce(np.min),

@@ -29,13 +29,25 @@ def conv(ctx: Context, record: Record) -> None:
     g = geometry(record, w.shape[2:], x.shape[2:])
     groups, filters, channels = int(record.attributes.get("group", 1)), w.shape[0], x.shape[1]
     if groups < 1 or w.shape[1] * groups != channels or filters % groups:
-        raise ModelError(f"{channels} channels and {filters} filters must divide into {groups} groups, and so must the weights {list(w.shape)}")
+        raise ModelError(
+            f"{channels} channels and {filters} filters must divide into {groups} groups, as weights of {list(w.shape)} do"
+        )
     depthwise = groups == channels and groups > 1
     kernel = (2, 3) if rank == 4 else (2,)
     # [F, C/g, KH, KW] -> [F, KH, KW, C/g], or for one channel a group [1, KH, KW, F]
     perm = (1, *kernel, 0) if depthwise else (0, *kernel, 1)
     op = (DepthwiseConv2D if depthwise else Conv2D)(g.stride, g.pads, g.dilation)
-    _layer(ctx, record, op, ctx.laid(x, channels_last(rank)), w, perm, axis=1, rank=rank, channels_axis=3 if depthwise else 0)
+    _layer(
+        ctx,
+        record,
+        op,
+        ctx.laid(x, channels_last(rank)),
+        w,
+        perm,
+        axis=1,
+        rank=rank,
+        channels_axis=3 if depthwise else 0,
+    )
 
 
 def conv_transpose(ctx: Context, record: Record) -> None:
@@ -45,11 +57,15 @@ def conv_transpose(ctx: Context, record: Record) -> None:
     if rank not in (3, 4) or w.ndim != rank:
         raise ModelError(f"a convolution must have 1 or 2 axes of space, not {rank - 2}", hint="use a 2D convolution")
     if record.attributes.get("group", 1) != 1 or any(d != 1 for d in record.attributes.get("dilations", ())):
-        raise ModelError("a transposed convolution must have one group and no dilation", hint="use a resize and a convolution")
+        raise ModelError(
+            "a transposed convolution must have one group and no dilation", hint="use a resize and a convolution"
+        )
     stride, pads = transposed_pads(record, w.shape[2:], x.shape[2:])
     perm = (1, *((2, 3) if rank == 4 else (2,)), 0)
     op = TransposeConv(stride, pads)
-    _layer(ctx, record, op, ctx.laid(x, channels_last(rank)), w, perm, axis=1, rank=rank, channels_axis=0, filters_axis=1)
+    _layer(
+        ctx, record, op, ctx.laid(x, channels_last(rank)), w, perm, axis=1, rank=rank, channels_axis=0, filters_axis=1
+    )
 
 
 def gemm(ctx: Context, record: Record) -> None:
@@ -172,13 +188,19 @@ def _layer(
         along = [1] * w.ndim
         along[filters_axis] = -1
         scaled = w.astype(np.float64) * (alpha * affine.scale).reshape(along)
-        added = affine.shift if bias is None else affine.shift + beta * affine.scale * np.broadcast_to(bias.astype(np.float64).reshape(-1), filters)
+        added = (
+            affine.shift
+            if bias is None
+            else affine.shift + beta * affine.scale * np.broadcast_to(bias.astype(np.float64).reshape(-1), filters)
+        )
         inputs = [ctx.floats(x), ctx.constant(record.inputs[1], _moved(scaled, perm, rank, op))]
         if bias is not None or added.any():
             inputs.append(ctx.constant(bias_name or f"{record.inputs[1]}_bias", added))
         tensors = ctx.apply(op, inputs, name)
     stored = ctx.tensors[tensors[0]].shape
-    ctx.values[name] = plain(tensors[0], stored) if isinstance(op, Dense) else grouped(tensors[0], stored, channels_last(rank), rank)
+    ctx.values[name] = (
+        plain(tensors[0], stored) if isinstance(op, Dense) else grouped(tensors[0], stored, channels_last(rank), rank)
+    )
 
 
 def _moved(w: Array, perm: tuple[int, ...], rank: int, op: Op) -> Array:
@@ -193,7 +215,9 @@ def _integers(ctx: Context, record: Record, x: str, filters_axis: int) -> tuple[
     if ctx.tensors[x].dtype != i8 or ctx.tensors[x].quant is None or found is None:
         return None
     data, quant = found
-    fits = data.dtype == np.int8 and not any(quant.zero_points) and (not quant.per_channel or quant.axis == filters_axis)
+    fits = (
+        data.dtype == np.int8 and not any(quant.zero_points) and (not quant.per_channel or quant.axis == filters_axis)
+    )
     return (data, quant.scales) if fits and ctx.output_quant(record.outputs[0]) is not None else None
 
 

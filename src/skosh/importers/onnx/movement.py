@@ -47,7 +47,8 @@ def transpose(ctx: Context, record: Record) -> None:
 def shape_of(ctx: Context, record: Record) -> None:
     a = record.attributes
     shape = np.array(ctx.shape(record.inputs[0]), np.int64)
-    ctx.constants[record.outputs[0]] = shape[slice(a.get("start", 0), a.get("end"))] if record.kind == "Shape" else np.prod(shape)
+    part = shape[slice(a.get("start", 0), a.get("end"))]
+    ctx.constants[record.outputs[0]] = part if record.kind == "Shape" else np.array(np.prod(shape))
 
 
 def along(x: Value, axis: int, ctx: Context) -> tuple[Value, int]:
@@ -78,8 +79,14 @@ def concat(ctx: Context, record: Record) -> None:
     for v in values:
         if alike is None or at is None or len(v.axes) != len(x.axes):
             break
-        resized_like = resized(alike, "", tuple(v.shape[axis] if p == at else n for p, n in enumerate(alike.stored)), axis, at)
-        moved = ctx.like(v, resized_like) if v.shape[:axis] + v.shape[axis + 1 :] == x.shape[:axis] + x.shape[axis + 1 :] else None
+        resized_like = resized(
+            alike, "", tuple(v.shape[axis] if p == at else n for p, n in enumerate(alike.stored)), axis, at
+        )
+        moved = (
+            ctx.like(v, resized_like)
+            if v.shape[:axis] + v.shape[axis + 1 :] == x.shape[:axis] + x.shape[axis + 1 :]
+            else None
+        )
         if moved is None:
             break
         tensors.append(moved)
@@ -98,7 +105,11 @@ def split(ctx: Context, record: Record) -> None:
     x, at = along(x, axis, ctx)
     n, count = x.shape[axis], len(record.outputs)
     part = -(-n // count)
-    sizes = tuple(int(s) for s in given) if given is not None else tuple(record.attributes.get("split", [min(part, n - k * part) for k in range(count)]))
+    sizes = (
+        tuple(int(s) for s in given)
+        if given is not None
+        else tuple(record.attributes.get("split", [min(part, n - k * part) for k in range(count)]))
+    )
     if len(sizes) != count:
         raise ModelError(f"there must be as many sizes as outputs, not {len(sizes)} and {count}")
     for name, tensor in zip(record.outputs, ctx.real(Split(at, sizes), (x.tensor,), record.outputs[0]), strict=True):
@@ -110,7 +121,10 @@ def cut(ctx: Context, record: Record) -> None:
     x = ctx.value(record.inputs[0])
     given = [None, *(ctx.known(record, i, "starts, ends, axes and steps") for i in range(1, len(record.inputs)))]
     wanted = slices(record, given, x.shape)
-    if any(s != slice(None) and s.indices(n) != (0, n, 1) and x.stored_axis(a) is None for a, (s, n) in enumerate(zip(wanted, x.shape, strict=True))):
+    if any(
+        s != slice(None) and s.indices(n) != (0, n, 1) and x.stored_axis(a) is None
+        for a, (s, n) in enumerate(zip(wanted, x.shape, strict=True))
+    ):
         x = plain(ctx.laid(x), x.shape)
     begin, size, step = [0] * len(x.stored), list(x.stored), [1] * len(x.stored)
     axes = list(x.axes)
@@ -140,7 +154,9 @@ def pad(ctx: Context, record: Record) -> None:
     pairs = {axis: (int(pads[i]), int(pads[i + len(axes)])) for i, axis in enumerate(axes)}
     if any(pair != (0, 0) and x.stored_axis(axis) is None for axis, pair in pairs.items()):
         x = plain(ctx.laid(x), x.shape)
-    where = {p if (p := x.stored_axis(axis)) is not None else axis: pair for axis, pair in pairs.items() if pair != (0, 0)}
+    where = {
+        p if (p := x.stored_axis(axis)) is not None else axis: pair for axis, pair in pairs.items() if pair != (0, 0)
+    }
     stored = tuple(where.get(p, (0, 0)) for p in range(len(x.stored)))
     if any(not -(1 << 20) <= n <= 1 << 20 for pair in stored for n in pair):
         raise ModelError("a pad must be smaller")
@@ -172,7 +188,9 @@ def gather(ctx: Context, record: Record) -> None:
         x, where = along(x, axis, ctx)
         begin, size = [0] * len(x.stored), list(x.stored)
         begin[where], size[where] = at, 1
-        (tensor,) = ctx.real(Slice(tuple(begin), tuple(size), (1,) * len(size), tuple(size)), (x.tensor,), record.outputs[0])
+        (tensor,) = ctx.real(
+            Slice(tuple(begin), tuple(size), (1,) * len(size), tuple(size)), (x.tensor,), record.outputs[0]
+        )
         ctx.values[record.outputs[0]] = Value(tensor, tuple(size), tuple(p for k, p in enumerate(x.axes) if k != axis))
         return
     if index is not None:

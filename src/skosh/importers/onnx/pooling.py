@@ -75,10 +75,17 @@ def resize(ctx: Context, record: Record) -> None:
     shape = ctx.shape(record.inputs[0])
     sizes = _sizes(ctx, record, shape)
     mode = a.get("mode", "nearest")
-    where = a.get("coordinate_transformation_mode", "asymmetric" if record.kind == "Upsample" or ctx.model.opset < 11 else "half_pixel")
+    where = a.get(
+        "coordinate_transformation_mode",
+        "asymmetric" if record.kind == "Upsample" or ctx.model.opset < 11 else "half_pixel",
+    )
     if where == "pytorch_half_pixel" and all(n > 1 for n in sizes):
         where = "half_pixel"
-    if sizes[:2] != shape[:2] or where not in ("asymmetric", "half_pixel", "align_corners") or mode not in ("nearest", "linear", "bilinear"):
+    if (
+        sizes[:2] != shape[:2]
+        or where not in ("asymmetric", "half_pixel", "align_corners")
+        or mode not in ("nearest", "linear", "bilinear")
+    ):
         raise ModelError(
             f"a resize must be of height and width, nearest or linear, not {mode} with {where} to {list(sizes)}",
             hint="half_pixel, asymmetric and align_corners can be compiled",
@@ -104,14 +111,27 @@ def _check_nearest(record: Record, space: tuple[int, ...], sizes: tuple[int, ...
             "half_pixel": (i + 0.5) * n / out - 0.5,
             "align_corners": i * (n - 1) / max(1, out - 1),
         }[where]
-        rounded = {"floor": np.floor, "ceil": np.ceil, "round_prefer_floor": lambda v: np.ceil(v - 0.5), "round_prefer_ceil": lambda v: np.floor(v + 0.5)}
-        if not np.array_equal(np.clip(rounded[rounding](x), 0, n - 1), np.arange(out) * n // out):
-            raise ModelError(f"a nearest resize of {n} to {out} with {where} and {rounding} can't be compiled", hint="use asymmetric and floor")
+        picks = {
+            "floor": np.floor(x),
+            "ceil": np.ceil(x),
+            "round_prefer_floor": np.ceil(x - 0.5),
+            "round_prefer_ceil": np.floor(x + 0.5),
+        }
+        known = rounding in picks
+        if not known or not np.array_equal(np.clip(picks[rounding], 0, n - 1), np.arange(out) * n // out):
+            raise ModelError(
+                f"a nearest resize of {n} to {out} with {where} and {rounding} can't be compiled",
+                hint="use asymmetric and floor",
+            )
 
 
 def _sizes(ctx: Context, record: Record, shape: tuple[int, ...]) -> tuple[int, ...]:
     first = 1 if record.kind == "Upsample" or ctx.model.opset < 11 else 2
-    scales = ctx.known(record, first, "the scales") if len(record.inputs) > first else np.asarray(record.attributes.get("scales", ()))
+    scales = (
+        ctx.known(record, first, "the scales")
+        if len(record.inputs) > first
+        else np.asarray(record.attributes.get("scales", ()))
+    )
     sizes = ctx.known(record, 3, "the sizes") if len(record.inputs) > 3 else None
     if "axes" in record.attributes or record.attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise ModelError("a resize must name the sizes or scales of all axes")

@@ -18,7 +18,10 @@ def quantize(ctx: Context, record: Record) -> None:
     """Real numbers as int8: nothing to do where an operator made them so."""
     x, quant = ctx.value(record.inputs[0]), ctx.scale_of(record)
     if quant is None:
-        raise ModelError("activations must be int8 or uint8 with one constant scale", hint="quantize activations per tensor, to 8 bits")
+        raise ModelError(
+            "activations must be int8 or uint8 with one constant scale",
+            hint="quantize activations per tensor, to 8 bits",
+        )
     if not ctx.is_real(x.tensor):
         raise ModelError(f"what is quantized must be float, not {ctx.tensors[x.tensor].dtype}")
     ctx.values[record.outputs[0]] = ctx.kept(x, ctx.requantized(x.tensor, quant))
@@ -41,9 +44,15 @@ def dequantize(ctx: Context, record: Record) -> None:
 def dequantize_constant(ctx: Context, record: Record) -> None:
     """Weights and biases: the integers and their scales are kept, beside the floats that they stand for."""
     data, scale = (ctx.constants[n] for n in record.inputs[:2])
-    zero = ctx.constants[record.inputs[2]] if len(record.inputs) > 2 and record.inputs[2] else np.zeros(scale.shape, data.dtype)
+    zero = (
+        ctx.constants[record.inputs[2]]
+        if len(record.inputs) > 2 and record.inputs[2]
+        else np.zeros(scale.shape, data.dtype)
+    )
     if data.dtype not in (np.int8, np.uint8, np.int32) or record.attributes.get("block_size", 0) or scale.ndim > 1:
-        raise ModelError(f"constants must be int8, uint8 or int32 with a scale for each channel at most, not {data.dtype}")
+        raise ModelError(
+            f"constants must be int8, uint8 or int32 with a scale for each channel at most, not {data.dtype}"
+        )
     axis = int(record.attributes.get("axis", 1))
     several = scale.size > 1
     if scale.size != zero.size or not (scale > 0).all() or not np.isfinite(scale).all():

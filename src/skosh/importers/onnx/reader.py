@@ -29,7 +29,7 @@ _TYPES: dict[int, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Record:
-    """One node. ``kind``: the operator's name, with its domain in front unless it is ONNX's own. ``attributes``: plain values."""
+    """One node. ``kind``: the operator's name, behind its domain unless that is ONNX's own. ``attributes``: plain values."""
 
     kind: str
     inputs: tuple[str, ...]
@@ -74,8 +74,10 @@ def read(source: Any) -> tuple[Model, str]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, loc = bytes(source), Loc("<onnx>")
         proto = _parsed(onnx, data, loc)
-        return model_of(proto, loc, data), proto.graph.name or "model"
-    return model_of(source, Loc("<onnx>"), source.SerializeToString(deterministic=True)), source.graph.name or "model"
+        return model_of(proto, loc, data), _text(proto.graph.name) or "model"
+    return model_of(source, Loc("<onnx>"), source.SerializeToString(deterministic=True)), _text(
+        source.graph.name
+    ) or "model"
 
 
 def model_of(proto: Any, loc: Loc, data: bytes) -> Model:
@@ -83,12 +85,16 @@ def model_of(proto: Any, loc: Loc, data: bytes) -> Model:
     if not graph.node and not graph.output:
         raise ModelError("the file must hold an ONNX graph", loc=loc)
     if proto.functions:
-        raise ModelError("a model must not hold functions of its own", loc=loc, hint="inline them: onnx.inliner.inline_local_functions")
+        raise ModelError(
+            "a model must not hold functions of its own",
+            loc=loc,
+            hint="inline them: onnx.inliner.inline_local_functions",
+        )
     opset = max((o.version for o in proto.opset_import if o.domain in DOMAINS), default=0)
     if opset < 7:
         raise ModelError(f"the operator set must be 7 or newer, not {opset}", loc=loc, hint="onnx.version_converter")
-    constants = {t.name: array_of(t, loc) for t in graph.initializer}
-    inputs = tuple(_port(i, loc) for i in graph.input if i.name not in constants)
+    constants = {_text(t.name): array_of(t, loc) for t in graph.initializer}
+    inputs = tuple(_port(i, loc) for i in graph.input if _text(i.name) not in constants)
     nodes = tuple(_record(i, n, loc) for i, n in enumerate(graph.node))
     known = {"", *constants, *(i.name for i in inputs)}
     for node in nodes:
@@ -108,7 +114,7 @@ def model_of(proto: Any, loc: Loc, data: bytes) -> Model:
 
 def array_of(tensor: Any, loc: Loc) -> Array:
     """A TensorProto's numbers. ModelError unless exactly as many are there as its shape says."""
-    place = Loc(loc.file, tensor.name) if tensor.name else loc
+    place = Loc(loc.file, _text(tensor.name)) if tensor.name else loc
     if tensor.data_location == 1 or tensor.external_data:
         raise ModelError(
             "its numbers must be inside the file",
@@ -122,7 +128,9 @@ def array_of(tensor: Any, loc: Loc) -> Array:
     if any(n < 0 for n in shape) or len(shape) > 16:
         raise ModelError(f"a constant must have sizes >= 0, not {shape}", loc=place)
     if tensor.raw_data:
-        found: Array = np.frombuffer(tensor.raw_data[: len(tensor.raw_data) // dtype.itemsize * dtype.itemsize], dtype.newbyteorder("<"))
+        found: Array = np.frombuffer(
+            tensor.raw_data[: len(tensor.raw_data) // dtype.itemsize * dtype.itemsize], dtype.newbyteorder("<")
+        )
     else:
         numbers = getattr(tensor, field_name)
         if dtype == np.float16:
@@ -130,15 +138,24 @@ def array_of(tensor: Any, loc: Loc) -> Array:
         else:
             found = np.array(numbers, np.float32 if numpy_name == "float32" else None).astype(dtype)
     if found.size != math.prod(shape):
-        raise ModelError(f"it must hold the {math.prod(shape)} numbers of its shape {list(shape)}, not {found.size}", loc=place)
+        raise ModelError(
+            f"it must hold the {math.prod(shape)} numbers of its shape {list(shape)}, not {found.size}", loc=place
+        )
     return found.astype(dtype).reshape(shape)
 
 
 def _record(index: int, node: Any, loc: Loc) -> Record:
-    name = node.name or next(filter(None, node.output), "") or node.op_type
+    outputs = tuple(_text(n) for n in node.output)
+    name = _text(node.name) or next(filter(None, outputs), "") or _text(node.op_type)
     place = Loc(loc.file, name, index)
-    kind = node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
-    return Record(kind, tuple(node.input), tuple(node.output), {a.name: _attribute(a, place) for a in node.attribute}, place, name)
+    kind = _text(node.op_type) if node.domain in DOMAINS else f"{_text(node.domain)}.{_text(node.op_type)}"
+    attributes = {_text(a.name): _attribute(a, place) for a in node.attribute}
+    return Record(kind, tuple(_text(n) for n in node.input), outputs, attributes, place, name)
+
+
+def _text(found: str | bytes) -> str:
+    """The parser gives bytes where a damaged file holds no text."""
+    return found if isinstance(found, str) else found.decode("utf-8", "replace")
 
 
 def _attribute(a: Any, loc: Loc) -> Any:
@@ -149,7 +166,7 @@ def _attribute(a: Any, loc: Loc) -> Any:
         case 2:
             return int(a.i)
         case 3:
-            return a.s.decode("utf-8", "replace")
+            return _text(a.s)
         case 4:
             return array_of(a.t, loc)
         case 6:
@@ -157,23 +174,23 @@ def _attribute(a: Any, loc: Loc) -> Any:
         case 7:
             return tuple(int(i) for i in a.ints)
         case 8:
-            return tuple(s.decode("utf-8", "replace") for s in a.strings)
+            return tuple(_text(s) for s in a.strings)
         case _:
             return None
 
 
 def _port(value: Any, loc: Loc) -> Port:
     if not value.type.HasField("tensor_type"):
-        raise ModelError("an input or output must be a tensor", loc=Loc(loc.file, value.name))
+        raise ModelError("an input or output must be a tensor", loc=Loc(loc.file, _text(value.name)))
     tensor = value.type.tensor_type
     dtype = np.dtype(_TYPES[tensor.elem_type][0]) if tensor.elem_type in _TYPES else None
     if not tensor.HasField("shape"):
-        return Port(value.name, dtype, None)
-    return Port(value.name, dtype, tuple(_size(d) for d in tensor.shape.dim))
+        return Port(_text(value.name), dtype, None)
+    return Port(_text(value.name), dtype, tuple(_size(d) for d in tensor.shape.dim))
 
 
 def _size(dim: Any) -> int | str:
-    return int(dim.dim_value) if dim.HasField("dim_value") else str(dim.dim_param)
+    return int(dim.dim_value) if dim.HasField("dim_value") else _text(dim.dim_param)
 
 
 def _parsed(onnx: Any, data: bytes, loc: Loc) -> Any:
@@ -181,7 +198,9 @@ def _parsed(onnx: Any, data: bytes, loc: Loc) -> Any:
     try:
         proto.ParseFromString(data)
     except Exception as error:  # the parser's own error class differs between its versions
-        raise ModelError("the file must be an ONNX model", loc=loc, hint="it may be cut off, or of another format") from error
+        raise ModelError(
+            "the file must be an ONNX model", loc=loc, hint="it may be cut off, or of another format"
+        ) from error
     return proto
 
 

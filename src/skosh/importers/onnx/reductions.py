@@ -32,7 +32,7 @@ def reduction(ctx: Context, record: Record) -> None:
     if not axes and record.attributes.get("noop_with_empty_axes", 0):
         ctx.values[record.outputs[0]] = x
         return
-    axes = tuple(range(len(x.axes))) if not axes else axes
+    axes = axes or tuple(range(len(x.axes)))
     y = reduced(ctx, REDUCTIONS[record.kind], x, axes, record.outputs[0])
     if not record.attributes.get("keepdims", 1):
         y = Value(y.tensor, y.stored, tuple(parts for a, parts in enumerate(y.axes) if a not in axes))
@@ -97,7 +97,9 @@ def layer_normalization(ctx: Context, record: Record) -> None:
     (centred,) = ctx.apply(Sub(), (x.tensor, mean.tensor), f"{out}_centred")
     (square,) = ctx.apply(Mul(), (centred, centred), f"{out}_square")
     variance = reduced(ctx, Mean, ctx.kept(x, square), axes, f"{out}_variance")
-    epsilon = ctx.constant(f"{out}_epsilon", np.full((1,) * len(x.stored), record.attributes.get("epsilon", 1e-5), np.float32))
+    epsilon = ctx.constant(
+        f"{out}_epsilon", np.full((1,) * len(x.stored), record.attributes.get("epsilon", 1e-5), np.float32)
+    )
     (under,) = ctx.apply(Add(), (variance.tensor, epsilon), f"{out}_under")
     (factor,) = ctx.apply(Rsqrt(), (under,), f"{out}_factor")
     (tensor,) = ctx.apply(Mul(), (centred, factor), out)
@@ -113,5 +115,6 @@ def layer_normalization(ctx: Context, record: Record) -> None:
 
 CONVERTERS: dict[str, Any] = {
     **dict.fromkeys(REDUCTIONS, reduction),
-    "Softmax": softmax, "LogSoftmax": softmax, "ArgMax": arg_extreme, "ArgMin": arg_extreme, "LayerNormalization": layer_normalization,
+    "Softmax": softmax, "LogSoftmax": softmax, "ArgMax": arg_extreme, "ArgMin": arg_extreme,
+    "LayerNormalization": layer_normalization,
 }  # fmt: skip

@@ -63,7 +63,8 @@ def groups_of(rank: int) -> Groups:
 
 def channels_last(rank: int) -> Groups:
     """[N, C, H, W] as [N, H, W, C]; [N, C, L] as [N, 1, L, C]."""
-    return {3: [(0,), (), (2,), (1,)], 4: [(0,), (2,), (3,), (1,)]}[rank]
+    assert rank in (3, 4), "an image has one axis of space or two"
+    return [(0,), (2,), (3,), (1,)] if rank == 4 else [(0,), (), (2,), (1,)]
 
 
 def regrouped(value: Value, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Axes] | None:
@@ -97,7 +98,7 @@ def regrouped(value: Value, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Ax
 
 
 def laid_like(data: Array, value: Value) -> Array | None:
-    """A constant that broadcasts to the value, of its rank or less, re-laid to broadcast to how it is stored; None if it can't."""
+    """A constant that broadcasts to the value, re-laid so that it does to what is stored; None when it can't."""
     data = data.reshape((1,) * (len(value.axes) - data.ndim) + data.shape)
     if any(n not in (1, m) for n, m in zip(data.shape, value.shape, strict=True)):
         return None

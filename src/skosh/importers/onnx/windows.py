@@ -23,6 +23,8 @@ class Geometry:
 def geometry(record: Record, window: tuple[int, ...], space: tuple[int, ...], ceil: bool = False) -> Geometry:
     """ceil: windows may begin inside and end outside the input; said by larger pads."""
     n = len(space)
+    if len(window) != n or any(not 1 <= k <= MAX_NUMBER for k in window):
+        raise ModelError(f"the window must have {n} sizes >= 1, not {list(window)}")
     stride = _numbers(record, "strides", n)
     dilation = _numbers(record, "dilations", n)
     begin, end = _pads(record, window, space, stride, dilation)
@@ -54,7 +56,9 @@ def transposed_pads(record: Record, window: tuple[int, ...], space: tuple[int, .
     return _pair(stride, 1), _four(begin, end)
 
 
-def _pads(record: Record, window: tuple[int, ...], space: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[list[int], list[int]]:
+def _pads(
+    record: Record, window: tuple[int, ...], space: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[list[int], list[int]]:
     mode = record.attributes.get("auto_pad", "NOTSET")
     if mode == "NOTSET":
         return _explicit(record, len(space))

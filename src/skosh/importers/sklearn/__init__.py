@@ -135,6 +135,8 @@ def obstacles_of(step: str, estimator: Any, last: bool) -> list[Obstacle]:
         ]
     if not last and not hasattr(estimator, "transform"):
         return [Obstacle(loc, f"{_class(estimator)} predicts, so it must be the last step", "compile it alone")]
+    if callable(getattr(estimator, "kernel", None)):
+        return [Obstacle(loc, "the kernel is a function, which skosh can't compile", "use linear, poly, rbf or sigmoid")]
     voting = hasattr(estimator, "voting") or _known_class(estimator) == "VotingRegressor"
     found: list[Obstacle] = []
     for name, part in parts_of(estimator):

@@ -30,7 +30,10 @@ def independent_gaussians(builder: Builder, x: str, means: Any, variances: Any, 
     variances = np.asarray(variances, np.float64)
     if not np.all(variances > 0):
         raise ModelError("the variance of every feature must be above 0", hint="raise var_smoothing")
-    means, bias = np.asarray(means, np.float64), np.asarray(log_weights) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1)
+    means, bias = (
+        np.asarray(means, np.float64),
+        np.asarray(log_weights) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1),
+    )
     c, w = builder.constant("means", means), builder.constant("factors", (2 * variances) ** -0.5)
     y = builder.apply(Distances(relative=largest_exponent(means, variances) > EXACT_BELOW), x, c, w, name="distances")
     return builder.apply(Sub(), builder.constant("log_weight", bias[None]), y, name="log_likelihoods")
@@ -49,13 +52,13 @@ def largest_exponent(means: Array, variances: Array) -> float:
 
 def multinomial(model: Any, builder: Builder, x: str) -> str:
     """log prior + sum of x * log probability."""
-    return dense(builder, x, model.feature_log_prob_, model.class_log_prior_, "log_likelihoods")
+    return likelihoods_of_counts(builder, x, model.feature_log_prob_, model.class_log_prior_)
 
 
 def complement(model: Any, builder: Builder, x: str) -> str:
     """The sum of x * weight, where weights come from what the other classes have."""
-    prior = model.class_log_prior_ if len(model.classes_) == 1 else 0.0
-    return dense(builder, x, model.feature_log_prob_, prior, "log_likelihoods")
+    prior = model.class_log_prior_ if len(model.classes_) == 1 else np.zeros(len(model.classes_))
+    return likelihoods_of_counts(builder, x, model.feature_log_prob_, prior)
 
 
 def bernoulli(model: Any, builder: Builder, x: str) -> str:
@@ -63,8 +66,21 @@ def bernoulli(model: Any, builder: Builder, x: str) -> str:
     absent = np.log1p(-np.exp(model.feature_log_prob_))
     if model.binarize is not None:
         x = binarized(builder, x, model.binarize)
-    bias = model.class_log_prior_ + absent.sum(axis=1)
-    return dense(builder, x, model.feature_log_prob_ - absent, bias, "log_likelihoods")
+    return likelihoods_of_counts(
+        builder, x, model.feature_log_prob_ - absent, model.class_log_prior_ + absent.sum(axis=1)
+    )
+
+
+def likelihoods_of_counts(builder: Builder, x: str, weights: Any, bias: Any) -> str:
+    """[1, classes]: weights . x + bias less their mean over the classes. What all classes share decides nothing, and without
+    it float32 has more bits for what does."""
+    return dense(builder, x, without_mean(weights), without_mean(bias), "log_likelihoods")
+
+
+def without_mean(values: Any) -> Array:
+    """[classes, ...]: the values less their mean over the classes."""
+    exact = np.asarray(values, np.float64)
+    return np.asarray(exact - exact.mean(axis=0))
 
 
 def binarized(builder: Builder, x: str, threshold: float) -> str:

@@ -82,10 +82,10 @@ def simple_imputer(model: Any, builder: Builder, x: str) -> str:
     """A number in place of each missing one. Features that had none in fitting are left out, as the library does."""
     if model.add_indicator:
         raise ModelError("SimpleImputer must not add indicators", hint="add_indicator=False")
-    fill = np.asarray(model.statistics_)
-    if fill.dtype.kind not in "fiu":
-        raise ModelError("SimpleImputer must fill in numbers, not text")
-    fill = fill.astype(np.float64)
+    try:
+        fill = np.asarray(model.statistics_, np.float64)
+    except ValueError:
+        raise ModelError("SimpleImputer must fill in numbers, not text") from None
     known = np.ones(len(fill), bool) if model.strategy == "constant" else ~np.isnan(fill)
     y = chosen(builder, x, np.flatnonzero(known))
     values = builder.constant("fill", fill[known][None])

@@ -66,7 +66,7 @@ def one_class(model: Any, builder: Builder, x: str) -> str:
 def check(model: Any) -> None:
     """A ModelError for kernels that aren't known and for sparse support vectors."""
     if model.kernel not in KERNELS:
-        raise ModelError(f"the kernel must be {', '.join(KERNELS[:-1])} or {KERNELS[-1]}, not {_name(model.kernel)}")
+        raise ModelError(f"the kernel must be {', '.join(KERNELS[:-1])} or {KERNELS[-1]}, not {model.kernel!r}")
     if not isinstance(model.support_vectors_, np.ndarray):
         raise ModelError("the support vectors must be dense, not sparse", hint="fit on X.toarray()")
 
@@ -114,10 +114,6 @@ def power(builder: Builder, y: str, degree: int) -> str:
         if not degree:
             return result
         y = builder.apply(Square(), y, name="squares")
-
-
-def _name(kernel: Any) -> str:
-    return f'"{kernel}"' if isinstance(kernel, str) else "a function"
 
 
 CONVERTERS = {

@@ -120,15 +120,21 @@ def histogram_regressor(model: Any, builder: Builder, x: str) -> str:
 def _histogram(model: Any, builder: Builder, x: str, sided: bool) -> tuple[str, float]:
     rounds = model._predictors
     nodes = [p[k].nodes for k in range(len(rounds[0])) for p in rounds]
-    if any(n["is_categorical"].any() for n in nodes):
+    if getattr(model, "_preprocessor", None) is not None or any(n["is_categorical"].any() for n in nodes):
         raise ModelError("its trees split on categories, which are not compiled", hint="encode them as ordered numbers")
     trees = [read_histogram(n) for n in nodes]
     leaves, bias, step = fixed_point(trees, np.asarray(model._baseline_prediction).reshape(-1))
     return forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided), step
 
 
-def scores(model: Any, builder: Builder, sums: str, step: float, link: float, above: int) -> str:
-    """Sums as a label, as scores, or as probabilities: logistic(link * score), or softmax of several."""
+def scores(
+    model: Any, builder: Builder, sums: str, step: float, link: float, *, above: int, default: str = "label",
+    classes: Any = None,
+) -> str:  # fmt: skip
+    """Sums as a label, as scores, or as probabilities: logistic(link * score), or softmax of several.
+
+    above: the integer that one sum must be above for the second class.
+    """
     single = builder.tensors[sums].shape == (1, 1)
 
     def proba() -> str:
@@ -136,8 +142,8 @@ def scores(model: Any, builder: Builder, sums: str, step: float, link: float, ab
         return builder.apply(Logistic() if single else Softmax(), y, name="probabilities")
 
     return asked(
-        builder, model, label=lambda: label(builder, sums, above=above), proba=proba,
-        decision=lambda: real(builder, sums, step, "scores"),
+        builder, model, default, classes,
+        label=lambda: label(builder, sums, above=above), proba=proba, decision=lambda: real(builder, sums, step, "scores"),
     )  # fmt: skip
 
 

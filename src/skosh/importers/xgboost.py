@@ -1,0 +1,134 @@
+"""XGBoost: a fitted Booster, XGBClassifier, XGBRegressor or their forests, as sums of trees.
+
+XGBoost goes left where x < a float32 threshold: that is x <= the float32 number below it. NaN goes where each node says
+(``missing=False`` leaves that out, which is faster). Other options as for scikit-learn's trees. XGBoost adds float32
+leaves in float32; here they are integers, see ``importers.trees.fixed_point``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from skosh.base.errors import InputError, ModelError
+from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.linear import scalar
+from skosh.importers.sklearn.outputs import OUTPUTS
+from skosh.importers.sklearn.trees import scores
+from skosh.importers.trees import Tree, fixed_point, forest, real
+from skosh.ir.graph import Array, Graph
+from skosh.ops.activations import Logistic
+from skosh.ops.functions import Exp
+
+FILE = "<xgboost>"
+
+IDENTITY = ("reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:quantileerror")
+LOGISTIC = ("binary:logistic", "binary:logitraw", "reg:logistic")
+SEVERAL = ("multi:softprob", "multi:softmax")
+LOGARITHM = ("count:poisson", "reg:gamma", "reg:tweedie")
+
+
+def load(source: Any, name: str | None = None, output: str | None = None, **options: Any) -> Graph:
+    """A Graph of what ``predict`` gives for a row; of a classifier's Booster that is its probabilities.
+
+    output: "label", "proba" or "decision" (the sum before its link), for classifiers.
+    """
+    if output is not None and output not in OUTPUTS:
+        raise InputError(f'output must be "label", "proba" or "decision", not {output!r}', loc=FILE)
+    builder = Builder(FILE, output)
+    builder.options = options
+    try:
+        value = convert(source, builder)
+    except ModelError as error:
+        raise ModelError(error.message, loc=error.loc or FILE, hint=error.hint) from error
+    if unknown := sorted(set(options) - builder.taken):
+        raise InputError(f'{type(source).__name__} has no option "{unknown[0]}"', loc=FILE)
+    return builder.graph(name or "xgboost", value)
+
+
+def convert(source: Any, builder: Builder) -> str:
+    """Trees, and the link that the objective puts behind them."""
+    booster = source
+    if hasattr(source, "get_booster"):
+        if not source.__sklearn_is_fitted__():
+            raise ModelError(f"{type(source).__name__} must be fitted", hint="call its fit method first")
+        if not (isinstance(source.missing, float) and math.isnan(source.missing)):
+            raise ModelError(
+                f"only NaN may stand for what is missing, not {source.missing}", hint="fit with missing=np.nan"
+            )
+        booster = source.get_booster()
+    learner = json.loads(booster.save_raw("json"))["learner"]
+    objective, shape = learner["objective"]["name"], learner["learner_model_param"]
+    if objective not in (*IDENTITY, *LOGISTIC, *SEVERAL, *LOGARITHM):
+        raise ModelError(
+            f"the objective {objective} is not compiled", hint="use a regression, binary or multi-class one"
+        )
+    if int(shape.get("num_target", 1)) > 1:
+        raise ModelError("each sample must have one target, not several", hint="fit one model for each target")
+    groups = max(1, int(shape["num_class"]))
+    rounds = getattr(source, "best_iteration", None) if learner["attributes"].get("best_iteration") else None
+    trees = read(learner["gradient_booster"], groups, None if rounds is None or source is booster else rounds + 1)
+    base = np.broadcast_to(np.atleast_1d(json.loads(shape["base_score"])).astype(np.float64), groups)
+    leaves, bias, step = fixed_point(trees, margin(base, objective))
+    x = builder.input("x", (1, int(shape["num_feature"])))
+    sided = bool(builder.take("missing", True))
+    sums = forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided)
+    return linked(source, builder, sums, step, objective, groups)
+
+
+def linked(source: Any, builder: Builder, sums: str, step: float, objective: str, groups: int) -> str:
+    if objective in SEVERAL or (objective in LOGISTIC and objective != "reg:logistic"):
+        default = "label" if hasattr(source, "classes_") or objective == "multi:softmax" else "proba"
+        classes = getattr(source, "classes_", np.arange(max(2, groups)))
+        default = "decision" if objective == "binary:logitraw" and default == "proba" else default
+        return scores(source, builder, sums, step, 1.0, above=0, default=default, classes=classes)
+    y = real(builder, sums, step, "values")
+    if objective == "reg:logistic":
+        y = builder.apply(Logistic(), y, name="shares")
+    if objective in LOGARITHM:
+        y = builder.apply(Exp(), y, name="exponentials")
+    return scalar(builder, y)
+
+
+def margin(base: Array, objective: str) -> Array:
+    """base_score, which is in the units of the prediction, as what the trees' sums begin with."""
+    if objective in LOGISTIC:
+        return np.asarray(np.log(base / (1 - base)))
+    return np.log(base) if objective in LOGARITHM else base
+
+
+def read(gradient_booster: dict[str, Any], groups: int, rounds: int | None) -> list[Tree]:
+    """All trees of the first class, then those of the second, and so on. rounds: how many of the boosting rounds count."""
+    weights = gradient_booster.get("weight_drop")
+    kind = gradient_booster["name"]
+    if kind not in ("gbtree", "dart"):
+        raise ModelError(f"the booster must be gbtree or dart, not {kind}")
+    model = gradient_booster["gbtree"]["model"] if kind == "dart" else gradient_booster["model"]
+    count = len(model["trees"])
+    if rounds is not None:
+        count = min(count, rounds * groups * int(model["gbtree_model_param"]["num_parallel_tree"]))
+    made = [read_tree(t, 1.0 if weights is None else weights[i]) for i, t in enumerate(model["trees"][:count])]
+    return [t for k in range(groups) for t, g in zip(made, model["tree_info"], strict=False) if g == k]
+
+
+def read_tree(tree: dict[str, Any], weight: float) -> Tree:
+    """One tree of the model's JSON; split_conditions holds thresholds, and the values of leaves."""
+    if any(tree["split_type"]):
+        raise ModelError("its trees split on categories, which are not compiled", hint="encode them as ordered numbers")
+    if int(tree["tree_param"].get("size_leaf_vector") or 1) > 1:
+        raise ModelError(
+            "a leaf must hold one value, not several", hint='fit with multi_strategy="one_output_per_tree"'
+        )
+    left, right = np.array(tree["left_children"], np.int64), np.array(tree["right_children"], np.int64)
+    condition = np.array(tree["split_conditions"], np.float32)
+    leaf = left < 0
+    with np.errstate(over="ignore", under="ignore"):
+        limit = np.where(leaf, 0.0, np.nextafter(condition, np.float32(-np.inf)).astype(np.float64))
+    weights = np.array(tree["sum_hessian"], np.float64)
+    visits = np.rint(weights / max(weights.max(), 1e-30) * 1e6).astype(np.int64)
+    value = np.where(leaf, condition.astype(np.float64) * weight, 0.0)[:, None]
+    feature = np.where(leaf, 0, np.array(tree["split_indices"], np.int64))
+    return Tree(feature, limit, left, right, np.array(tree["default_left"]).astype(bool), visits, value)
