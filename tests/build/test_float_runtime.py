@@ -29,7 +29,8 @@ def test_quotients(machine):
     source = (
         f"extern float a[{COUNT}], b[{COUNT}], c[{COUNT}];\nint t_run(void);\n"
         f"float a[{COUNT}], b[{COUNT}], c[{COUNT}];\n"
-        f"int t_run(void)\n{{\n    for (int i = 0; i < {COUNT}; i++) {{\n        c[i] = a[i] / b[i];\n    }}\n    return 0;\n}}\n"
+        f"int t_run(void)\n{{\n    for (int i = 0; i < {COUNT}; i++) {{\n        c[i] = a[i] / b[i];\n    }}\n"
+        "    return 0;\n}\n"
     )
     harness = "int t_run(void);\nint skosh_main(void);\nint skosh_main(void)\n{\n    return t_run();\n}\n"
     chosen = target(machine)

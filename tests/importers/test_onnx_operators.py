@@ -359,3 +359,15 @@ def test_a_batch_norm_is_folded_in_double_precision() -> None:
     wanted = case.constants["w"].astype(np.float64) * (gain / np.sqrt(variance + np.float32(1e-5))).reshape(-1, 1, 1, 1)
     (conv,) = (n for n in graph.nodes if n.op.kind == "conv2d")
     assert np.array_equal(graph.tensors[conv.inputs[1]].data.transpose(0, 3, 1, 2), wanted.astype(np.float32))
+
+
+def test_an_index_from_outside_is_an_embedding() -> None:
+    proto = model(
+        [node("Gather", "table x", "e"), node("ReduceMean", "e axes", keepdims=0)],
+        {"x": (1, 6)},
+        {"table": r(10, 4), "axes": ints(1)},
+        types={"x": 7},
+    )
+    x = np.array([[3, 0, 9, 9, 1, 4]], np.int64)
+    (want,), (got,) = runtime(proto, [x]), reference(skosh.load(proto), [x])
+    assert np.allclose(got, want, rtol=0, atol=8 * EPS)

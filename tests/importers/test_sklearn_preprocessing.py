@@ -53,7 +53,8 @@ TRANSFORMERS = [
     IncrementalPCA(2), TruncatedSVD(2), SelectKBest(k=2), VarianceThreshold(0.5), SelectFromModel(Lasso(0.01)),
     RFE(Ridge(), n_features_to_select=2), Binarizer(threshold=0.1), KMeans(3, random_state=0),
     FeatureUnion([("a", PCA(2)), ("b", "passthrough"), ("c", "drop"), ("d", Normalizer())], transformer_weights={"a": 2.0}),
-    ColumnTransformer([("a", StandardScaler(), [0, 2]), ("b", "drop", [1]), ("c", PCA(1), slice(2, 4))], remainder="passthrough"),
+    ColumnTransformer([("a", StandardScaler(), [0, 2]), ("b", "drop", [1]), ("c", PCA(1), slice(2, 4))],
+                      remainder="passthrough"),
     ColumnTransformer([("a", make_pipeline(StandardScaler(), PCA(1)), [0, -1])], remainder="passthrough"),
     make_pipeline(FunctionTransformer(), Normalizer(), FunctionTransformer()),
 ]  # fmt: skip

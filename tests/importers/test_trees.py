@@ -143,7 +143,8 @@ def test_limits_are_rounded_down() -> None:
     assert not np.signbit(rounded[-1])
 
 
-FORMS = [
+FORMS: list[tuple[dict[str, Any], str]] = [
+    ({"form": "table"}, "cortex-m0plus"),
     ({}, "cortex-m0plus"),
     ({"form": "code"}, "cortex-m4"),
     ({"form": "mixed", "output": "proba"}, "cortex-m4"),
@@ -169,6 +170,13 @@ def test_negative_limits_and_many_scores(form: str) -> None:
     assert build.verify(3).bit_exact
 
 
+def test_few_nodes_become_code_by_themselves() -> None:
+    x, _, y, _ = halves("iris")
+    small, large = (RandomForestClassifier(n, random_state=0).fit(x, y) for n in (3, 40))
+    assert skosh.load(small).nodes[0].op.inline > 0
+    assert skosh.load(large).nodes[0].op.inline == 0
+
+
 def test_after_a_scaler() -> None:
     x, test, y, _ = halves("iris")
     model = make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0)).fit(x, y)
@@ -180,6 +188,7 @@ def test_one_leaf_alone() -> None:
     model = DecisionTreeClassifier().fit([[1.0], [2.0]], [3, 3])
     build = skosh.compile(model, target="cortex-m4")
     assert build.run(np.ones((2, 1), np.float32)).tolist() == [0, 0]
+    assert build.predict(np.ones((2, 1))).tolist() == [3, 3]
 
 
 def test_what_is_refused() -> None:
@@ -189,8 +198,10 @@ def test_what_is_refused() -> None:
         skosh.load(tree, features="int4")
     with pytest.raises(InputError, match="a step before the trees computes floats"):
         skosh.load(make_pipeline(StandardScaler(), DecisionTreeClassifier()).fit(x, y), features="int8")
-    with pytest.raises(InputError, match="form must be one of table, mixed, code"):
+    with pytest.raises(InputError, match="form must be one of auto, table, mixed, code"):
         skosh.load(tree, form="fast")
+    with pytest.raises(InputError, match='form must be "table" where values may be missing, not "code"'):
+        skosh.load(tree, form="code", missing=True)
     with pytest.raises(InputError, match='DecisionTreeClassifier has no option "colour"'):
         skosh.load(tree, colour="red")
     with pytest.raises(ModelError, match="each sample must have one label, not several at once"):

@@ -13,7 +13,7 @@ from skosh.base import arith
 from skosh.base.dtypes import f32, i8, i32
 from skosh.base.errors import ScheduleError
 from skosh.ir.interpret_kernel import Trap, run_function, run_kernel
-from skosh.kernels import arithmetic, bits, clamp, from_bits, func, kernel, par, sat, seq, trunc, widen, wrap
+from skosh.kernels import arithmetic, bits, clamp, from_bits, func, kernel, par, sat, trunc, widen, wrap
 from skosh.kernels.language import resolve
 
 I32 = st.integers(-(2**31), 2**31 - 1)

@@ -13,7 +13,7 @@ from skosh.kernels import kernel, par, set_word, word
 @kernel
 def swapped(x: i8[N], y: i16[M], *, at):
     """Halfwords of a word, the other way round."""
-    for i in par(1):
+    for i in par(1):  # noqa: B007
         set_word(y[at], (word(x[at]) << 16) | (word(x[at]) >> 16))
 
 

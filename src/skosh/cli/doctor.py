@@ -175,11 +175,19 @@ class Cache:
     permanent: bool
 
 
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 for a folder, and for what another process has removed meanwhile."""
+    try:
+        return 0 if path.is_dir() else path.lstat().st_size
+    except OSError:
+        return 0
+
+
 def cache_folder() -> Cache:
     """The folder, what it holds, and whether it stays."""
-    from skosh.targets.toolchain import _cache_root
+    from skosh.targets.toolchain import cache_root
 
-    root = _cache_root()
-    size = sum(f.lstat().st_size for f in root.rglob("*") if not f.is_dir())
+    root = cache_root()
+    size = sum(_size(f) for f in root.rglob("*"))
     temporary = Path(os.path.realpath(root)).name.startswith("skosh-")
     return Cache(str(root), size, not temporary)

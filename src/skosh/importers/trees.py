@@ -24,8 +24,11 @@ FEATURES = {"float32": "f32", "int8": "i8", "uint8": "u8", "int16": "i16"}
 """What the option ``features`` may say: the type of the model's input."""
 
 
-FORMS = {"table": 0.0, "mixed": 0.2, "code": 1.0}
+FORMS = {"auto": -1.0, "table": 0.0, "mixed": 0.2, "code": 1.0}
 """What the option ``form`` may say, and the share of nodes that it makes code: fewer instructions for more flash."""
+
+FEW_NODES = 64
+"""Up to so many nodes, code measured about as small as a table and its loop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,7 @@ def forest(
     }
     names = [_constant(builder, f"tree_{name}", values) for name, values in data.items()]
     return builder.apply(
-        Forest(sums, sided, 0 if sided else inlined(builder, len(data["left"]))), x, *names, name="trees"
+        Forest(sums, sided, inlined(builder, len(data["left"]), sided)), x, *names, name="trees"
     )
 
 
@@ -97,7 +100,8 @@ def _numbering(t: Tree, leaf: Array, first: int) -> tuple[Array, Array]:
     number = np.zeros(len(t.left), np.int64)
     ends = t.left < 0
     number[ends] = -1 - leaf[: int(ends.sum())]
-    order, waiting = [], [0]
+    order: list[int] = []
+    waiting = [0]
     while waiting:
         node = waiting.pop()
         if not ends[node]:
@@ -137,11 +141,15 @@ def features_dtype(builder: Builder, x: str) -> DType:
     return builder.tensors[x].dtype
 
 
-def inlined(builder: Builder, nodes: int) -> int:
+def inlined(builder: Builder, nodes: int, sided: bool) -> int:
     """How many of the nodes become code: the option ``form``."""
-    form = builder.take("form", "table")
+    form = builder.take("form", "auto")
     if form not in FORMS:
         raise InputError(f'form must be one of {", ".join(FORMS)}, not "{form}"')
+    if sided and FORMS[form] > 0:
+        raise InputError(f'form must be "table" where values may be missing, not "{form}"', hint="leave them out: missing=False")
+    if form == "auto":
+        return 0 if sided or nodes > FEW_NODES else nodes
     return int(np.ceil(nodes * FORMS[form]))
 
 

@@ -142,7 +142,7 @@ class _Machine:
         rest, inner = math.prod(shape[1:]), 0
         for i, n in zip(where[1:], shape[1:], strict=True):
             inner = inner * n + i
-        return (where[0] // tile * rest + inner) * tile + where[0] % tile
+        return int((where[0] // tile * rest + inner) * tile + where[0] % tile)
 
     def word(self, buffer: str, at: int) -> Array:
         """The four bytes from an element on, as a view."""

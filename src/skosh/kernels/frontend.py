@@ -195,7 +195,8 @@ class _Reader:
                 param, index = self.element(target)
                 old = ir.Load(param.name, index, param.dtype)
                 return [self.store(s, param, index, self.binary(s, _BINARY[type(op)], old, self.expr(value, param.dtype)))]
-        self.fail(s, f"the kernel language has no {type(s).__name__.lower()} here", "for, while bounded(...), if, assignments and return are in")
+        hint = "for, while bounded(...), if, assignments and return are in"
+        self.fail(s, f"the kernel language has no {type(s).__name__.lower()} here", hint)
 
     def assign(self, at: ast.AST, name: str, value: ir.Expr) -> ir.Stmt:
         if name in self.loops or name in self.buffers:

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,8 +66,10 @@ def run_tool(command: Sequence[str], what: str, folder: Path | None = None) -> s
 
 def cached(made_from: object, make: Callable[[Path], None]) -> Path:
     """The folder that ``make`` fills, made once for each ``made_from``, whose repr must say all that it depends on."""
-    folder = _cache_root() / hashlib.sha256(repr(made_from).encode()).hexdigest()[:40]
+    folder = cache_root() / hashlib.sha256(repr(made_from).encode()).hexdigest()[:40]
     if folder.is_dir():
+        with suppress(OSError):
+            os.utime(folder)  # in use: the last to be pruned
         return folder
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="new-") as scratch:
         work = Path(scratch) / "made"
@@ -82,7 +85,7 @@ def cached(made_from: object, make: Callable[[Path], None]) -> Path:
 
 
 @cache
-def _cache_root() -> Path:
+def cache_root() -> Path:
     named = os.environ.get("SKOSH_CACHE")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     wanted = Path(named) if named else Path(home) / "skosh"
@@ -108,7 +111,7 @@ def _zig_cache() -> str | None:
     if "ZIG_GLOBAL_CACHE_DIR" in os.environ:
         return None
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return None if _writable(Path(home) / "zig") else str(_cache_root() / "zig")
+    return None if _writable(Path(home) / "zig") else str(cache_root() / "zig")
 
 
 def _environment() -> dict[str, str]:
@@ -119,5 +122,13 @@ def _environment() -> dict[str, str]:
 def _prune(root: Path) -> None:
     folders = [f for f in root.iterdir() if f.is_dir() and len(f.name) == 40]
     if len(folders) > _KEEP:
-        for folder in sorted(folders, key=lambda f: f.stat().st_mtime)[: _KEEP // 4]:
+        for folder in sorted(folders, key=_age)[: _KEEP // 4]:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _age(folder: Path) -> float:
+    """When the entry was made or last used; another process may have removed it."""
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -125,35 +125,31 @@ def input_shape(model: Model, port: Port, given: Sequence[int] | None) -> tuple[
 def convert(ctx: Context) -> list[Obstacle]:
     """All nodes in order, constants first; what stands in the way of each that can't be converted."""
     obstacles: list[Obstacle] = []
-    failed: set[str] = set()
-    check_nodes(ctx, obstacles, failed)
-    fold_constants(ctx, obstacles, failed)
+    check_nodes(ctx, obstacles)
+    fold_constants(ctx, obstacles)
     for node in ctx.model.nodes:
         assert node.loc.index is not None
         if node.loc.index in ctx.done or node.loc.index in ctx.bad:
             continue
         ctx.record = node
+        missing = any(n and n not in ctx.values and n not in ctx.constants for n in node.inputs)  # what failed before
         try:
-            if node.kind not in converters() and not fold(ctx, node):
-                obstacles.append(
-                    Obstacle(
-                        node.loc, f"{node.kind} is not among the operators that skosh reads", advice_for(node.kind)
-                    )
-                )
-                failed.update(node.outputs)
-            elif failed.intersection(node.inputs):
-                failed.update(node.outputs)
-            elif not fold(ctx, node):
-                converters()[node.kind](ctx, node)
+            if fold(ctx, node):
+                continue
+            if node.kind in converters():
+                if not missing:
+                    converters()[node.kind](ctx, node)
+            elif node.kind not in FOLDS or not missing:
+                problem = f"{node.kind} is not among the operators that skosh reads"
+                obstacles.append(Obstacle(node.loc, problem, advice_for(node.kind)))
         except ModelError as error:
             if isinstance(error, UnsupportedError):
                 raise
             obstacles.append(Obstacle(node.loc, f"{node.kind}: {error.message}", error.hint or advice_for(node.kind)))
-            failed.update(node.outputs)
     return sorted(obstacles, key=lambda o: -1 if o.loc.index is None else o.loc.index)
 
 
-def check_nodes(ctx: Context, obstacles: list[Obstacle], failed: set[str]) -> None:
+def check_nodes(ctx: Context, obstacles: list[Obstacle]) -> None:
     """Leave out the nodes that are not whole."""
     for node in ctx.model.nodes:
         if node.kind not in converters() and node.kind not in FOLDS:
@@ -164,12 +160,11 @@ def check_nodes(ctx: Context, obstacles: list[Obstacle], failed: set[str]) -> No
             obstacles.append(
                 Obstacle(node.loc, f"{node.kind}: {error.message}", error.hint or "export the model again")
             )
-            failed.update(node.outputs)
             assert node.loc.index is not None
             ctx.bad.add(node.loc.index)
 
 
-def fold_constants(ctx: Context, obstacles: list[Obstacle], failed: set[str]) -> None:
+def fold_constants(ctx: Context, obstacles: list[Obstacle]) -> None:
     """What hangs on constants alone, wherever it stands, so that a layer sees the constants behind it."""
     for node in ctx.model.nodes:
         assert node.loc.index is not None
@@ -180,7 +175,6 @@ def fold_constants(ctx: Context, obstacles: list[Obstacle], failed: set[str]) ->
                 ctx.done.add(node.loc.index)
         except ModelError as error:
             obstacles.append(Obstacle(node.loc, f"{node.kind}: {error.message}", error.hint or "check the file"))
-            failed.update(node.outputs)
             ctx.done.add(node.loc.index)
 
 

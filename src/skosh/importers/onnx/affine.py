@@ -43,15 +43,15 @@ def following(ctx: Context, name: str, channels: int, axis: int, rank: int) -> t
 
     The nodes that are folded count as done.
     """
-    total = Affine(np.ones(channels), np.zeros(channels))
+    total, taken = Affine(np.ones(channels), np.zeros(channels)), list[Record]()
     while (node := ctx.sole_reader(name)) is not None:
         step = _step(ctx, node, name, channels, axis, rank)
         if step is None or not (np.isfinite(step.scale).all() and np.isfinite(step.shift).all()):
             break
         total = Affine(total.scale * step.scale, total.shift * step.scale + step.shift)
-        assert node.loc.index is not None
-        ctx.done.add(node.loc.index)
+        taken.append(node)
         name = node.outputs[0]
+    ctx.take(taken)
     return total, name
 
 
@@ -72,7 +72,8 @@ def _step(ctx: Context, node: Record, name: str, channels: int, axis: int, rank:
     one, zero = np.ones(channels), np.zeros(channels)
     steps: dict[tuple[str, bool], Any] = {
         ("Add", True): (one, number), ("Add", False): (one, number),
-        ("Sub", True): (one, -number), ("Sub", False): (-one, number), ("Mul", True): (number, zero), ("Mul", False): (number, zero),
+        ("Sub", True): (one, -number), ("Sub", False): (-one, number),
+        ("Mul", True): (number, zero), ("Mul", False): (number, zero),
     }  # fmt: skip
     if (node.kind, first) == ("Div", True) and (number != 0).all():
         return Affine(1 / number, zero)

@@ -96,6 +96,8 @@ def clip(ctx: Context, record: Record) -> None:
     high = ctx.known(record, 2, "the upper bound") if len(record.inputs) > 2 else None
     lo = float(low.reshape(())) if low is not None else float(a.get("min", -math.inf))
     hi = float(high.reshape(())) if high is not None else float(a.get("max", math.inf))
+    if math.isnan(lo) or math.isnan(hi):
+        raise ModelError("the bounds must not be NaN")
     clamped(ctx, ctx.value(record.inputs[0]), lo, hi, record.outputs[0])
 
 
@@ -123,7 +125,8 @@ def _number(ctx: Context, tensor: str, value: float, output: str) -> str:
     if t.quant is not None:
         q = np.clip(np.rint(value / t.quant.scale) + t.quant.zero_point, t.dtype.min, t.dtype.max)
         return ctx.quantized_constant(f"{output}_bound", np.full(shape, q).astype(t.dtype.np), t.quant)
-    return ctx.constant(f"{output}_bound", np.full(shape, value).astype(t.dtype.np))
+    held = np.clip(value, t.dtype.min, t.dtype.max) if t.dtype.is_integer else value
+    return ctx.constant(f"{output}_bound", np.full(shape, held).astype(t.dtype.np))
 
 
 def hard_sigmoid(ctx: Context, record: Record) -> None:
@@ -139,9 +142,8 @@ def hard_sigmoid(ctx: Context, record: Record) -> None:
         and abs(alpha - 1 / 6) < 1e-6
         and beta == 0.5
     ):
-        assert reader.loc.index is not None
-        ctx.done.add(reader.loc.index)
         (tensor,) = ctx.real(HardSwish(), (x.tensor,), reader.outputs[0])
+        ctx.take([reader])
         ctx.values[reader.outputs[0]] = ctx.kept(x, tensor)
         return
     tensor = ctx.floats(x.tensor)
@@ -169,10 +171,8 @@ def erf(ctx: Context, record: Record) -> None:
         raise ModelError("Erf is known as a part of GELU only", hint="use torch.nn.GELU, or its tanh form")
     x, done, output = found
     value = ctx.value(x)
-    for node in done:
-        assert node.loc.index is not None
-        ctx.done.add(node.loc.index)
     (tensor,) = ctx.real(Gelu(False), (value.tensor,), output)
+    ctx.take(done)
     ctx.values[output] = ctx.kept(value, tensor)
 
 
@@ -273,7 +273,8 @@ def batch_normalization(ctx: Context, record: Record) -> None:
         name = f"{out}_{op.kind}"
         ctx.constants[name] = numbers.reshape(along).astype(np.float32)
         laid = ctx.constant_like(name, x)
-        assert laid is not None, "it has one number for each channel"
+        if laid is None:
+            raise ModelError(f"there must be a number for each of {x.shape[1]} channels, not {numbers.size}")
         (tensor,) = ctx.apply(op, (ctx.floats(x.tensor), laid), out)
         x = ctx.kept(x, tensor)
     ctx.values[out] = x

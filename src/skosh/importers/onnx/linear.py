@@ -173,6 +173,8 @@ def _layer(
     filters = w.shape[filters_axis]
     bias_name = record.inputs[2] if len(record.inputs) > 2 else ""
     bias = None if not bias_name else ctx.known(record, 2, "the bias")
+    if bias is not None and bias.size != filters and not (isinstance(op, Dense) and bias.size == 1):
+        raise ModelError(f"the bias must have {filters} elements, not {bias.size}")
     integers = _integers(ctx, record, x, filters_axis)
     if integers is not None and alpha == beta == 1.0:
         data, scales = integers

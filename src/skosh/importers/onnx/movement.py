@@ -73,11 +73,13 @@ def concat(ctx: Context, record: Record) -> None:
     x = ctx.value(record.inputs[0])
     axis = normal_axis(record.attributes["axis"], len(x.axes))
     values = [ctx.value(n) for n in record.inputs]
+    if any(len(v.axes) != len(x.axes) for v in values):
+        raise ModelError(f"all inputs must have {len(x.axes)} dimensions")
     alike = next((v for v in values if v.stored_axis(axis) is not None), None)
     at = None if alike is None else alike.stored_axis(axis)
     tensors = []
     for v in values:
-        if alike is None or at is None or len(v.axes) != len(x.axes):
+        if alike is None or at is None:
             break
         resized_like = resized(
             alike, "", tuple(v.shape[axis] if p == at else n for p, n in enumerate(alike.stored)), axis, at

@@ -107,7 +107,7 @@ def model_of(proto: Any, loc: Loc, data: bytes) -> Model:
             known.add(name)
     outputs = tuple(_port(o, loc) for o in graph.output)
     for port in outputs:
-        if port.name not in known:
+        if not port.name or port.name not in known:
             raise ModelError(f'the output "{port.name}" must be made by some node', loc=loc)
     return Model(loc, opset, nodes, constants, inputs, outputs, hashlib.sha256(data).hexdigest())
 

@@ -105,10 +105,9 @@ def layer_normalization(ctx: Context, record: Record) -> None:
     (tensor,) = ctx.apply(Mul(), (centred, factor), out)
     for op, name in zip((Mul(), Add()), record.inputs[1:], strict=False):
         if name:
-            ctx.known(record, 1, "the scale")
-            laid = ctx.constant_like(name, x)
+            laid = ctx.constant_like(name, x) if name in ctx.constants else None
             if laid is None:
-                raise ModelError("scale and bias must broadcast to the input")
+                raise ModelError("scale and bias must be constant and broadcast to the input")
             (tensor,) = ctx.apply(op, (tensor, laid), out)
     ctx.values[out] = ctx.kept(x, tensor)
 
