@@ -164,6 +164,57 @@ def inverse_sqrt(x: int) -> tuple[int, int]:
     return multiplier, -right
 
 
+def reciprocal_in(x: Any, integer_bits: int) -> tuple[Ints, Ints]:
+    """(r, e) with 1/x = r * 2^(-31 - e), for x > 0 in F(integer_bits)."""
+    scale, exponent = reciprocal(x)
+    return scale, exponent + (integer_bits - 31)
+
+
+def leading_zeros(x: Any) -> Ints:
+    """Leading zero bits of non-negative int32 values; 32 for 0."""
+    x = np.asarray(x, np.int64)
+    bits = np.zeros(x.shape, np.int64)
+    for power in (16, 8, 4, 2, 1):
+        big = x >= (np.int64(1) << power)
+        bits += np.where(big, power, 0)
+        x = np.where(big, x >> power, x)
+    return np.where(x == 0, 32, 31 - bits)
+
+
+def shift_saturated(raw: Any, exponent: Any) -> Ints:
+    """raw << exponent, saturated where it is beyond 2^(31 - exponent) - 1 in magnitude; exponent: array, >= 0."""
+    raw, exponent = np.broadcast_arrays(np.asarray(raw, np.int64), np.asarray(exponent, np.int64))
+    threshold = (np.int64(1) << (31 - exponent)) - 1
+    shifted = (raw << exponent).astype(np.int32).astype(np.int64)
+    clamped = np.where(raw > threshold, i32.max, np.where(raw < -threshold, i32.min, shifted))
+    return np.where(exponent == 0, raw, clamped)
+
+
+def log_above_one(x: Any, integer_bits: int, output_bits: int) -> Ints:
+    """ln(x) for x >= 1, F(integer_bits) -> F(output_bits); tensorflow/lite/kernels/internal/common.h."""
+    log_2, fourth_root_half, root_half, quarter = 1488522236, 1805811301, 1518500250, 536870912
+    alpha_n, alpha_d, alpha_i, alpha_f = 117049297, 127690142, 1057819769, 638450708
+    accumulator_bits = output_bits + 1
+    quarter_scaled = rescale(quarter, 0, accumulator_bits)
+
+    z_a = np.asarray(x, np.int64)
+    headroom_a = leading_zeros(z_a)
+    r_a = shift_saturated(srdhm(shift_saturated(z_a, headroom_a - 1), root_half), 1)
+    power_a = saturate(shift_saturated(integer_bits - headroom_a, 31 - accumulator_bits) + quarter_scaled, i32)
+
+    headroom_b = leading_zeros(srdhm(z_a, root_half)) - 1
+    r_b = shift_saturated(z_a, headroom_b)
+    power_b = saturate(shift_saturated(integer_bits - headroom_b, 31 - accumulator_bits) - quarter_scaled, i32)
+
+    r, power = np.minimum(r_a, r_b), np.maximum(power_a, power_b)
+    p, q = rounding_half_sum(r, fourth_root_half), 2 * (r - fourth_root_half)
+    square = srdhm(q, q)
+    numerator = srdhm(q, r) + srdhm(srdhm(q, square), alpha_n)
+    denominator = srdhm(p, alpha_i + q + srdhm(alpha_d, square)) + srdhm(alpha_f, q)
+    fraction = srdhm(rescale(numerator, 0, accumulator_bits), one_over_one_plus_x(denominator))
+    return rescale(srdhm(power, log_2) + fraction, accumulator_bits, output_bits)
+
+
 # --------------------------------------------------------------------------------------------------- sigmoids of fixed point
 
 

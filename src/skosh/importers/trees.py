@@ -147,7 +147,9 @@ def inlined(builder: Builder, nodes: int, sided: bool) -> int:
     if form not in FORMS:
         raise InputError(f'form must be one of {", ".join(FORMS)}, not "{form}"')
     if sided and FORMS[form] > 0:
-        raise InputError(f'form must be "table" where values may be missing, not "{form}"', hint="leave them out: missing=False")
+        raise InputError(
+            f'form must be "table" where values may be missing, not "{form}"', hint="leave them out: missing=False"
+        )
     if form == "auto":
         return 0 if sided or nodes > FEW_NODES else nodes
     return int(np.ceil(nodes * FORMS[form]))
@@ -176,6 +178,9 @@ def shares(trees: Sequence[Tree], weights: Sequence[Array]) -> tuple[list[Array]
 
     Exact where all leaves' shares are fractions with a common denominator that leaves room for the sum; else rounded to
     2^-s, with 2^s * trees < 2^31, so that a mean over the trees is off by 2^-(s + 1) at the most.
+
+    So labels are the library's unless two classes' means, neither of pure leaves, are equal to within that: then rounding
+    decides here and in float64 there (measured: 5 of 512,328 rows, where float64 sums differed by 1e-16 or not at all).
     """
     counts = [np.rint(t.value * w[:, None]) for t, w in zip(trees, weights, strict=True)]
     exact = all(

@@ -15,6 +15,7 @@ from skosh.base import arith
 from skosh.base.arith import Ints
 from skosh.base.dtypes import f32, i8, i32
 from skosh.base.errors import ModelError
+from skosh.base.fixedpoint import multiply_by_pot
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.program import Call, In, Out
 from skosh.kernels import (
@@ -31,7 +32,6 @@ from skosh.kernels import (
     wrap,
 )
 from skosh.ops.common import check_dtype, check_quant, required
-from skosh.ops.fixed_point import times_power_of_two
 
 EPSILON = float(np.float32(1e-6))  # the least length, for floats
 HALF_SQRT_2 = 1518500250  # in Q0
@@ -94,8 +94,8 @@ def inverse_root(square: Ints) -> tuple[Ints, Ints]:
     half = arith.rounding_divide_by_pot(scaled >> 1, 1)
     root = np.full(square.shape, ONE, np.int64)
     for _ in range(STEPS):
-        cube = times_power_of_two(arith.srdhm(arith.srdhm(root, root), root), 6)
-        root = times_power_of_two(arith.srdhm(THREE_HALVES, root) - arith.srdhm(half, cube), 3)
+        cube = multiply_by_pot(arith.srdhm(arith.srdhm(root, root), root), 6)
+        root = multiply_by_pot(arith.srdhm(THREE_HALVES, root) - arith.srdhm(half, cube), 3)
     multiplier = arith.wrap(arith.srdhm(root, HALF_SQRT_2) << np.maximum(-right, 0), i32)
     return np.where(square > 1, multiplier, i32.max), np.where(square > 1, np.maximum(right, 0), 0)
 

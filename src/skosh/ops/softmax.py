@@ -17,13 +17,13 @@ import numpy as np
 from skosh.base.arith import Ints, quantize_multiplier, requantize, round_half_away, rounding_divide_by_pot, srdhm
 from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
+from skosh.base.fixedpoint import exp_on_negative_values, leading_zeros, log_above_one, reciprocal_in, rescale
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.program import Call, Const, In, Out
 from skosh.kernels import call
 from skosh.kernels.mathf import exp, log
 from skosh.kernels.vectorized import apply
 from skosh.ops.common import FLOAT_MAX, check_dtype, check_quant, given, required
-from skosh.ops.fixed_point import exp_on_negative_values, leading_zeros, log_above_one, reciprocal, rescale
 from skosh.ops.softmax_kernels import log_softmax, log_softmax_f32, softmax, softmax_by_table, softmax_f32, softmax_i16
 
 DIFF_BITS = 5  # integer bits of x - max(x): exp(-2^5 / 2) is nothing
@@ -81,7 +81,7 @@ class Softmax(Op):
             return (self._int16(x, xs),)
         diff = xs.astype(np.int64) - np.max(xs, axis=-1, keepdims=True)
         exps, kept = exps_of_diffs(diff, *input_scaling(x, self.beta))
-        scale, exponent = reciprocal(sum_of_exps(exps, kept), SUM_BITS)
+        scale, exponent = reciprocal_in(sum_of_exps(exps, kept), SUM_BITS)
         shift = exponent + 31 - y.dtype.bits
         result = rounding_divide_by_pot(srdhm(scale, exps), shift) + y.dtype.min
         return (np.where(kept, np.clip(result, y.dtype.min, y.dtype.max), y.dtype.min).astype(y.dtype.np),)

@@ -91,6 +91,8 @@ def unsqueezed(r: Record, v: Sequence[Any], shape: tuple[int, ...]) -> tuple[int
     raw = v[1] if len(v) > 1 and v[1] is not None else r.attributes.get("axes", ())
     rank = len(shape) + len(np.asarray(raw).reshape(-1))
     axes = axes_of(r, v, rank) or ()
+    if len(set(axes)) != rank - len(shape):
+        raise ModelError(f"axes must name each new axis once, not {list(axes)}")
     rest = iter(shape)
     return tuple(1 if a in axes else next(rest) for a in range(rank))
 
