@@ -5,12 +5,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-pyproject
 JOBS   ?= auto
+TORCH  ?= torch==2.13.0
 
 # what tests use besides Python packages: gcc, for the sanitizers
 DEBIAN := gcc libc6-dev make
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test quick check bench debian clean
+.PHONY: help env demo test quick torch check bench debian clean
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +32,9 @@ test: env debian  ## all tests; ARGS=... for pytest
 
 quick: env  ## the tests that take no longer than a few seconds each
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m 'not slow' $(ARGS)
+
+torch: env  ## PyTorch too, which is large: its importer's tests run where it is installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) '.[torch]'
 
 check: env  ## lint and types
 	$(BIN)/ruff check src tests benchmarks
