@@ -15,8 +15,8 @@ _KEYWORDS = frozenset(
         "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
         "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while",
         "bool",
-    ]  # fmt: skip
-)
+    ]
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
