@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from skosh.base.errors import InputError
-from skosh.build.flags import OPTIMIZE
+from skosh.build import flags
 from skosh.emit.interface import c_name
 from skosh.emit.model import emit
 from skosh.ir.check_graph import check_graph
@@ -22,6 +22,7 @@ from skosh.optimize import optimize_graph
 from skosh.plan import check_plan, memory_map_text
 from skosh.targets import Target
 
+OPTIMIZE = tuple(flags.OPTIMIZE)
 STAGES = ("load", "optimize", "plan", "lower", "emit")
 
 

@@ -99,7 +99,7 @@ def test_outputs_layers_and_snapshots(name: str) -> None:
     assert set(run.layers) == {0, 1}
     assert run.layers[1].instructions > 5 * run.layers[0].instructions > 1000
     rest = run.instructions - sum(cost.instructions for cost in run.layers.values())
-    assert 0 <= rest < 500  # converting the accumulator, in software on some
+    assert 0 <= rest < 700  # converting and dividing the accumulator, in software on some, to the last bit
     assert run.harness.instructions < 20
     assert name == "cortex-m7" or run.cycles_modelled > run.instructions
     assert m.call().instructions == run.instructions
