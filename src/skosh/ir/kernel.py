@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from skosh.base.dtypes import DType, bool_, i32
+from skosh.base.dtypes import DType, i32
 from skosh.base.errors import NOWHERE, Loc
 
 
@@ -333,6 +333,3 @@ def functions(kernel: Kernel | Function) -> tuple[Function, ...]:
 
     visit(kernel.body)
     return tuple(found.values())
-
-
-TRUE = Const(True, bool_)

@@ -6,7 +6,22 @@ import math
 from collections.abc import Mapping
 
 from skosh.base.dtypes import i32
-from skosh.ir.kernel import Binary, Body, Const, Expr, For, If, Kernel, Load, Param, Store, Var, stmt_exprs, walk_expr
+from skosh.ir.kernel import (
+    Binary,
+    Body,
+    Const,
+    Expr,
+    For,
+    If,
+    Kernel,
+    Load,
+    Param,
+    Store,
+    Var,
+    While,
+    stmt_exprs,
+    walk_expr,
+)
 from skosh.ir.simplify import from_polynomial, polynomial, simplify
 
 
@@ -68,6 +83,10 @@ def used_numbers(kernel: Kernel) -> tuple[Var, ...]:
             if isinstance(s, Store):
                 note(address(params[s.buffer], s.index, steps))
                 value(s.value, steps)
+                continue
+            if isinstance(s, While):  # its bound is a promise, not code
+                value(s.condition, steps)
+                body(s.body, steps)
                 continue
             for e in stmt_exprs(s):
                 value(e, steps)

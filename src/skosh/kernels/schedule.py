@@ -21,10 +21,8 @@ from skosh.ir.kernel import (
     If,
     Kernel,
     Let,
-    Load,
     Return,
     Stmt,
-    Store,
     Var,
     While,
     map_body,
@@ -76,11 +74,6 @@ def _rewrite(body: Body, name: str, rule: Callable[[For], Body]) -> Body:
         else:
             out.append(s)
     return tuple(out)
-
-
-def _used_names(body: Body) -> set[str]:
-    used = {s.var for s in walk(body) if isinstance(s, For)}
-    return used | {s.var.name for s in walk(body) if isinstance(s, Let)}
 
 
 # ------------------------------------------------------------------------------------------------ bind
@@ -263,23 +256,3 @@ def pack(kernel: Kernel, buffer: str, rows: int) -> Kernel:
     _act(kernel, can_pack(kernel, buffer), f'pack "{buffer}" by {rows} rows')
     params = tuple(replace(p, tile=rows) if p.name == buffer else p for p in kernel.params)
     return replace(kernel, params=params, steps=(*kernel.steps, f'pack "{buffer}" by {rows} rows'))
-
-
-def loads(body: Body) -> set[str]:
-    """The buffers a body reads."""
-    return {e.buffer for s in walk(body) for x in _exprs(s) for e in walk_expr(x) if isinstance(e, Load)}
-
-
-def _exprs(s: Stmt) -> tuple[Expr, ...]:
-    match s:
-        case Let(_, value) | Assign(_, value) | Return(value):
-            return (value,)
-        case Store(_, index, value):
-            return (*index, value)
-        case For(lo=lo, hi=hi):
-            return (lo, hi)
-        case If(condition):
-            return (condition,)
-        case While(condition, most):
-            return (condition, most)
-    return ()

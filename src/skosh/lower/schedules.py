@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skosh.base.dtypes import i32
-from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var
+from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var, map_expr
 from skosh.ir.simplify import simplify
 from skosh.kernels import schedule
 from skosh.lower.unused import without_unused_locals
@@ -53,8 +53,6 @@ class Draft:
 
 
 def _evaluate(e: Expr, numbers: Mapping[str, int | float]) -> int | None:
-    from skosh.ir.kernel import map_expr
-
     value = simplify(map_expr(e, lambda x: Const(int(numbers[x.name])) if isinstance(x, Var) and x.name in numbers else x))
     return int(value.value) if isinstance(value, Const) else None
 

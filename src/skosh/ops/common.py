@@ -212,8 +212,3 @@ def check_quant(*tensors: Tensor) -> None:
             raise ModelError(f'"{t.name}" must have one scale, not {len(t.quant.scales)}')
         if t.dtype == i16 and t.quant.zero_point != 0:
             raise ModelError(f'"{t.name}" is i16, so its zero point must be 0, not {t.quant.zero_point}')
-
-
-def is_quantized(tensor: Tensor) -> bool:
-    """Whether the tensor is int8 or int16 with a scale."""
-    return tensor.dtype in (i8, i16) and tensor.quant is not None
