@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from skosh.emit.expressions import Names, expression
@@ -99,10 +99,17 @@ def function_text(function: Function, spell: Callable[[str], str]) -> str:
     return f"{doc}{head}\n{{\n{body}}}\n"
 
 
-def kernel_text(kernel: Kernel, name: str, spell: Callable[[str], str], *, restrict: bool = True) -> str:
+def kernel_text(
+    kernel: Kernel,
+    name: str,
+    spell: Callable[[str], str],
+    *,
+    numbers: Sequence[Var] | None = None,
+    restrict: bool = True,
+) -> str:
     """A kernel: pointers for buffers (const where only read), int32_t for free sizes and scalars.
 
-    restrict: no call passes overlapping buffers.
+    numbers: those that its code depends on, when they are known. restrict: no call passes overlapping buffers.
     """
     own = {s.var.name for s in walk(kernel.body) if isinstance(s, Let)}
     own |= {s.var for s in walk(kernel.body) if isinstance(s, For)}
@@ -110,7 +117,7 @@ def kernel_text(kernel: Kernel, name: str, spell: Callable[[str], str], *, restr
     names = Names({p.name: p for p in kernel.params}, spell, sizes=frozenset(kernel.sizes), taken=own)
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
-    parts += [f"{v.dtype.c} {v.name}" for v in used_numbers(kernel)]
+    parts += [f"{v.dtype.c} {v.name}" for v in (used_numbers(kernel) if numbers is None else numbers)]
     shapes = "; ".join(f"{p.name}: {p.dtype}[{', '.join(expression(d, names) for d in p.shape)}]" for p in kernel.params)
     doc = comment("\n".join(x for x in (kernel.doc, shapes, *kernel.steps) if x))
     head = wrapped(f"static void {name}(", parts, ")")

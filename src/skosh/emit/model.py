@@ -13,7 +13,6 @@ from skosh.emit.interface import Interface, Port, interface
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
 from skosh.ir.kernel import Cast, Const, Function, Kernel, Let, all_exprs, functions, walk
-from skosh.ir.layout import used_numbers
 from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, LayerCall, Number, Program
 
 
@@ -44,7 +43,7 @@ def code_text(program: Program, face: Interface) -> str:
         "\n".join(declaration(d) for d in program.data) + "\n" if program.data else "",
         *(_fill(helpers[name], spell(name)) for name in sorted(helpers)),
         *(function_text(f, spell) for f in scalar.values()),
-        *(kernel_text(r.kernel, r.name, spell, restrict=r.restrict) for r in program.routines),
+        *(kernel_text(r.kernel, r.name, spell, numbers=r.numbers, restrict=r.restrict) for r in program.routines),
         *(_layer_text(layer, program) for layer in program.layers if layer.calls),
         *(_accessor(p) for p in face.ports),
         *([_reset_text(program, face)] if program.graph.states else []),
@@ -112,7 +111,7 @@ def _layer_text(layer: Layer, program: Program) -> str:
 
 def _call_text(c: LayerCall, program: Program) -> str:
     routine = next(r for r in program.routines if r.name == c.routine)
-    written = [p.written for p in routine.kernel.params] + [False] * len(used_numbers(routine.kernel))
+    written = [p.written for p in routine.kernel.params] + [False] * len(routine.numbers)
     parts = [_argument(a, w) for a, w in zip(c.arguments, written, strict=True)]
     text = wrapped(f"    {c.routine}(", parts, ");")
     return text + "\n"

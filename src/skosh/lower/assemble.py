@@ -59,10 +59,11 @@ def assemble(lowered: Lowered, *, optimize: str, name: str) -> Program:
     layer_names = _layer_names(graph, plan.order, name)
     for members in groups.values():
         kernel = _routine_kernel(members, optimize)
-        routine = Routine(_unique(f"{name}_{kernel.name}", {r.name for r in routines} | helpers), kernel, True)
+        unique = _unique(f"{name}_{kernel.name}", {r.name for r in routines} | helpers)
+        routine = Routine(unique, kernel, used_numbers(kernel), True)
         overlap = False
         for site in members:
-            arguments = _arguments(lowered, site, kernel, pool, layer_names[site.node])
+            arguments = _arguments(lowered, site, routine, pool, layer_names[site.node])
             overlap |= _overlaps(lowered, site, kernel, arguments)
             bound[site.node, site.position] = LayerCall(routine.name, arguments)
         routines.append(replace(routine, restrict=not overlap))
@@ -109,12 +110,12 @@ def _unique(name: str, taken: set[str]) -> str:
 
 
 def _arguments(
-    lowered: Lowered, site: _Site, kernel: Kernel, pool: _DataPool, layer: str
+    lowered: Lowered, site: _Site, routine: Routine, pool: _DataPool, layer: str
 ) -> tuple[Argument, ...]:
     pointers: list[Argument] = [
-        _pointer(lowered, site, p, site.call.buffers[p.name], pool, layer) for p in kernel.params
+        _pointer(lowered, site, p, site.call.buffers[p.name], pool, layer) for p in routine.kernel.params
     ]
-    numbers: list[Argument] = [Number(site.call.numbers[v.name], v.dtype) for v in used_numbers(kernel)]
+    numbers: list[Argument] = [Number(site.call.numbers[v.name], v.dtype) for v in routine.numbers]
     return (*pointers, *numbers)
 
 

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 
 from skosh.base.dtypes import DType
 from skosh.ir.graph import Array, Graph, Node
-from skosh.ir.kernel import Kernel
+from skosh.ir.kernel import Kernel, Var
 from skosh.plan import Plan
 
 
 @dataclass(frozen=True)
 class Routine:
-    """A kernel as it will be one C function. ``restrict``: no call passes it overlapping memory."""
+    """A kernel as it will be one C function. ``restrict``: no call passes it overlapping memory.
+
+    ``numbers``: those that its code depends on, its parameters after the buffers.
+    """
 
     name: str
     kernel: Kernel
+    numbers: tuple[Var, ...]
     restrict: bool
 
 
