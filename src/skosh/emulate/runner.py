@@ -11,7 +11,7 @@ import numpy as np
 from skosh.base.errors import ToolError
 from skosh.emit.interface import Interface, interface
 from skosh.emulate.counter import Snapshot
-from skosh.emulate.host import HostModel
+from skosh.emulate.host import HostModel, LayerDone
 from skosh.emulate.machine import Machine, Run
 from skosh.ir.graph import Array, Tensor
 from skosh.lower.program import Layer, Program
@@ -81,10 +81,10 @@ class HostRunner:
         self._call(inputs, done)
         return seen
 
-    def _call(self, inputs: Sequence[Array], on_layer: object) -> tuple[Array, ...]:
+    def _call(self, inputs: Sequence[Array], on_layer: LayerDone | None) -> tuple[Array, ...]:
         outputs = [np.empty(p.tensor.shape, p.dtype.np) for p in self.face.outputs]
         contiguous = [np.ascontiguousarray(x) for x in inputs]
-        status = self.model.call(contiguous, outputs, on_layer)  # type: ignore[arg-type]
+        status = self.model.call(contiguous, outputs, on_layer)
         if status != 0:
             raise ToolError(f"{self.face.prefix}_run gave status {status}")
         return tuple(outputs)
