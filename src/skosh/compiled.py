@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -66,14 +66,14 @@ class Build:
     def runner(self) -> Runner:
         """What ``run`` runs: the firmware in the emulator, or the host library."""
         if self.target.is_host:
-            return self.host_runner
+            return self._host()
         return DeviceRunner(self.program, self.firmware.elf, self.target)
 
     @cached_property
     def tracer(self) -> Runner:
         """The same program with a mark after each layer, and with a memory of its own."""
         if self.target.is_host:
-            return HostRunner(self.program, self._host_library)
+            return self._host()
         trace = marker_trace(self.program, interface(self.program), MARKER_ADDRESS)
         firmware = compile_firmware(
             self.target,
@@ -85,9 +85,8 @@ class Build:
         )
         return DeviceRunner(self.program, firmware.elf, self.target)
 
-    @cached_property
-    def host_runner(self) -> HostRunner:
-        """The C on this computer, whatever the target."""
+    def _host(self) -> HostRunner:
+        """The C on this computer, whatever the target, with a memory of its own."""
         return HostRunner(self.program, self._host_library)
 
     @cached_property
@@ -144,7 +143,7 @@ class Build:
         samples: a count (random, always the same ones), an array, or a file: .npy, or .npz with golden outputs.
         """
         chosen = self.samples(samples if golden is None else golden)
-        others = {name: oracle(name, self.source, self.host_runner) for name in against if name != "reference"}
+        others = {name: oracle(name, self.source, self._host) for name in against if name != "reference"}
         return prove(
             self.source, self.program, self.runner, chosen, tracer=self.tracer, oracles=others, progress=progress
         )
@@ -275,6 +274,6 @@ def build(
     max_flash: int | None = None,
 ) -> Build:
     """Compile for a target, and refuse what doesn't fit (bytes)."""
-    made = Build(compile_to_c(graph, target=target, optimize=optimize, name=name), replace(target), optimize)
+    made = Build(compile_to_c(graph, target=target, optimize=optimize, name=name), target, optimize)
     made.check_fit(max_ram, max_flash)
     return made

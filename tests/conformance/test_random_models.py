@@ -72,3 +72,9 @@ def test_a_ring_buffer_is_remembered(seed: int) -> None:
     check_runs(graph, seed, "host", OPTIMIZE[seed % len(OPTIMIZE)])
     if seed < 2:
         check_runs(graph, seed, ("cortex-m0plus", "cortex-m4")[seed], "balanced")
+
+
+def test_the_host_as_oracle_has_a_state_of_its_own() -> None:
+    graph = load(ring_buffer_model(0), name="r")
+    proof = build(graph, target=find_target("host")).verify(6, against=("reference", "host"))
+    assert proof.bit_exact, proof.first_difference

@@ -168,7 +168,7 @@ def test_two_runs_at_once() -> None:
     """After each layer of one run, a whole other run in another arena: neither disturbs the other."""
     for graph in (MODEL, STREAM):
         made_build = on_host(graph)
-        runner = made_build.host_runner
+        runner = made_build.runner
         plan = made_build.program.plan
         library = Path(runner.model.library._name)
         other = HostModel(

@@ -181,10 +181,7 @@ def _loop(s: For, names: Names, depth: int) -> str:
     names = replace(names, steps=with_step(s, names.steps))
     moving = walk_pointers(s, names)
     if moving is None:
-        moves = f"{s.var}++" if s.step == 1 else f"{s.var} += {s.step}"
-        low, high = expression(simplify(s.lo), names), expression(simplify(s.hi), names)
-        head = f"{pad}for (int32_t {s.var} = {low}; {s.var} < {high}; {moves}) {{\n"
-        return head + body_text(s.body, names, depth + 1) + f"{pad}}}\n"
+        return f"{pad}{_counting(s, names)}{body_text(s.body, names, depth + 1)}{pad}}}\n"
     inside = replace(names, params={**names.params, **moving.params})
     lines, tail = "", ""
     for p in moving.pointers:
@@ -193,14 +190,19 @@ def _loop(s: For, names: Names, depth: int) -> str:
             tail += f"{pad}{INDENT}{advance(p, s.step, names)};\n"
     c = moving.control
     if c is None:
-        moves = f"{s.var}++" if s.step == 1 else f"{s.var} += {s.step}"
-        low, high = expression(simplify(s.lo), names), expression(simplify(s.hi), names)
-        head = f"for (int32_t {s.var} = {low}; {s.var} < {high}; {moves}) {{\n"
+        head = _counting(s, names)
     else:
         start, end = pointer_at(c, s.lo, names), pointer_at(c, s.hi, names)
         pointer = f"const {moving.params[c.name].dtype.c} *{c.name}"
         head = f"for ({pointer} = {start}; {c.name} < {end}; {advance(c, s.step, names)}) {{\n"
     return f"{lines}{pad}{head}{body_text(moving.loop.body, inside, depth + 1)}{tail}{pad}}}\n"
+
+
+def _counting(s: For, names: Names) -> str:
+    """The head of a loop that counts."""
+    moves = f"{s.var}++" if s.step == 1 else f"{s.var} += {s.step}"
+    low, high = expression(simplify(s.lo), names), expression(simplify(s.hi), names)
+    return f"for (int32_t {s.var} = {low}; {s.var} < {high}; {moves}) {{\n"
 
 
 def _update(var: Var, value: Expr, names: Names) -> str:

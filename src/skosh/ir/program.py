@@ -13,7 +13,7 @@ import numpy as np
 
 from skosh.base.dtypes import DType
 from skosh.ir.graph import Array
-from skosh.ir.kernel import Kernel
+from skosh.ir.kernel import Function, Kernel
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Call:
     kernel: Kernel
     buffers: Mapping[str, Buffer]
     numbers: Mapping[str, int | float] = field(default_factory=dict)
+    functions: Mapping[str, Function] = field(default_factory=dict)  # what its function parameters are, in ``kernel`` already
 
 
 def flat(data: Array, dtype: DType) -> Array:

@@ -52,7 +52,7 @@ def assemble(lowered: Lowered, *, optimize: str, name: str) -> Program:
     groups: dict[object, list[_Site]] = {}
     for site in sites:
         groups.setdefault(_group_key(site.call, optimize), []).append(site)
-    pool = _DataPool(name)
+    pool = _DataPool()
     routines: list[Routine] = []
     helpers = {f"{name}_{f.name}" for site in sites for f in functions(site.call.kernel)}
     bound: dict[tuple[int, int], LayerCall] = {}
@@ -170,8 +170,7 @@ def _overlaps(lowered: Lowered, site: _Site, kernel: Kernel, arguments: Sequence
 class _DataPool:
     """Constant arrays by content: weights that are equal are stored once."""
 
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
+    def __init__(self) -> None:
         self.found: dict[tuple[str, str], Data] = {}
 
     def add(self, values: Array, param: Param, shape: tuple[int, ...], name: str, comment: str) -> DataPointer:

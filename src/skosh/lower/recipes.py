@@ -9,7 +9,6 @@ import numpy as np
 
 from skosh.base.dtypes import i8
 from skosh.ir.graph import Array, Operands
-from skosh.ir.kernel import CallExpr, Function, all_exprs
 from skosh.ir.program import Call, Const, In, Scratch
 from skosh.kernels import call
 from skosh.lower.pair_kernels import conv2d_pairs, matmul_pairs
@@ -38,8 +37,8 @@ def _pairs(c: Call, inputs: Operands) -> Call:
     pairs, quads, _ = interleaved.shape
     numbers: dict[str, Any] = {n: v for n, v in c.numbers.items() if n != "T"}
     bindings: dict[str, Any] = {
-        **numbers, **c.buffers, "w": Const(interleaved, "weight"), "N2": pairs, "Q": quads, "even": 1 - filters % 2,
-        "rescale": _rescale_of(c),
+        **numbers, **c.buffers, **c.functions, "w": Const(interleaved, "weight"),
+        "N2": pairs, "Q": quads, "even": 1 - filters % 2,
         **{n: _padded(c.buffers[n], 2 * pairs, filters) for n in ("bias", "multiplier", "right")},
     }  # fmt: skip
     if c.kernel.name == "matmul":
@@ -62,10 +61,3 @@ def _padded(b: Any, count: int, filters: int) -> Const:
     if b.data.size < filters or b.data.size == count:
         return b
     return replace(b, data=np.concatenate([b.data, b.data[-1:]]))
-
-
-def _rescale_of(c: Call) -> Function:
-    """The requantization that the call was bound to."""
-    found = {e.function.name: e.function for e in all_exprs(c.kernel.body) if isinstance(e, CallExpr)}
-    (function,) = (f for name, f in found.items() if name.startswith("requantize"))
-    return function

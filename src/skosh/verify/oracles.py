@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,11 +15,13 @@ _ARENA_BYTES = 64 << 20
 ORACLES = ("reference", "host", "tflm")
 
 
-def oracle(name: str, graph: Graph, host: Runner) -> Oracle:
-    """The oracle called ``name``. InputError when there is none, ToolError when it can't be had."""
+def oracle(name: str, graph: Graph, host: Callable[[], Runner]) -> Oracle:
+    """The oracle called ``name``. InputError when there is none, ToolError when it can't be had.
+
+    host: makes a runner of the C on this computer, which must be the oracle's own: it keeps the state of the model.
+    """
     if name == "host":
-        host.reset()
-        return lambda inputs: host.run(inputs)
+        return host().run
     if name == "tflm":
         return tflm(graph)
     raise InputError(f'against must name some of {", ".join(ORACLES)}, not "{name}"')
