@@ -1,7 +1,12 @@
-"""Recipes: for some machines, another kernel that computes what an operator's call computes, in fewer instructions."""
+"""Recipes: for some machines, another kernel that computes what an operator's call computes, in fewer instructions.
+
+A recipe takes a call, its node's operands and the target, and gives a better call, or None where it knows nothing
+better. RECIPES lists them, the best first.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,15 +23,23 @@ from skosh.targets import Target
 
 def for_target(calls: tuple[Call, ...], inputs: Operands, target: Target | None) -> tuple[Call, ...]:
     """The same calls, each in the best form that the target has."""
-    if target is None or not target.has_dsp:
+    if target is None:
         return calls
-    return tuple(_pairs(c, inputs) for c in calls)
+    return tuple(_best(c, inputs, target) for c in calls)
 
 
-def _pairs(c: Call, inputs: Operands) -> Call:
+def _best(c: Call, inputs: Operands, target: Target) -> Call:
+    for recipe in RECIPES:
+        better = recipe(c, inputs, target)
+        if better is not None:
+            return better
+    return c
+
+
+def pairs(c: Call, inputs: Operands, target: Target) -> Call | None:
     """``matmul`` and ``conv2d_patches`` with two products an instruction."""
-    if c.kernel.name not in ("matmul", "conv2d_patches"):
-        return c
+    if not target.has_dsp or c.kernel.name not in ("matmul", "conv2d_patches"):
+        return None
     given = c.buffers["w"]
     assert isinstance(given, In) and given.offset == 0, "filters are an input of the node"
     tensor = inputs[given.index]
@@ -61,3 +74,6 @@ def _padded(b: Any, count: int, filters: int) -> Const:
     if b.data.size < filters or b.data.size == count:
         return b
     return replace(b, data=np.concatenate([b.data, b.data[-1:]]))
+
+
+RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (pairs,)
