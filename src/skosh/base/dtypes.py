@@ -47,12 +47,20 @@ class DType:
         return self.name
 
 
+    @property
+    def packed(self) -> bool:
+        """Two elements lie in a byte, the first in its lower half; ``np`` and ``c`` are those of the bytes."""
+        return self.bits == 4
+
+
 _NUMPY = {
-    "bool": "bool", "i8": "int8", "u8": "uint8", "i16": "int16", "u16": "uint16", "i32": "int32",
+    "bool": "bool", "i4": "int8", "u4": "uint8", "i8": "int8", "u8": "uint8", "i16": "int16", "u16": "uint16", "i32": "int32",
     "u32": "uint32", "i64": "int64", "u64": "uint64", "f32": "float32", "f64": "float64",
 }  # fmt: skip
 
 bool_ = DType("bool", 1, "bool", "bool")
+i4 = DType("i4", 4, "int", "int8_t")
+u4 = DType("u4", 4, "uint", "uint8_t")
 i8 = DType("i8", 8, "int", "int8_t")
 u8 = DType("u8", 8, "uint", "uint8_t")
 i16 = DType("i16", 16, "int", "int16_t")
@@ -64,12 +72,12 @@ u64 = DType("u64", 64, "uint", "uint64_t")
 f32 = DType("f32", 32, "float", "float")
 f64 = DType("f64", 64, "float", "double")
 
-DTYPES: dict[str, DType] = {t.name: t for t in (bool_, i8, u8, i16, u16, i32, u32, i64, u64, f32, f64)}
+DTYPES: dict[str, DType] = {t.name: t for t in (bool_, i4, u4, i8, u8, i16, u16, i32, u32, i64, u64, f32, f64)}
 
 
 def from_numpy(dtype: np.dtype[Any]) -> DType:
     """The DType of a numpy dtype; KeyError for a type that skosh doesn't know."""
     for name, numpy_name in _NUMPY.items():
-        if np.dtype(numpy_name) == dtype:
+        if np.dtype(numpy_name) == dtype and not DTYPES[name].packed:
             return DTYPES[name]
     raise KeyError(f"no skosh element type for numpy {dtype}")

@@ -50,6 +50,9 @@ def _text(e: Expr, names: Names) -> tuple[str, int]:
         case Load(buffer, index, dtype) if dtype != names.params[buffer].dtype:
             place = expression(address(names.params[buffer], index, names.steps), names)
             return f"{names.function('load_word')}(&{buffer}[{place}])", _ATOM
+        case Load(buffer, index, dtype) if dtype.packed:
+            place = expression(address(names.params[buffer], index, names.steps), names)
+            return f"{names.function(f'load_{dtype.name}')}({buffer}, {place})", _ATOM
         case Load(buffer, index):
             return f"{buffer}[{expression(address(names.params[buffer], index, names.steps), names)}]", _ATOM
         case Binary(op, a, b, dtype):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from skosh.base.dtypes import DType, i32
 from skosh.emit.expressions import Names, expression
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.ir.kernel import (
     Assign,
+    Assume,
     Binary,
     Body,
     Cast,
+    Const,
     Expr,
     For,
     Function,
@@ -19,6 +22,7 @@ from skosh.ir.kernel import (
     Kernel,
     Let,
     Load,
+    Local,
     Return,
     Stmt,
     Store,
@@ -55,6 +59,20 @@ BUILTINS = {
     "store_word": (
         "static inline void {name}(void *to, uint32_t word)\n{{\n    memcpy(to, &word, sizeof word);\n}}\n"
     ),
+    "load_i4": (
+        "static inline int8_t {name}(const int8_t *from, int32_t i)\n{{\n"
+        "    int32_t half = ((uint8_t)from[i / 2] >> (i % 2 * 4)) & 15;\n"
+        "    return (int8_t)((half ^ 8) - 8);\n}}\n"
+    ),
+    "load_u4": (
+        "static inline uint8_t {name}(const uint8_t *from, int32_t i)\n{{\n"
+        "    return (uint8_t)((from[i / 2] >> (i % 2 * 4)) & 15);\n}}\n"
+    ),
+    "store_4": (
+        "static inline void {name}(void *to, int32_t i, int32_t value)\n{{\n"
+        "    uint8_t *byte = (uint8_t *)to + i / 2;\n    int32_t shift = i % 2 * 4;\n"
+        "    *byte = (uint8_t)((*byte & ~(15 << shift)) | ((value & 15) << shift));\n}}\n"
+    ),
     "sqrtf": "static inline float {name}(float x)\n{{\n    return sqrtf(x);\n}}\n",
 }
 
@@ -73,9 +91,14 @@ def builtins_used(thing: Kernel | Function) -> dict[str, str]:
         elif isinstance(e, Unary) and e.op == "sqrt":
             found["sqrtf"] = BUILTINS["sqrtf"]
     if isinstance(thing, Kernel):
-        types = {p.name: p.dtype for p in thing.params}
+        types = {p.name: p.dtype for p in thing.buffers.values()}
         if any(isinstance(e, Load) and e.dtype != types[e.buffer] for e in all_exprs(thing.body)):
             found["load_word"] = BUILTINS["load_word"]
+        for e in all_exprs(thing.body):
+            if isinstance(e, Load) and e.dtype.packed:
+                found[f"load_{e.dtype.name}"] = BUILTINS[f"load_{e.dtype.name}"]
+        if any(isinstance(s, Store) and s.value.dtype.packed for s in walk(thing.body)):
+            found["store_4"] = BUILTINS["store_4"]
         if any(isinstance(s, Store) and s.value.dtype != types[s.buffer] for s in walk(thing.body)):
             found["store_word"] = BUILTINS["store_word"]
     return found
@@ -113,8 +136,8 @@ def kernel_text(
     """
     own = {s.var.name for s in walk(kernel.body) if isinstance(s, Let)}
     own |= {s.var for s in walk(kernel.body) if isinstance(s, For)}
-    own |= {p.name for p in kernel.params} | {v.name for v in kernel.numbers}
-    names = Names({p.name: p for p in kernel.params}, spell, sizes=frozenset(kernel.sizes), taken=own)
+    own |= {p.name for p in kernel.buffers.values()} | {v.name for v in kernel.numbers}
+    names = Names(kernel.buffers, spell, sizes=frozenset(kernel.sizes), taken=own)
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
     parts += [f"{v.dtype.c} {v.name}" for v in (used_numbers(kernel) if numbers is None else numbers)]
@@ -156,6 +179,8 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             return f"{pad}{_update(var, value, names)};\n"
         case Store(buffer, index, value):
             at = expression(address(names.params[buffer], index, names.steps), names)
+            if value.dtype.packed:
+                return f"{pad}{names.function('store_4')}({buffer}, {at}, {expression(value, names)});\n"
             if value.dtype != names.params[buffer].dtype:
                 return f"{pad}{names.function('store_word')}(&{buffer}[{at}], {expression(value, names)});\n"
             line = f"{pad}{buffer}[{at}] = {expression(value, names)};\n"
@@ -171,9 +196,23 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             if len(other) == 1 and isinstance(other[0], If):
                 return f"{text} else {_stmt(other[0], names, depth).lstrip()}"
             return f"{text} else {{\n{body_text(other, names, depth + 1)}{pad}}}\n" if other else f"{text}\n"
+        case Local(name, dtype, shape):
+            return f"{pad}{dtype.c} {name}[{_length(shape, dtype, names)}];\n"
+        case Assume():
+            return ""
         case Return(value):
             return f"{pad}return {expression(value, names)};\n"
     raise AssertionError(f"no C for {s!r}")
+
+
+def _length(shape: tuple[Expr, ...], dtype: DType, names: Names) -> str:
+    """C for the number of array elements that a buffer takes."""
+    count: Expr = Const(1)
+    for d in shape:
+        count = Binary("*", count, d, i32)
+    if dtype.packed:
+        count = Binary("//", Binary("+", count, Const(1), i32), Const(2), i32)
+    return expression(simplify(count), names)
 
 
 def _loop(s: For, names: Names, depth: int) -> str:

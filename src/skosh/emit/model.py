@@ -87,7 +87,7 @@ def _prologue(program: Program, things: Sequence[Kernel | Function], helpers: di
 def _says_bool(thing: Kernel | Function) -> bool:
     """Is there a bool among its parameters, its locals or its constants?"""
     own = [thing.returns] if isinstance(thing, Function) else [n.dtype for n in thing.numbers]
-    own += [p.dtype for p in thing.params]
+    own += [p.dtype for p in (thing.params if isinstance(thing, Function) else thing.buffers.values())]
     own += [s.var.dtype for s in walk(thing.body) if isinstance(s, Let)]
     own += [e.dtype for e in all_exprs(thing.body) if isinstance(e, Const | Cast)]
     return any(t.kind == "bool" for t in own)

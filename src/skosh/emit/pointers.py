@@ -63,7 +63,7 @@ def walk_pointers(loop: For, names: Names) -> Walk | None:
     found: dict[tuple[str, Expr, Expr], Pointer] = {}
 
     def rule(e: Expr) -> Expr:
-        if not isinstance(e, Load):
+        if not isinstance(e, Load) or e.dtype.packed:
             return e
         split = _split(polynomial(address(names.params[e.buffer], e.index, names.steps)), loop.var, changing)
         if split is None:

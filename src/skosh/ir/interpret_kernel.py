@@ -18,6 +18,7 @@ from skosh.base.dtypes import DType, f32
 from skosh.ir.graph import Array
 from skosh.ir.kernel import (
     Assign,
+    Assume,
     Binary,
     Body,
     CallExpr,
@@ -30,6 +31,8 @@ from skosh.ir.kernel import (
     Kernel,
     Let,
     Load,
+    Local,
+    Param,
     Return,
     Select,
     Store,
@@ -58,6 +61,7 @@ def run_kernel(
             if p.tile > 1:
                 rows, *rest = machine.shapes[p.name]
                 need = -(-rows // p.tile) * p.tile * math.prod(rest)
+            need = -(-need // 2) if p.dtype.packed else need
             got = buffers[p.name]
             assert got.ndim == 1 and got.dtype == p.dtype.np, f"{p.name} must be a flat {p.dtype} array, not {got.dtype}"
             assert got.size >= need, f"{p.name} must hold {need} elements, not {got.size}"
@@ -90,7 +94,7 @@ class _Returned(Exception):
 class _Machine:
     def __init__(self, kernel: Kernel | None, buffers: Mapping[str, Array], shuffle: random.Random | None) -> None:
         self.params = {p.name: p for p in kernel.params} if kernel else {}
-        self.buffers, self.shuffle = buffers, shuffle
+        self.buffers, self.shuffle = dict(buffers), shuffle
         self.shapes: dict[str, tuple[int, ...]] = {}
 
     # ------------------------------------------------------------------------------------------------ statements
@@ -106,7 +110,11 @@ class _Machine:
                     scope[var.name] = self.value(value, scope)
                 case Store(buffer, index, value):
                     at, new = self.address(buffer, index, scope), self.value(value, scope)
-                    if value.dtype != self.params[buffer].dtype:
+                    if self.params[buffer].dtype.packed:
+                        half = 4 * (at % 2)
+                        byte = int(self.buffers[buffer].view(np.uint8)[at // 2])
+                        self.buffers[buffer].view(np.uint8)[at // 2] = byte & ~(15 << half) & 255 | (new & 15) << half
+                    elif value.dtype != self.params[buffer].dtype:
                         self.word(buffer, at)[:] = np.array([new], "<u4").view(np.uint8)
                     else:
                         self.buffers[buffer][at] = new
@@ -128,8 +136,24 @@ class _Machine:
                     self.body(then if self.value(condition, scope) else other, scope)
                 case Return(value):
                     raise _Returned(self.value(value, scope))
+                case Local():
+                    self.declare(stmt, scope)
+                case Assume(condition):
+                    if not self.value(condition, scope):
+                        raise Trap("an assumption of the kernel doesn't hold")
         for name in mine:
             del scope[name]
+
+    def declare(self, local: Local, scope: dict[str, Number]) -> None:
+        """A buffer of the kernel's own, full of junk: 5a bytes, for floats not a number."""
+        shape = tuple(self.value(d, scope) for d in local.shape)
+        size = -(-math.prod(shape) // 2) if local.dtype.packed else math.prod(shape)
+        junk = np.full(size * local.dtype.np.itemsize, 0x5A, np.uint8).view(local.dtype.np)
+        if local.dtype.kind == "bool":
+            junk = np.ones(size, np.bool_)
+        self.params[local.name] = Param(local.name, local.dtype, local.shape, True)
+        self.shapes[local.name] = shape
+        self.buffers[local.name] = np.full(size, np.nan, local.dtype.np) if local.dtype.is_float else junk
 
     def address(self, buffer: str, index: tuple[Expr, ...], scope: dict[str, Number]) -> int:
         shape, tile = self.shapes[buffer], self.params[buffer].tile
@@ -161,6 +185,9 @@ class _Machine:
                 return scope[name]
             case Load(buffer, index, dtype) if dtype != self.params[buffer].dtype:
                 return int(self.word(buffer, self.address(buffer, index, scope)).view("<u4")[0])
+            case Load(buffer, index, dtype) if dtype.packed:
+                at = self.address(buffer, index, scope)
+                return _wrap(int(self.buffers[buffer].view(np.uint8)[at // 2]) >> 4 * (at % 2), dtype)
             case Load(buffer, index, dtype):
                 loaded = self.buffers[buffer][self.address(buffer, index, scope)]
                 return loaded if dtype.is_float else (bool(loaded) if dtype.kind == "bool" else int(loaded))

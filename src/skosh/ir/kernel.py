@@ -130,7 +130,12 @@ class Store(Stmt):
 
 @dataclass(frozen=True)
 class For(Stmt):
-    """for var in [lo, hi). par: the iterations are independent, in any order or at once; otherwise they are ordered."""
+    """for var in [lo, hi). par: the iterations are independent, in any order or at once; otherwise they are ordered.
+
+    threads: a par loop whose iterations a machine with several cores may share out. vector: a par loop whose iterations
+    are lanes of the vector machine of that name (``targets.simd``), several ``vectors`` side by side; the body says what
+    one lane does.
+    """
 
     var: str
     lo: Expr
@@ -138,6 +143,9 @@ class For(Stmt):
     body: Body
     par: bool
     step: int = 1
+    threads: bool = False
+    vector: str = ""
+    vectors: int = 1
 
 
 @dataclass(frozen=True)
@@ -158,6 +166,26 @@ class If(Stmt):
 
 
 @dataclass(frozen=True)
+class Local(Stmt):
+    """A buffer of the kernel's own, alive to the end of the block it stands in. Its elements are junk until they are set.
+
+    memory: "ram" (an array), or "register" (few elements, which a machine should hold in registers).
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[Expr, ...]
+    memory: str = "ram"
+
+
+@dataclass(frozen=True)
+class Assume(Stmt):
+    """A promise about numbers and data that the kernel relies on: the interpreter stops where it is broken, the C has none."""
+
+    condition: Expr
+
+
+@dataclass(frozen=True)
 class Return(Stmt):
     """Ends a Function; the last statement of its body."""
 
@@ -169,6 +197,7 @@ class Param:
     """A buffer parameter: ``shape`` in sizes of the kernel. ``tile``: dimension 0 is re-laid in blocks of so many rows,
 
     so that element (i, j...) lies at ((i // tile) * rest + j...) * tile + i % tile; data is padded to whole blocks.
+    ``memory``: "" is wherever the caller keeps it, "flash" can't be written.
     """
 
     name: str
@@ -176,6 +205,7 @@ class Param:
     shape: tuple[Expr, ...]
     written: bool = False
     tile: int = 1
+    memory: str = ""
 
 
 @dataclass(frozen=True)
@@ -220,6 +250,12 @@ class Kernel:
 
     def param(self, name: str) -> Param:
         return next(p for p in self.params if p.name == name)
+
+    @property
+    def buffers(self) -> dict[str, Param]:
+        """Everything that has elements, by name: parameters, and the buffers it declares for itself."""
+        own = {s.name: Param(s.name, s.dtype, s.shape, True, 1, s.memory) for s in walk(self.body) if isinstance(s, Local)}
+        return {**{p.name: p for p in self.params}, **own}
 
     @property
     def numbers(self) -> tuple[Var, ...]:
@@ -311,6 +347,10 @@ def map_body(body: Body, rule: Callable[[Expr], Expr]) -> Body:
                 return If(map_expr(condition, rule), map_body(then, rule), map_body(other, rule))
             case Return(value):
                 return Return(map_expr(value, rule))
+            case Local():
+                return replace(stmt, shape=tuple(map_expr(d, rule) for d in stmt.shape))
+            case Assume(condition):
+                return Assume(map_expr(condition, rule))
         raise AssertionError(f"unknown statement {stmt!r}")
 
     return tuple(one(s) for s in body)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from skosh.base.dtypes import i32
 from skosh.ir.kernel import (
+    Assume,
     Binary,
     Body,
     Const,
@@ -65,7 +66,7 @@ def _product(a: Expr, b: Expr) -> Expr:
 
 def used_numbers(kernel: Kernel) -> tuple[Var, ...]:
     """The numbers that the kernel's code depends on: those in its body, and those that element positions are made of."""
-    params = {p.name: p for p in kernel.params}
+    params = kernel.buffers
     names: set[str] = set()
 
     def note(e: Expr) -> None:
@@ -87,6 +88,8 @@ def used_numbers(kernel: Kernel) -> tuple[Var, ...]:
             if isinstance(s, While):  # its bound is a promise, not code
                 value(s.condition, steps)
                 body(s.body, steps)
+                continue
+            if isinstance(s, Assume):
                 continue
             for e in stmt_exprs(s):
                 value(e, steps)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from skosh.ir.kernel import Assign, Body, For, If, Let, Stmt, Var, While, stmt_exprs, walk, walk_expr
+from skosh.ir.kernel import Assign, Assume, Body, For, If, Let, Stmt, Var, While, stmt_exprs, walk, walk_expr
 
 
 def without_unused_locals(body: Body) -> Body:
-    """Locals that nothing reads go, with all that is assigned to them.
+    """Locals that nothing reads go, with all that is assigned to them; so do promises (``assume``), which are no code.
 
     best = x[0]; where = 0; y[0] = where  ->  where = 0; y[0] = where
     """
+    body = _without(body, set())  # promises are no code
     while True:
         declared = {s.var.name for s in walk(body) if isinstance(s, Let)}
         unused = declared - {name for s in walk(body) for name in _reads(s)}
@@ -35,6 +36,8 @@ def _without(body: Body, unused: set[str]) -> Body:
             case For():
                 if inner := _without(s.body, unused):
                     out.append(replace(s, body=inner))
+            case Assume():
+                continue
             case While():
                 out.append(replace(s, body=_without(s.body, unused)))
             case If(condition, then, other):
