@@ -6,14 +6,19 @@
 from skosh.kernels.arithmetic import requantize, requantize_bounded, rounding_divide_by_pot, srdhm
 from skosh.kernels.binding import call
 from skosh.kernels.language import (
+    assume,
     bits,
     bounded,
     clamp,
+    flash,
     from_bits,
     func,
     instr,
     kernel,
     par,
+    ram,
+    register,
+    rows,
     sat,
     seq,
     set_word,
@@ -25,7 +30,7 @@ from skosh.kernels.language import (
 )
 
 __all__ = [
-    "bits", "bounded", "call", "clamp", "from_bits", "func", "instr", "kernel", "par", "requantize", "requantize_bounded",
-    "rounding_divide_by_pot", "sat", "seq", "set_word", "sqrt", "srdhm", "trunc", "widen",
-    "word", "wrap",
+    "assume", "bits", "bounded", "call", "clamp", "flash", "from_bits", "func", "instr", "kernel", "par", "ram", "register",
+    "requantize", "requantize_bounded", "rounding_divide_by_pot", "rows", "sat", "seq", "set_word", "sqrt", "srdhm", "trunc",
+    "widen", "word", "wrap",
 ]  # fmt: skip

@@ -25,8 +25,8 @@ from skosh.ir.kernel import Function, Instruction, Kernel
 from skosh.kernels import frontend
 
 __all__ = [
-    "Generic", "bits", "bounded", "clamp", "from_bits", "func", "instr", "kernel", "par", "resolve", "sat", "seq", "set_word",
-    "sqrt", "trunc", "widen", "word", "wrap",
+    "Generic", "assume", "bits", "bounded", "clamp", "flash", "from_bits", "func", "instr", "kernel", "par", "ram", "register",
+    "resolve", "rows", "sat", "seq", "set_word", "sqrt", "trunc", "widen", "word", "wrap",
 ]  # fmt: skip
 
 
@@ -42,7 +42,17 @@ class Generic:
 
 @functools.cache
 def _instance(source: frontend.Source, bound: tuple[tuple[str, DType | Function], ...]) -> Kernel:
-    return frontend.read_kernel(source, dict(bound))
+    return _read(source, dict(bound))
+
+
+def _read(source: frontend.Source, bound: Mapping[str, DType | Function]) -> Kernel:
+    made, _ = frontend.read_kernel(source, bound, _named)
+    return made
+
+
+def _named(thing: Any, bound: Mapping[str, DType | Function]) -> Kernel | None:
+    """The kernel that a name stands for in another kernel."""
+    return resolve(thing, bound) if isinstance(thing, Generic | Kernel) else None
 
 
 def _kernel(function: Callable[..., Any]) -> Kernel | Generic:
@@ -50,7 +60,7 @@ def _kernel(function: Callable[..., Any]) -> Kernel | Generic:
     source = frontend.source_of(function)
     if frontend.type_variables(source):
         return Generic(source)
-    return frontend.read_kernel(source, {})
+    return _read(source, {})
 
 
 def _func(function: Callable[..., Any]) -> Function:
@@ -61,9 +71,9 @@ def _func(function: Callable[..., Any]) -> Function:
 def instr(*, c: str, macro: str, header: str) -> Callable[[Function], Function]:
     """Give a function of the language a machine's own spelling; see ``ir.kernel.Instruction``.
 
-        @instr(c="__smlad({a}, {b}, {acc})", macro="__ARM_FEATURE_DSP", header="arm_acle.h")
-        @func
-        def smlad(a: u32, b: u32, acc: i32) -> i32: ...
+    @instr(c="__smlad({a}, {b}, {acc})", macro="__ARM_FEATURE_DSP", header="arm_acle.h")
+    @func
+    def smlad(a: u32, b: u32, acc: i32) -> i32: ...
     """
 
     def spelled(function: Function) -> Function:
@@ -100,6 +110,13 @@ def _word(name: str, meaning: str) -> Callable[..., Any]:
 par = _word("par", "par(N, M) or par(lo, hi=...): loops whose iterations are independent.")
 seq = _word("seq", "seq(N) or seq(lo, hi): a loop in order.")
 bounded = _word("bounded", "while bounded(condition, n): a loop of at most n rounds.")
+assume = _word(
+    "assume", "assume(condition): a promise about numbers and data; the interpreter checks it, the C has none."
+)
+ram = _word("ram", "row = ram(i8[N]): a buffer of the kernel's own, alive to the end of the block.")
+register = _word("register", "acc = register(i32[4]): a few elements that a machine should hold in registers.")
+flash = _word("flash", "w: i8[N, K] @ flash: a buffer that can't be written.")
+rows = _word("rows", "w: i8[N, K] @ rows(4): a buffer that lies in blocks of four rows (see the schedule step pack).")
 widen = _word("widen", "A narrower integer as i32.")
 wrap = _word("wrap", "wrap(T, x): x modulo 2^bits.")
 sat = _word("sat", "sat(T, x): x clamped to the range of T.")
