@@ -23,7 +23,7 @@ from skosh.emulate.runner import DeviceRunner, HostRunner, Runner
 from skosh.ir.graph import Array, Graph
 from skosh.lower.program import Program
 from skosh.pipeline import Compiled, compile_to_c
-from skosh.targets import MARKER_ADDRESS, Firmware, Target
+from skosh.targets import Firmware, Target
 from skosh.verify.measure import Profile, host_profile, measure
 from skosh.verify.oracles import oracle
 from skosh.verify.proof import Proof, prove
@@ -74,7 +74,7 @@ class Build:
         """The same program with a mark after each layer, and with a memory of its own."""
         if self.target.is_host:
             return self._host()
-        trace = marker_trace(self.program, interface(self.program), MARKER_ADDRESS)
+        trace = marker_trace(self.program, interface(self.program), self.target.marker)
         firmware = compile_firmware(
             self.target,
             {**self.sources, **trace.headers},
@@ -100,13 +100,15 @@ class Build:
         """Outputs for inputs, batch first, in the model's own types; runs the compiled firmware in the emulator.
 
         A model with one output gives an array, one with several a tuple. State starts anew with each call of ``run``.
+        Where a model has no answer (the C returns a status), its outputs are NaN, or -1 for integers.
         Raises InputError when x has another type or shape than the model's input.
         """
         samples = as_samples(self.source, x)
         self.runner.reset()
         rows = [self.runner.run(inputs) for inputs in samples.inputs]
         columns = []
-        for i, name in enumerate(self.source.outputs):
+        answers = self.source.outputs if self.source.status is None else self.source.outputs[:-1]
+        for i, name in enumerate(answers):
             t = self.source.tensors[name]
             stacked = np.stack([r[i] for r in rows]) if rows else np.empty((0, *t.shape), t.dtype.np)
             columns.append(stacked.reshape(-1, *t.shape[1:]) if t.shape[:1] == (1,) else stacked)

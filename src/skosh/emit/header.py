@@ -5,6 +5,7 @@ from __future__ import annotations
 from skosh import __version__
 from skosh.emit.functions import comment, wrapped
 from skosh.emit.interface import Interface, Port
+from skosh.ir.graph import FIRST_STATUS, Graph
 from skosh.lower.assemble import quant_text, type_text
 from skosh.lower.program import Program
 
@@ -28,6 +29,8 @@ def header_text(program: Program, face: Interface) -> str:
     state = _state_text(face) if graph.states else ""
     held = "inputs, outputs, states" if graph.states else "inputs, outputs"
     arena = "The arena holds the state between calls." if graph.states else "The arena is scratch: nothing in it need survive."
+    codes = _status_codes(graph, m)
+    comma = "," if codes else ""
     return f"""{comment(chr(10).join(title))}#ifndef {guard}
 #define {guard}
 
@@ -44,8 +47,8 @@ extern "C" {{
 typedef enum {{
     {m}_OK = 0,
     {m}_NULL_POINTER = 1,
-    {m}_MISALIGNED = 2 /* the arena's address must be a multiple of {m}_ARENA_ALIGN */
-}} {face.prefix}_status;
+    {m}_MISALIGNED = 2{comma} /* the arena's address must be a multiple of {m}_ARENA_ALIGN */
+{codes}}} {face.prefix}_status;
 
 /* One inference. {arena} Inputs and outputs may
  * be anywhere, or the very places below, and then nothing is copied. Reentrant: one arena for each concurrent call. */
@@ -60,6 +63,16 @@ typedef enum {{
 
 #endif
 """
+
+
+def _status_codes(graph: Graph, macro: str) -> str:
+    """The statuses of this model alone, one a line."""
+    codes = graph.status.codes if graph.status is not None else ()
+    lines = [
+        f"    {macro}_{name} = {FIRST_STATUS + i}{',' if i + 1 < len(codes) else ''} /* {meaning} */"
+        for i, (name, meaning) in enumerate(codes)
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _state_text(face: Interface) -> str:

@@ -40,6 +40,7 @@ class Interface:
     macro: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    status_offset: int | None = None  # where in the arena a run leaves its status, in models that have one
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -78,4 +79,8 @@ def interface(program: Program) -> Interface:
             )
         return tuple(out)
 
-    return Interface(prefix, macro, ports(graph.inputs, "input"), ports(graph.outputs, "output"))
+    inputs = ports(graph.inputs, "input")
+    if graph.status is None:
+        return Interface(prefix, macro, inputs, ports(graph.outputs, "output"))
+    *answers, status = graph.outputs
+    return Interface(prefix, macro, inputs, ports(tuple(answers), "output"), program.plan.offset_of[status])

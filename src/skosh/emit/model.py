@@ -172,5 +172,12 @@ def _run_text(program: Program, face: Interface) -> str:
         f"{run_signature(face)}\n{{\n{place}"
         f"    if ({nulls}) {{\n        return {m}_NULL_POINTER;\n    }}\n"
         f"    if ((uintptr_t)arena % {m}_ARENA_ALIGN != 0) {{\n        return {m}_MISALIGNED;\n    }}\n"
-        f"{ins}{steps}{outs}    return {m}_OK;\n}}\n"
+        f"{ins}{steps}{outs}    return {_result(face)};\n}}\n"
     )
+
+
+def _result(face: Interface) -> str:
+    """What run returns: the status that the model itself left, where it has one."""
+    if face.status_offset is None:
+        return f"{face.macro}_OK"
+    return f"({face.prefix}_status)*(const int32_t *)(const void *)&a[{face.status_offset}]"

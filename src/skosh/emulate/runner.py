@@ -12,8 +12,9 @@ from skosh.base.errors import ToolError
 from skosh.emit.interface import Interface, interface
 from skosh.emulate.counter import Snapshot
 from skosh.emulate.host import HostModel, LayerDone
-from skosh.emulate.machine import Machine, Run
-from skosh.ir.graph import Array, Tensor
+from skosh.emulate.machine import Run
+from skosh.emulate.machines import open_machine
+from skosh.ir.graph import FIRST_STATUS, Array, Tensor
 from skosh.lower.program import Layer, Program
 from skosh.targets import Target
 
@@ -85,17 +86,19 @@ class HostRunner:
         outputs = [np.empty(p.tensor.shape, p.dtype.np) for p in self.face.outputs]
         contiguous = [np.ascontiguousarray(x) for x in inputs]
         status = self.model.call(contiguous, outputs, on_layer)
+        if self.face.status_offset is not None and status in (0, *range(FIRST_STATUS, 256)):
+            return (*outputs, np.array([status], np.int32))
         if status != 0:
             raise ToolError(f"{self.face.prefix}_run gave status {status}")
         return tuple(outputs)
 
 
 class DeviceRunner:
-    """Firmware on an emulated Cortex-M. ``last`` tells what the latest run cost."""
+    """Firmware on an emulated device. ``last`` tells what the latest run cost."""
 
     def __init__(self, program: Program, elf: bytes, target: Target) -> None:
         self.program, self.face = program, interface(program)
-        self.machine = Machine(elf, target, watch=f"{program.name}_run")
+        self.machine = open_machine(elf, target, watch=f"{program.name}_run")
         self.arena = self.machine.image.address("skosh_arena")
         self.last: Run | None = None
 
@@ -105,9 +108,12 @@ class DeviceRunner:
 
     def run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
         self._call(inputs, ())
-        return tuple(
+        outputs = tuple(
             _shaped(self.machine.read(self.arena + p.offset, p.tensor.nbytes), p.tensor) for p in self.face.outputs
         )
+        if self.face.status_offset is None:
+            return outputs
+        return (*outputs, np.frombuffer(self.machine.read(self.arena + self.face.status_offset, 4), np.int32))
 
     def trace(self, inputs: Sequence[Array]) -> Values:
         offsets = self.program.plan.offset_of

@@ -24,6 +24,7 @@ def check_graph(graph: Graph) -> None:
         _require(name in graph.tensors, graph.loc, f'there must be a tensor "{name}"')
     for state in graph.states:
         check_state(graph, state)
+    check_status(graph)
     check_order(graph)
     for node in graph.nodes:
         check_node(graph, node)
@@ -64,6 +65,16 @@ def check_state(graph: Graph, state: State) -> None:
     _require(same, place, f'"{before.name}" and "{after.name}" must be alike')
     fits = state.initial.shape == before.shape and state.initial.dtype == before.dtype.np
     _require(fits, place, f"its initial value must be {before.dtype.np}{list(before.shape)}")
+
+
+def check_status(graph: Graph) -> None:
+    """The status is the last output, and int32[1]."""
+    if graph.status is not None:
+        name = graph.status.output
+        _require(graph.outputs[-1:] == (name,), graph.loc, f'its status "{name}" must be its last output')
+        t = graph.tensors[name]
+        found = f"{t.dtype}{list(t.shape)}"
+        _require(found == "i32[1]", graph.loc, f'its status "{name}" must be i32[1], not {found}')
 
 
 def check_order(graph: Graph) -> None:

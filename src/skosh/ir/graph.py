@@ -136,6 +136,21 @@ class State:
     initial: Array = field(compare=False, repr=False)
 
 
+@dataclass(frozen=True)
+class Status:
+    """How a run says that it has no answer. ``output``: the last of the graph's outputs, int32[1], 0 when all is well.
+
+    Code number i of ``codes``, a name for C and what it means, is the value FIRST_STATUS + i. In C it is no output but
+    what ``run`` returns.
+    """
+
+    output: str
+    codes: tuple[tuple[str, str], ...]
+
+
+FIRST_STATUS = 16  # below are the statuses of every model: null pointers, alignment
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A model. ``tensors`` holds every tensor by name; ``nodes`` are in an order that can be executed."""
@@ -146,6 +161,7 @@ class Graph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     states: tuple[State, ...] = ()
+    status: Status | None = None
     loc: Loc = NOWHERE
     digest: str = ""  # sha256 of the source, hex; empty when there was none
     notes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # what an importer knows and reports show

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -29,14 +30,19 @@ class Samples:
 
 
 def random_samples(graph: Graph, count: int, seed: int = SEED) -> Samples:
-    """Uniform over the whole range of integers; standard normal floats; fair bools. The same seed gives the same samples."""
-    rng = np.random.default_rng(seed)
+    """Uniform over the whole range of integers; standard normal floats; fair bools. The same seed gives the same samples.
+
+    Integers that mean something lie where ``notes["limits"]`` says: input -> (lowest, highest), numbers or arrays.
+    """
+    rng, limits = np.random.default_rng(seed), graph.notes.get("limits", {})
     return Samples(
-        tuple(tuple(_random(rng, graph.tensors[n]) for n in graph.inputs) for _ in range(count)),
+        tuple(tuple(_random(rng, graph.tensors[n], limits.get(n)) for n in graph.inputs) for _ in range(count)),
     )
 
 
-def _random(rng: np.random.Generator, t: Tensor) -> Array:
+def _random(rng: np.random.Generator, t: Tensor, limits: tuple[Any, Any] | None) -> Array:
+    if limits is not None:
+        return rng.integers(*limits, t.shape, dtype=t.dtype.np, endpoint=True)
     if t.dtype.is_float:
         return rng.standard_normal(t.shape).astype(t.dtype.np)
     if t.dtype.kind == "bool":
