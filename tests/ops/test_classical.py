@@ -13,8 +13,9 @@ from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.ops.distances import Distances, TriangularQuadratics
+from skosh.ops.medians import WeightedMedian
 from skosh.ops.neighbors import InverseWeights, Nearest, Votes
-from skosh.ops.svm import PairDecisions, PairVotes
+from skosh.ops.svm import PairDecisions, PairProbabilities, PairVotes
 from skosh.ops.tables import AddRows, Encode, Products
 
 TYPES: dict[str, DType] = {"float32": f32, "int32": i32, "uint8": u8}
@@ -62,7 +63,9 @@ def test_relative_distances_keep_small_differences_beside_large_terms_that_are_s
     c[:, 3], w[:, 3] = c[0, 3], 1e4
     (y,) = check(Distances(relative=True), x, c, w)
     exact = (((x[:, None] - c[None]).astype(np.float64) * w) ** 2).sum(axis=2)
-    np.testing.assert_allclose(y - y.min(axis=1, keepdims=True), exact - exact.min(axis=1, keepdims=True), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        y - y.min(axis=1, keepdims=True), exact - exact.min(axis=1, keepdims=True), rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -126,6 +129,36 @@ def test_pair_votes(classes: int, scores: bool) -> None:
     for x in (numbers(0, 1, pairs), numbers(1, 1, pairs, whole=True), np.zeros((1, pairs), np.float32)):
         (y,) = check(PairVotes(classes, scores), x)
         assert scores or y.sum() == pairs
+
+
+@pytest.mark.parametrize("dtype", [f32, i32])
+@pytest.mark.parametrize("weights", [(1,), (1, 1), (3, 0, 1, 5), (2, 2, 2, 2, 2)])
+def test_weighted_medians(dtype: Any, weights: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        x = rng.integers(-2, 3, (3, len(weights))).astype(dtype.np)
+        (got,) = check(WeightedMedian(weights), x)
+        for row, median in zip(x, got, strict=True):
+            spread = np.sort(np.repeat(row, weights))
+            assert median[0] == spread[(len(spread) - 1) // 2]
+
+
+def test_weighted_medians_refuse() -> None:
+    x = Tensor("x", (1, 3), f32)
+    with pytest.raises(ModelError, match="2 weights must have as many values in a row"):
+        WeightedMedian((1, 2)).infer([x])
+    with pytest.raises(ModelError, match="their sum from 1 to 2"):
+        WeightedMedian((0, 0, 0)).infer([x])
+
+
+@pytest.mark.parametrize("classes", [2, 3, 6])
+def test_pair_probabilities_equal_their_reference(classes: int) -> None:
+    rng = np.random.default_rng(classes)
+    for spread in (0.5, 1.0):
+        x = (0.5 + spread * (rng.random((1, classes * (classes - 1) // 2)) - 0.5)).astype(np.float32)
+        (p,) = check(PairProbabilities(classes), x)
+        assert abs(float(p.sum()) - 1) < 1e-5
+    check(PairProbabilities(2), np.array([[1.5]], np.float32))
 
 
 def test_a_decision_of_zero_is_for_the_second_as_libsvm_has_it() -> None:

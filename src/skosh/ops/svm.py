@@ -14,7 +14,7 @@ import numpy as np
 from skosh.base.dtypes import f32
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Type
-from skosh.ir.program import Call, Const, In, Out
+from skosh.ir.program import Call, Const, In, Out, Scratch
 from skosh.kernels import call, kernel, par, seq
 from skosh.ops.common import check_dtype, given, required
 from skosh.ops.distances import sum_in_order
@@ -156,3 +156,125 @@ class PairVotes(Op):
 
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         return (call(pair_scores if self.scores else pair_votes, x=In(0), y=Out(0), C=self.classes),)
+
+
+# --------------------------------------------------------------------------------------------------- probabilities
+
+LEAST = 1e-7
+"""Probabilities between two classes are kept so far from 0 and 1, as libsvm does."""
+
+
+@kernel
+def couple_pairs(r: f32[C, C], q: f32[C, C], step: f32[C], p: f32[C], *, rounds):
+    """p from r[i, j], the probability of i if it is i or j: Wu, Lin, Weng 2004, second approach, algorithm 2.
+
+    q: their matrix Q, q[t, t] = sum over j of r[j, t]^2 and q[t, j] = -r[j, t] r[t, j]. The rounds end where no component
+    of Q p is farther than 0.005 / C from p'Q p, which decides when libsvm stops and so what it gives.
+    """
+    for t in seq(C):
+        p[t] = 1.0 / f32(C)
+        q[t, t] = 0.0
+        for j in seq(C):
+            if j != t:
+                q[t, t] += r[j, t] * r[j, t]
+                q[t, j] = -r[j, t] * r[t, j]
+    limit = f32(0.005) / f32(C)
+    going = 1
+    for _round in seq(rounds):
+        if going != 0:
+            total = 0.0
+            for t in seq(C):
+                acc = 0.0
+                for j in seq(C):
+                    acc += q[t, j] * p[j]
+                step[t] = acc
+                total += p[t] * acc
+            farthest = 0.0
+            for t in seq(C):
+                d = step[t] - total
+                d = -d if d < 0.0 else d
+                farthest = d if d > farthest else farthest
+            if farthest < limit:
+                going = 0
+            else:
+                for t in seq(C):
+                    d = (total - step[t]) / q[t, t]
+                    scale = d + 1.0
+                    total = (total + d * (d * q[t, t] + 2.0 * step[t])) / scale / scale
+                    p[t] += d
+                    for j in seq(C):
+                        step[j] = (step[j] + d * q[t, j]) / scale
+                        p[j] = p[j] / scale
+
+
+@kernel
+def square_pairs(x: f32[P], r: f32[C, C], least: f32, most: f32):
+    """r[i, j] = x of the pair (i, j), kept inside [least, most]; r[j, i] = 1 - r[i, j]."""
+    p = 0
+    for i in seq(C):
+        r[i, i] = 0.0
+        for j in seq(i + 1, C):
+            v = x[p] if x[p] > least else least
+            v = v if v < most else most
+            r[i, j] = v
+            r[j, i] = 1.0 - v
+            p += 1
+
+
+@dataclass(frozen=True)
+class PairProbabilities(Op):
+    """y [1, classes]: probabilities of classes from those within pairs, x [1, pairs], each of the first of the two."""
+
+    classes: int
+    kind = "pair_probabilities"
+
+    @property
+    def rounds(self) -> int:
+        """After which the iteration ends anyway."""
+        return max(100, self.classes)
+
+    def infer(self, inputs: Operands) -> tuple[Type, ...]:
+        (x,) = required(inputs, 1)
+        check_dtype(x, f32)
+        pairs = self.classes * (self.classes - 1) // 2
+        if self.classes < 2 or x.shape != (1, pairs):
+            raise ModelError(f"{self.classes} classes must have {pairs} probabilities, not shape {list(x.shape)}")
+        return (Type((1, self.classes), f32),)
+
+    def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
+        x, count, one = given(values, 0)[0], self.classes, np.float32(1)
+        r = np.zeros((count, count), np.float32)
+        low, high = np.float32(LEAST), np.float32(1 - LEAST)
+        for (i, j), v in zip(combinations(range(count), 2), x, strict=True):
+            v = v if v > low else low
+            r[i, j] = v if v < high else high
+            r[j, i] = one - r[i, j]
+        q = -r.T * r
+        np.fill_diagonal(q, [sum_in_order(np.delete(r[:, t], t) ** 2) for t in range(count)])
+        p = np.full(count, one / np.float32(count), np.float32)
+        limit = np.float32(0.005) / np.float32(count)
+        for _ in range(self.rounds):
+            step = sum_in_order(q * p)
+            total = sum_in_order(p * step)
+            if not np.abs(step - total).max() >= limit:
+                break
+            for t in range(count):
+                d = (total - step[t]) / q[t, t]
+                scale = d + one
+                total = (total + d * (d * q[t, t] + np.float32(2) * step[t])) / scale / scale
+                p[t] += d
+                step = (step + d * q[t]) / scale
+                p = p / scale
+        return (p[None],)
+
+    def macs(self, inputs: Operands, outputs: Operands) -> int:
+        return self.classes**2
+
+    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
+        c = self.classes
+        r, q, step = (Scratch(n, f32, name) for n, name in ((c * c, "between"), (c * c, "matrix"), (c, "step")))
+        low, high = float(np.float32(LEAST)), float(np.float32(1 - LEAST))
+        return (
+            call(square_pairs, x=In(0), r=r, C=c, P=c * (c - 1) // 2, least=low, most=high),
+            call(couple_pairs, r=r, q=q, step=step, p=Out(0), C=c, rounds=self.rounds),
+        )

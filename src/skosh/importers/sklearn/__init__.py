@@ -19,9 +19,11 @@ from skosh.ir.graph import Graph
 
 FAMILIES = (
     "scalers", "preprocessing", "encoders", "linear", "neural", "svm", "discriminant", "bayes", "neighbors", "mixture",
-    "composite",
-    "trees",
+    "composite", "trees", "ensembles",
 )  # fmt: skip
+
+OF_ONE_KIND = ("AdaBoostClassifier", "AdaBoostRegressor", "BaggingClassifier", "BaggingRegressor")
+"""Ensembles whose members all are fitted copies of ``estimator_``."""
 
 FILE = "<sklearn>"
 
@@ -136,8 +138,10 @@ def obstacles_of(step: str, estimator: Any, last: bool) -> list[Obstacle]:
     if not last and not hasattr(estimator, "transform"):
         return [Obstacle(loc, f"{_class(estimator)} predicts, so it must be the last step", "compile it alone")]
     if callable(getattr(estimator, "kernel", None)):
-        return [Obstacle(loc, "the kernel is a function, which skosh can't compile", "use linear, poly, rbf or sigmoid")]
-    voting = hasattr(estimator, "voting") or _known_class(estimator) == "VotingRegressor"
+        return [
+            Obstacle(loc, "the kernel is a function, which skosh can't compile", "use linear, poly, rbf or sigmoid")
+        ]
+    voting = hasattr(estimator, "voting") or _known_class(estimator) in ("VotingRegressor", *OF_ONE_KIND)
     found: list[Obstacle] = []
     for name, part in parts_of(estimator):
         inner = named_steps(name, part)
@@ -160,6 +164,8 @@ def parts_of(estimator: Any) -> list[tuple[str, Any]]:
         found = estimator.transformer_list
     elif _known_class(estimator) in ("VotingClassifier", "VotingRegressor"):
         found = estimator.estimators
+    elif _known_class(estimator) in OF_ONE_KIND:
+        found = [("member", getattr(estimator, "estimator_", None))]
     else:
         return []
     return [(n, e) for n, e, *_ in found if e is not None and not isinstance(e, str) and not _does_nothing(e)]

@@ -13,12 +13,12 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense, scalar
-from skosh.importers.sklearn.outputs import asked, largest, positive
-from skosh.ops.activations import Tanh
+from skosh.importers.sklearn.outputs import Offer, asked, largest, positive, second
+from skosh.ops.activations import Logistic, Tanh
 from skosh.ops.distances import Distances
-from skosh.ops.elementwise import Mul
+from skosh.ops.elementwise import Mul, Sub
 from skosh.ops.functions import Exp, Square
-from skosh.ops.svm import PairDecisions, PairVotes
+from skosh.ops.svm import PairDecisions, PairProbabilities, PairVotes
 
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
@@ -29,8 +29,8 @@ def classifier(model: Any, builder: Builder, x: str) -> str:
     classes = len(model.classes_)
     if classes == 2:
         return asked(
-            builder, model, label=lambda: positive(builder, _sum(model, builder, x), ">="),
-            decision=lambda: _sum(model, builder, x),
+            builder, model, "label", None, label=lambda: positive(builder, _sum(model, builder, x), ">="),
+            decision=lambda: _sum(model, builder, x), **_proba(model, builder, x),
         )  # fmt: skip
     by_class = model.decision_function_shape == "ovr"
 
@@ -42,10 +42,31 @@ def classifier(model: Any, builder: Builder, x: str) -> str:
             return largest(builder, scores())
         return largest(builder, builder.apply(PairVotes(classes), _pairs(model, builder, x), name="votes"))
 
-    y = asked(builder, model, label=label, decision=scores if by_class else lambda: _pairs(model, builder, x))
+    decision = scores if by_class else lambda: _pairs(model, builder, x)
+    y = asked(builder, model, "label", None, label=label, decision=decision, **_proba(model, builder, x))
     if builder.notes["output"] == "decision" and not by_class:
         del builder.notes["classes"]  # there are pairs in the output, so labels can't be read off
     return y
+
+
+def _proba(model: Any, builder: Builder, x: str) -> dict[str, Offer]:
+    """The offer of probabilities, of a model fitted with them: a logistic of each pair's decision (Platt 1999, here
+    1 / (1 + exp(a d + b))), then one distribution over all classes, see ``ops.svm``."""
+    a, b = (np.asarray(getattr(model, f"_prob{n}", ()), np.float64) for n in "AB")
+    if not a.size:
+        return {}
+
+    def proba() -> str:
+        if len(model.classes_) == 2:  # scikit-learn turned the sign of these decisions
+            y, slope = _sum(model, builder, x), a[0]
+        else:
+            y, slope = _pairs(model, builder, x), -a
+        y = builder.apply(Mul(), y, builder.constant("slope", np.reshape(slope, (1, -1))), name="sloped")
+        y = builder.apply(Sub(), y, builder.constant("offset", b[None]), name="exponents")
+        y = builder.apply(Logistic(), y, name="between_pairs")
+        return second(builder, builder.apply(PairProbabilities(len(model.classes_)), y, name="probabilities"))
+
+    return {"proba": proba}
 
 
 def regressor(model: Any, builder: Builder, x: str) -> str:
@@ -61,6 +82,15 @@ def one_class(model: Any, builder: Builder, x: str) -> str:
         builder, model, classes=(-1, 1), label=lambda: positive(builder, _sum(model, builder, x)),
         decision=lambda: _sum(model, builder, x),
     )  # fmt: skip
+
+
+def linear_one_class(model: Any, builder: Builder, x: str) -> str:
+    """1 where coef . x is the offset or more, else -1: a one-class machine fitted by gradient descent."""
+
+    def decision() -> str:
+        return dense(builder, x, np.atleast_2d(model.coef_), -np.atleast_1d(model.offset_), "decision")
+
+    return asked(builder, model, classes=(-1, 1), label=lambda: positive(builder, decision(), ">="), decision=decision)
 
 
 def check(model: Any) -> None:
@@ -122,4 +152,5 @@ CONVERTERS = {
     "SVR": regressor,
     "NuSVR": regressor,
     "OneClassSVM": one_class,
+    "SGDOneClassSVM": linear_one_class,
 }

@@ -40,9 +40,17 @@ def classifier(model: Any, builder: Builder, x: str) -> str:
     trees = [read(e.tree_, lambda t: t.value[:, 0, :]) for e in made]
     weights = [np.asarray(e.tree_.weighted_n_node_samples) for e in made]
 
+    return shares_outputs(builder, model, x, trees, weights, sided)
+
+
+def shares_outputs(
+    builder: Builder, model: Any, x: str, trees: Sequence[Tree], weights: Sequence[Array], sided: bool
+) -> str:
+    """The mean of trees' class shares, or the class where it is largest."""
+
     def proba() -> str:
         sums, one = _shares(builder, x, trees, weights, sided)
-        if model.n_classes_ == 2:
+        if len(model.classes_) == 2:
             return real(builder, sums, 0.5 / (one * len(trees)), "probabilities", plus=0.5)
         return real(builder, sums, 1 / (one * len(trees)), "probabilities")
 
@@ -55,7 +63,9 @@ def classifier(model: Any, builder: Builder, x: str) -> str:
     return asked(builder, model, label=index, proba=proba)
 
 
-def _shares(builder: Builder, x: str, trees: Sequence[Tree], weights: Sequence[Array], sided: bool) -> tuple[str, float]:
+def _shares(
+    builder: Builder, x: str, trees: Sequence[Tree], weights: Sequence[Array], sided: bool
+) -> tuple[str, float]:
     """(sums of class shares, what stands for 1). Pure leaves are votes; two classes need one sum: share 1 - share 0."""
     classes = trees[0].value.shape[1]
     if classes > 2 and all((t.value[t.left < 0].max(axis=1) == 1).all() for t in trees):
