@@ -26,11 +26,17 @@ def load(source: Any, **options: Any) -> Graph:
     return load(source, **options)
 
 
-def quantize(graph: Graph, samples: Any, *, scheme: str = "int8") -> Graph:
-    """An integer Graph from a float one, calibrated on samples (batch first, the model's own floats)."""
+def quantize(
+    graph: Graph, samples: Any = None, *, scheme: str = "int8", calibration: str = "minmax", **options: Any
+) -> Graph:
+    """An integer Graph from a float one, calibrated on samples (batch first, the model's own floats).
+
+    scheme: "int8", "int16x8", "mixed", "int4", "int2", "ternary" or "float16". calibration: "minmax", "percentile", "mse" or
+    "entropy". More options: ``quantize.post_training``.
+    """
     from skosh.quantize import quantize_graph
 
-    return quantize_graph(graph, samples, scheme=scheme)
+    return quantize_graph(graph, samples, scheme=scheme, calibration=calibration, **options)
 
 
 def compile(

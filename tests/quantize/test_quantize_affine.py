@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skosh.base.dtypes import i32
 from skosh.base.errors import InputError
 from skosh.ir.graph import Quant
 from skosh.quantize.affine import (
@@ -84,7 +85,7 @@ def test_a_large_bias_widens_the_scale_of_its_channel() -> None:
     w, bias = np.full((2, 4), 1e-9, np.float32), np.array([1e3, 0.0], np.float32)
     quant = weight_quant(w, 0, bias, 0.01)
     q = quantized_bias(bias, 0.01, quant)
-    assert abs(int(q[0])) <= BIAS_MAX * 1.0001
+    assert abs(int(q[0])) <= BIAS_MAX[i32] * 1.0001
     assert quant.scales[1] == f32(float(np.float32(1e-9)) / 127)
     assert q[0] * 0.01 * quant.scales[0] == pytest.approx(1e3, rel=1e-6)
 

@@ -278,7 +278,7 @@ def test_what_is_quantized_already() -> None:
 def test_schemes() -> None:
     with pytest.raises(InputError) as info:
         skosh.quantize(PLAIN, ROWS, scheme="int3")
-    assert str(info.value) == 'scheme must be one of int8, not "int3".'
+    assert str(info.value) == 'scheme must be one of int8, int16x8, int4, int2, ternary, float16, mixed, not "int3".'
 
 
 def test_notes_stay_but_for_the_file() -> None:

@@ -1,7 +1,9 @@
-"""Floor 4: a float graph becomes an int8 one, calibrated on samples.
+"""Floor 4: a float graph becomes one of integers, calibrated on samples.
 
-In flow order: ``rules`` (what each operator asks), ``scalers`` (what stays in floats), ``calibrate`` (ranges), ``assign``
-(scales), ``rewrite`` (integers), and ``compare`` (what it cost, layer by layer).
+In flow order: ``schemes`` (what each layer becomes), ``rules`` (what each operator asks), ``scalers`` (what stays in floats),
+``equalize`` (weights that are alike), ``boundary`` (where types meet), ``calibrate`` and ``clipping`` (ranges), ``assign``
+(scales), ``fit`` and ``layers`` (weights), ``rewrite`` (integers). What it cost: ``compare``, layer by layer, and
+``sensitivity``, one layer at a time. With PyTorch: ``training`` and ``pruning``.
 """
 
 import sys
@@ -11,15 +13,16 @@ from typing import Any
 from skosh.ir.graph import Graph
 from skosh.quantize.compare import LayerError, compare_layers
 from skosh.quantize.post_training import quantize_graph
+from skosh.quantize.sensitivity import Sensitivity, sensitivity
 
-__all__ = ["LayerError", "compare_layers", "quantize_graph"]
+__all__ = ["LayerError", "Sensitivity", "compare_layers", "quantize_graph", "sensitivity"]
 
 
 class _Callable(ModuleType):
     """Importing this package puts it where the function ``skosh.quantize`` was, so it must be that function too."""
 
-    def __call__(self, graph: Graph, samples: Any, *, scheme: str = "int8") -> Graph:
-        return quantize_graph(graph, samples, scheme=scheme)
+    def __call__(self, graph: Graph, samples: Any = None, **options: Any) -> Graph:
+        return quantize_graph(graph, samples, **options)
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from skosh.base.dtypes import DType
 from skosh.base.errors import InputError, Loc
 from skosh.ir.graph import Graph, Node, Quant
 from skosh.quantize.affine import Range, activation_quant, range_of
@@ -20,13 +21,13 @@ class Assignment:
     cuts: frozenset[tuple[int, int]]
 
 
-def assign(graph: Graph, nodes: Sequence[Node], ranges: Mapping[str, Range]) -> Assignment:
+def assign(graph: Graph, nodes: Sequence[Node], ranges: Mapping[str, Range], types: Mapping[str, DType]) -> Assignment:
     """The quantization of all tensors that ``nodes``, a part of the graph in its order, read and write.
 
-    ranges: of every real tensor that isn't constant, from calibration.
+    ranges: of every real tensor that isn't constant, from calibration. types: what each real tensor becomes.
     Raises InputError for a tensor that was 0 throughout.
     """
-    groups = _Groups(graph, nodes)
+    groups = _Groups(graph, nodes, types)
     cuts = groups.join()
     found: dict[str, Range] = {}
     for name in groups.parent:
@@ -40,12 +41,12 @@ def assign(graph: Graph, nodes: Sequence[Node], ranges: Mapping[str, Range]) -> 
     quants = {}
     for name in groups.parent:
         root = groups.root(name)
-        quants[name] = groups.fixed[root] if root in groups.fixed else _quant(graph, name, found[root])
+        quants[name] = groups.fixed[root] if root in groups.fixed else _quant(graph, name, found[root], types[name])
     return Assignment(quants, frozenset(cuts))
 
 
 def is_real(graph: Graph, name: str) -> bool:
-    """Whether a name stands for a float32 tensor, which becomes int8."""
+    """Whether a name stands for a float32 tensor, which becomes one of integers."""
     return bool(name) and graph.tensors[name].dtype.is_float
 
 
@@ -61,8 +62,8 @@ class _Groups:
     ``covered``: tensors that only a relu reads; what it cuts off need not be represented.
     """
 
-    def __init__(self, graph: Graph, nodes: Sequence[Node]) -> None:
-        self.graph, self.nodes = graph, nodes
+    def __init__(self, graph: Graph, nodes: Sequence[Node], types: Mapping[str, DType]) -> None:
+        self.graph, self.nodes, self.types = graph, nodes, types
         self.parent: dict[str, str] = {}
         self.fixed: dict[str, Quant] = {}
         self.covered: set[str] = set()
@@ -90,7 +91,7 @@ class _Groups:
         for names in (*real, *written, outside):
             self.parent.update((n, n) for n in names if n not in self.parent)
         for node, outs in zip(self.nodes, written, strict=True):
-            fixed = rule_of(node).fixed
+            fixed = rule_of(node, self.types[outs[0]]).fixed if outs else None
             if fixed is not None:
                 self.fixed.update((n, fixed) for n in outs)
         meetings = []
@@ -135,7 +136,7 @@ def _range(graph: Graph, ranges: Mapping[str, Range], name: str) -> Range:
     return ranges[name]
 
 
-def _quant(graph: Graph, name: str, found: Range) -> Quant:
+def _quant(graph: Graph, name: str, found: Range, dtype: DType) -> Quant:
     if found.lo == found.hi == 0.0:
         if graph.tensors[name].is_constant:
             return Quant((1.0,), (0,))
@@ -145,6 +146,6 @@ def _quant(graph: Graph, name: str, found: Range) -> Quant:
             hint="give samples on which it varies, or remove it from the model",
         )
     try:
-        return activation_quant(found)
+        return activation_quant(found, dtype)
     except InputError as error:
         raise InputError(error.message, loc=Loc(graph.loc.file, name), hint="check the samples") from error

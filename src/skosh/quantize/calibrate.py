@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from skosh.ir.graph import Array, Graph
 from skosh.ops.common import FLOAT_MAX
 from skosh.quantize.affine import Range, range_of
 from skosh.quantize.batch import runs
+from skosh.quantize.clipping import Histogram, clipped, histogram
 
 Samples = list[tuple[Array, ...]]
 
@@ -62,11 +64,23 @@ def _check_values(graph: Graph, name: str, a: Array) -> None:
         )
 
 
-def ranges(graph: Graph, samples: Sequence[Sequence[Array]]) -> dict[str, Range]:
-    """The range of every float tensor that is not constant, over all samples.
+def ranges(graph: Graph, samples: Sequence[Sequence[Array]], method: str = "minmax") -> dict[str, Range]:
+    """The range of every float tensor that is not constant, over all samples, by one of ``clipping.METHODS``.
 
-    Raises InputError when one is not finite: then no integer can stand for it.
+    Raises InputError when a tensor is not finite: then no integer can stand for it.
     """
+    whole = _extremes(graph, samples)
+    if method == "minmax":
+        return whole
+    seen: dict[str, Histogram] = {}
+    for values in runs(graph, samples):
+        for name, found in whole.items():
+            here = histogram(values[name], found)
+            seen[name] = replace(here, counts=here.counts + seen[name].counts) if name in seen else here
+    return {name: clipped(h, method) for name, h in seen.items()}
+
+
+def _extremes(graph: Graph, samples: Sequence[Sequence[Array]]) -> dict[str, Range]:
     found: dict[str, Range] = {}
     for values in runs(graph, samples):
         for name, value in values.items():

@@ -1,4 +1,4 @@
-"""What quantization cost: every layer of the int8 graph beside the float one, on the same samples."""
+"""What quantization cost: every layer of the integer graph beside the float one, on the same samples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.dtypes import i8
 from skosh.ir.graph import Array, Graph
 from skosh.quantize.affine import dequantized, quantized
 from skosh.quantize.batch import Values, runs
@@ -28,7 +27,7 @@ class LayerError:
 
 
 def compare_layers(floats: Graph, integers: Graph, samples: Any) -> tuple[LayerError, ...]:
-    """A LayerError for each int8 layer that both graphs have, in the order of execution.
+    """A LayerError for each quantized layer that both graphs have, in the order of execution.
 
     samples: as ``quantize_graph`` takes them. A value beyond what calibration saw counts with all it is wrong by.
     """
@@ -43,7 +42,8 @@ def compare_layers(floats: Graph, integers: Graph, samples: Any) -> tuple[LayerE
         back = dequantized(got[name], quant)
         real = want[name].astype(np.float64).reshape(back.shape)
         if _only_clamped(integers, name):
-            real = np.clip(real, *dequantized(np.array([i8.min, i8.max]), quant))
+            dtype = integers.tensors[name].dtype
+            real = np.clip(real, *dequantized(np.array([dtype.min, dtype.max]), quant))
         error = back - real
         noise = float(np.mean(error**2))
         db = 10 * np.log10(max(float(np.mean(real**2)), 1e-300) / max(noise, 1e-300))
@@ -68,7 +68,7 @@ def _only_clamped(graph: Graph, name: str) -> bool:
 
 def _inputs(graph: Graph, row: Sequence[Array]) -> tuple[Array, ...]:
     tensors = [graph.tensors[n] for n in graph.inputs]
-    return tuple(quantized(x, t.quant) if t.dtype == i8 and t.quant else x for x, t in zip(row, tensors, strict=True))
+    return tuple(quantized(x, t.quant, t.dtype) if t.quant else x for x, t in zip(row, tensors, strict=True))
 
 
 def _collected(graph: Graph, rows: Sequence[Sequence[Array]]) -> Values:

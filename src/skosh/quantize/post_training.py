@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -10,42 +11,89 @@ from skosh.base.errors import InputError, ModelError, Obstacle, UnsupportedError
 from skosh.ir.check_graph import check_graph
 from skosh.ir.graph import Graph, Node
 from skosh.quantize.assign import assign, is_real
+from skosh.quantize.boundary import typed
 from skosh.quantize.calibrate import as_samples, ranges
+from skosh.quantize.clipping import check_method
+from skosh.quantize.equalize import equalized
+from skosh.quantize.half import with_half_weights
+from skosh.quantize.layers import Care, layers_of
 from skosh.quantize.rewrite import rewritten
 from skosh.quantize.rules import INT8
 from skosh.quantize.scalers import scaler_nodes
+from skosh.quantize.schemes import scheme_of, schemes_of
 
-SCHEMES = ("int8",)
 
+def quantize_graph(
+    graph: Graph,
+    samples: Any = None,
+    *,
+    scheme: str = "int8",
+    calibration: str = "minmax",
+    layers: Mapping[str, str] = MappingProxyType({}),
+    bias_correction: bool | None = None,
+    compensate: bool | None = None,
+    equalize: bool = False,
+) -> Graph:
+    """A Graph of integers with the meaning of a float32 one, calibrated on samples.
 
-def quantize_graph(graph: Graph, samples: Any, *, scheme: str = "int8") -> Graph:
-    """An int8 Graph with the meaning of a float32 one, calibrated on samples.
+    scheme: "int8"; "int16x8" (int16 activations, int8 weights); "int4", "int2", "ternary" (weights of so many bits, packed,
+    int8 activations); "mixed" (int8, and int16 for the layers that lose most: see ``mixed``); "float16" (float32 arithmetic,
+    weights kept as float16; needs no samples). layers: by name, those that get another of these schemes than the rest.
+    calibration: how int8 ranges are chosen, one of ``clipping.METHODS``; int16 has room for all that was seen.
+    bias_correction, compensate: see ``layers``; None: where weights have 4 bits or less. equalize: see ``equalize``.
 
-    Weights: symmetric, a scale for each output channel. Activations: asymmetric, a scale for each tensor, from the
-    smallest and the largest value on the samples. Biases: int32. Inputs and outputs are int8, but a model that begins
-    with a scaler keeps its float input (see ``scalers``). Tensors keep their names.
+    Weights: symmetric, a scale for each output channel. int8 activations: asymmetric, a scale for each tensor; int16:
+    symmetric. Biases: int32, int64 for int16. Inputs and outputs are integers, but a model that begins with a scaler keeps
+    its float input (see ``scalers``). Tensors keep their names.
 
     samples: an array [samples, ...] for a model of one input, else a list of one for each, in the model's own floats.
     Raises ModelError when the graph is not one of floats, UnsupportedError with all operators that have no int8 kernel,
-    InputError for samples that don't fit, don't vary, are not finite, or leave a layer at 0.
+    InputError for samples that don't fit, don't vary, are not finite, or leave a layer at 0, and for options unknown.
     """
-    if scheme not in SCHEMES:
-        raise InputError(f'scheme must be one of {", ".join(SCHEMES)}, not "{scheme}"')
+    check_method(calibration)
     check_graph(graph)
     check_floats(graph)
+    if scheme == "float16":
+        return with_half_weights(graph)
+    if samples is None:
+        raise InputError(
+            f"{scheme} must have samples to be calibrated on", loc=graph.loc, hint="quantize(graph, samples)"
+        )
+    if scheme == "mixed":
+        from skosh.quantize.mixed import wide_layers  # it quantizes, to see what that does
+
+        chosen = dict.fromkeys(wide_layers(graph, samples, calibration=calibration), "int16x8")
+        care: dict[str, Any] = {"bias_correction": bias_correction, "compensate": compensate, "equalize": equalize}
+        made = quantize_graph(graph, samples, calibration=calibration, layers={**chosen, **layers}, **care)
+        return _noted(made, "mixed", made.notes["quantization"]["samples"], wide=tuple(chosen))
+    scheme_of(scheme)
     kept = scaler_nodes(graph)
+    if equalize:
+        graph = equalized(graph)
     nodes = [n for n in graph.nodes if not any(n is k for k in kept)]
     check_supported(graph, nodes)
 
+    schemes = schemes_of(graph, nodes, scheme, layers)
+    cares = {
+        name: Care(
+            s.is_narrow if compensate is None else compensate,
+            s.is_narrow if bias_correction is None else bias_correction,
+        )
+        for name, s in schemes.items()
+    }
     found = as_samples(graph, samples)
-    assignment = assign(graph, nodes, ranges(graph, found))
-    made = rewritten(graph, kept, nodes, assignment)
-
-    notes = {k: v for k, v in graph.notes.items() if k != "tflite"}  # the file, which holds the float model
-    notes["quantization"] = MappingProxyType({"scheme": scheme, "samples": len(found)})
-    made = made.with_(digest=_digest(made), notes=MappingProxyType(notes))
+    part = typed(graph, nodes, schemes)
+    assignment = assign(part.graph, part.nodes, ranges(part.graph, found, calibration), part.types)
+    made = rewritten(part, kept, assignment, layers_of(part, assignment.quants, schemes, found, cares))
+    made = _noted(made, scheme, len(found))
     check_graph(made)
     return made
+
+
+def _noted(graph: Graph, scheme: str, samples: int, **more: Any) -> Graph:
+    notes = {k: v for k, v in graph.notes.items() if k != "tflite"}  # the file, which holds the float model
+    notes["quantization"] = MappingProxyType({"scheme": scheme, "samples": samples, **more})
+    return graph.with_(digest=_digest(graph), notes=MappingProxyType(notes))
 
 
 def check_floats(graph: Graph) -> None:

@@ -6,8 +6,9 @@ integer kernels of TensorFlow Lite Micro follow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from skosh.base.dtypes import DType, i8, i16
 from skosh.ir.graph import Node, Quant
 
 
@@ -24,6 +25,7 @@ class Rule:
 FREE, SAME = Rule(), Rule(same=True)
 PROBABILITY = Rule(fixed=Quant((1 / 256,), (-128,)))
 SIGNED_UNIT = Rule(fixed=Quant((1 / 128,), (0,)))
+WIDE_UNIT = Quant((1 / 32768,), (0,))
 
 INT8: dict[str, Rule] = {
     "conv2d": Rule(channels=0),
@@ -55,8 +57,20 @@ INT8: dict[str, Rule] = {
 """Operator kind -> its rule in the scheme "int8". What is not here has no int8 kernel."""
 
 
-def rule_of(node: Node) -> Rule:
-    """The node's rule. A relu6 clamps the numbers as they are, so it keeps the scale."""
+INT16 = frozenset(INT8) - {
+    "div", "log_softmax", "l2_normalize", "exp", "log", "sqrt", "rsqrt", "elu", "gelu", "hard_swish", "prelu",
+    "resize_bilinear",
+}  # fmt: skip
+"""Operator kinds with an int16 form."""
+
+
+def rule_of(node: Node, dtype: DType = i8) -> Rule:
+    """The node's rule when it is computed in ``dtype``. A relu6 clamps the numbers as they are, so it keeps the scale."""
+    rule = _rule_of(node)
+    return replace(rule, fixed=WIDE_UNIT) if dtype == i16 and rule.fixed is not None else rule
+
+
+def _rule_of(node: Node) -> Rule:
     if node.op.kind == "relu" and getattr(node.op, "activation", "") == "relu6":
         return SAME
     return INT8.get(node.op.kind, FREE)
