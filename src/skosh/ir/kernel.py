@@ -212,12 +212,14 @@ class Param:
 class Instruction:
     """A machine's own spelling of a function: a C expression with ``{parameter}`` places, usable where ``macro`` is defined.
 
-    The function's body says what the instruction means, and is the C for every other machine.
+    The function's body says what the instruction means, and is the C for every other machine. ``asm``: the instruction
+    itself, for loops that are written in assembly; ``c`` may be empty where the body is already what compilers need.
     """
 
-    c: str
-    macro: str  # "__ARM_FEATURE_DSP"
-    header: str  # "arm_acle.h"
+    c: str = ""
+    macro: str = ""  # "__ARM_FEATURE_DSP"
+    header: str = ""  # "arm_acle.h"
+    asm: str = ""  # "smlad {out}, {a}, {b}, {acc}"
 
 
 @dataclass(frozen=True)

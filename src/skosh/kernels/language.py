@@ -68,16 +68,16 @@ def _func(function: Callable[..., Any]) -> Function:
     return frontend.read_function(frontend.source_of(function))
 
 
-def instr(*, c: str, macro: str, header: str) -> Callable[[Function], Function]:
+def instr(*, c: str = "", macro: str = "", header: str = "", asm: str = "") -> Callable[[Function], Function]:
     """Give a function of the language a machine's own spelling; see ``ir.kernel.Instruction``.
 
-    @instr(c="__smlad({a}, {b}, {acc})", macro="__ARM_FEATURE_DSP", header="arm_acle.h")
+    @instr(c="__smlad({a}, {b}, {acc})", macro="__ARM_FEATURE_DSP", header="arm_acle.h", asm="smlad {out}, {a}, {b}, {acc}")
     @func
     def smlad(a: u32, b: u32, acc: i32) -> i32: ...
     """
 
     def spelled(function: Function) -> Function:
-        return replace(function, instruction=Instruction(c, macro, header))
+        return replace(function, instruction=Instruction(c, macro, header, asm))
 
     return spelled
 

@@ -10,7 +10,7 @@ from skosh.kernels import func, instr, wrap
 _MACRO, _HEADER = "__ARM_FEATURE_DSP", "arm_acle.h"
 
 
-@instr(c="__sxtb16((int8x4_t){x})", macro=_MACRO, header=_HEADER)
+@instr(c="__sxtb16((int8x4_t){x})", macro=_MACRO, header=_HEADER, asm="sxtb16 {out}, {x}")
 @func
 def sxtb16(x: u32) -> u32:
     """Bytes 0 and 2, sign-extended, as a pair of halfwords."""
@@ -19,7 +19,7 @@ def sxtb16(x: u32) -> u32:
     return (wrap(u32, low) & 65535) | (wrap(u32, high) << 16)
 
 
-@instr(c="__sxtb16((int8x4_t)__ror({x}, 8))", macro=_MACRO, header=_HEADER)
+@instr(c="__sxtb16((int8x4_t)__ror({x}, 8))", macro=_MACRO, header=_HEADER, asm="sxtb16 {out}, {x}, ror #8")
 @func
 def sxtb16_odd(x: u32) -> u32:
     """Bytes 1 and 3, sign-extended, as a pair of halfwords: SXTB16 takes its operand rotated for nothing."""
@@ -28,10 +28,22 @@ def sxtb16_odd(x: u32) -> u32:
     return (wrap(u32, low) & 65535) | (wrap(u32, high) << 16)
 
 
-@instr(c="__smlad((int16x2_t){a}, (int16x2_t){b}, {acc})", macro=_MACRO, header=_HEADER)
+@instr(
+    c="__smlad((int16x2_t){a}, (int16x2_t){b}, {acc})",
+    macro=_MACRO,
+    header=_HEADER,
+    asm="smlad {out}, {a}, {b}, {acc}",
+)
 @func
 def smlad(a: u32, b: u32, acc: i32) -> i32:
     """acc + the products of both pairs of halfwords; wraps."""
     low = widen(wrap(i16, a)) * widen(wrap(i16, b))
     high = widen(wrap(i16, a >> 16)) * widen(wrap(i16, b >> 16))
     return wrap(i32, i64(acc) + i64(low) + i64(high))
+
+
+@instr(asm="smmulr {out}, {a}, {b}")  # compilers find it in the body by themselves
+@func
+def smmulr(a: i32, b: i32) -> i32:
+    """round(a * b / 2^32), ties upwards."""
+    return wrap(i32, (i64(a) * i64(b) + 2147483648) >> 32)

@@ -1,0 +1,79 @@
+"""Instructions on virtual registers, and the blocks and loops that they form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+REGISTERS = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr")
+
+
+@dataclass(frozen=True)
+class Reg:
+    """A virtual register. ``name`` is what a reader calls it."""
+
+    id: int
+    name: str
+
+
+@dataclass
+class Ins:
+    """One instruction: ``text`` with places {o0}.. for ``outs`` and {i0}.. for ``ins``.
+
+    An output that is also in ``ins`` is changed in place. memory: "" or "load" or "store" or "stack".
+    """
+
+    text: str
+    outs: tuple[Reg, ...] = ()
+    ins: tuple[Reg, ...] = ()
+    memory: str = ""
+    buffer: str = ""
+    base: Reg | None = None  # of a word load that may be joined with its neighbours: base, offset in bytes
+    offset: int = 0
+    label: str = ""  # a label, when there is no text
+    copy: bool = False  # a plain move, which vanishes where both are one register
+
+
+@dataclass
+class Loop:
+    """A loop: ``head`` before it, ``body``, ``tail`` (advance, compare, branch), between two labels.
+
+    ``skip``: instructions that jump over it when it has no rounds.
+    """
+
+    body: list[Ins | Loop]
+    tail: list[Ins]
+    label: str
+
+
+Item = Ins | Loop
+
+
+@dataclass
+class Pool:
+    """Makes virtual registers and labels."""
+
+    count: int = 0
+    labels: int = 0
+    made: list[Reg] = field(default_factory=list)
+
+    def reg(self, name: str) -> Reg:
+        self.count += 1
+        self.made.append(Reg(self.count, name))
+        return self.made[-1]
+
+    def label(self) -> str:
+        self.labels += 1
+        return str(self.labels)
+
+
+def flat(items: list[Item], depth: int = 0) -> Iterator[tuple[Ins, int]]:
+    """Every instruction in the order of the text, with its loop depth; labels included."""
+    for item in items:
+        if isinstance(item, Ins):
+            yield item, depth
+        else:
+            yield Ins("", label=item.label), depth + 1
+            yield from flat(item.body, depth + 1)
+            for i in item.tail:
+                yield i, depth + 1
