@@ -131,11 +131,5 @@ def test_what_is_refused() -> None:
         skosh.load(lightgbm.LGBMRegressor(**LGB, zero_as_missing=True).fit(x - x.min(axis=0), y))
     with pytest.raises(ModelError, match="leaves must hold numbers, not linear models"):
         skosh.load(lightgbm.LGBMRegressor(**LGB, linear_tree=True).fit(x, y))
-    with pytest.raises(ModelError, match="its trees split on categories, which are not compiled"):
-        skosh.load(
-            lightgbm.LGBMRegressor(**LGB, min_data_per_group=1, cat_smooth=0).fit(
-                np.round(x), y, categorical_feature=[2]
-            )
-        )
     with pytest.raises(InputError, match='XGBRegressor has no option "colour"'):
         skosh.load(xgboost.XGBRegressor(n_estimators=1, nthread=1).fit(x, y), colour="red")

@@ -15,6 +15,7 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import OUTPUTS
 from skosh.importers.sklearn.trees import scores
+from skosh.importers.tree_sets import Ranges, whole_numbers, with_ranges
 from skosh.importers.trees import Tree, fixed_point, forest, real
 from skosh.ir.graph import Graph
 from skosh.ops.functions import Exp
@@ -80,6 +81,7 @@ def read_tree(root: dict[str, Any]) -> tuple[Tree, bool]:
     missing: list[bool] = []
     visits: list[int] = []
     value: list[float] = []
+    sets: dict[int, Ranges] = {}
     with_nan, waiting = False, [(root, -1, left)]
     while waiting:
         node, parent, side = waiting.pop()
@@ -87,11 +89,12 @@ def read_tree(root: dict[str, Any]) -> tuple[Tree, bool]:
             side[parent] = len(feature)
         inner = "split_feature" in node
         threshold = float(node["threshold"]) if inner and node["decision_type"] == "<=" else 0.0
-        if inner and node["decision_type"] != "<=":
-            raise ModelError(
-                "its trees split on categories, which are not compiled", hint="encode them as ordered numbers"
-            )
-        if inner and node["missing_type"] == "Zero":
+        if inner and node["decision_type"] not in ("<=", "=="):
+            raise ModelError(f"a split must be <= or ==, not {node['decision_type']}")
+        if inner and node["decision_type"] == "==":  # cut off to a whole number, a category of the list goes left
+            listed = (int(c) for c in str(node["threshold"]).split("||"))
+            sets[len(feature)] = whole_numbers(listed, left=True, nan_left=False, from_below=True)
+        if inner and node["decision_type"] == "<=" and node["missing_type"] == "Zero":
             raise ModelError("0 must not stand for what is missing", hint="fit with zero_as_missing=False")
         if "leaf_const" in node:
             raise ModelError("leaves must hold numbers, not linear models", hint="fit with linear_tree=False")
@@ -111,4 +114,4 @@ def read_tree(root: dict[str, Any]) -> tuple[Tree, bool]:
         np.array(feature), np.array(limit), np.array(left), np.array(right), np.array(missing), np.array(visits),
         np.array(value)[:, None],
     )  # fmt: skip
-    return made, with_nan
+    return with_ranges(made, sets), with_nan

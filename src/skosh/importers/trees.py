@@ -100,16 +100,16 @@ def _numbering(t: Tree, leaf: Array, first: int) -> tuple[Array, Array]:
     number = np.zeros(len(t.left), np.int64)
     ends = t.left < 0
     number[ends] = -1 - leaf[: int(ends.sum())]
+    seen = ends.copy()  # a search among categories leads to the same node by several ways
     order: list[int] = []
     waiting = [0]
     while waiting:
         node = waiting.pop()
-        if not ends[node]:
+        if not seen[node]:
+            seen[node] = True
             number[node] = first + len(order)
             order.append(node)
             waiting += [int(t.right[node]), int(t.left[node])]
-            if len(order) > len(t.left):
-                raise ModelError("the ways down a tree must end in leaves, but one goes in a circle")
     return number, np.array(order, np.int64)
 
 

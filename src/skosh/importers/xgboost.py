@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import OUTPUTS
 from skosh.importers.sklearn.trees import scores
+from skosh.importers.tree_sets import whole_numbers, with_ranges
 from skosh.importers.trees import Tree, fixed_point, forest, real
 from skosh.ir.graph import Array, Graph
 from skosh.ops.activations import Logistic
@@ -116,8 +118,6 @@ def read(gradient_booster: dict[str, Any], groups: int, rounds: int | None) -> l
 
 def read_tree(tree: dict[str, Any], weight: float) -> Tree:
     """One tree of the model's JSON; split_conditions holds thresholds, and the values of leaves."""
-    if any(tree["split_type"]):
-        raise ModelError("its trees split on categories, which are not compiled", hint="encode them as ordered numbers")
     if int(tree["tree_param"].get("size_leaf_vector") or 1) > 1:
         raise ModelError(
             "a leaf must hold one value, not several", hint='fit with multi_strategy="one_output_per_tree"'
@@ -131,4 +131,15 @@ def read_tree(tree: dict[str, Any], weight: float) -> Tree:
     visits = np.rint(weights / max(weights.max(), 1e-30) * 1e6).astype(np.int64)
     value = np.where(leaf, condition.astype(np.float64) * weight, 0.0)[:, None]
     feature = np.where(leaf, 0, np.array(tree["split_indices"], np.int64))
-    return Tree(feature, limit, left, right, np.array(tree["default_left"]).astype(bool), visits, value)
+    missing = np.array(tree["default_left"]).astype(bool)
+    made = Tree(feature, limit, left, right, missing, visits, value)
+    return with_ranges(made, {n: whole_numbers(c, left=False, nan_left=bool(missing[n])) for n, c in categories(tree)})
+
+
+def categories(tree: dict[str, Any]) -> Iterator[tuple[int, list[int]]]:
+    """(node, its categories): what is one of them goes right, all else left, and what is missing as elsewhere."""
+    for n, start, size in zip(
+        tree.get("categories_nodes", ()), tree.get("categories_segments", ()), tree.get("categories_sizes", ()),
+        strict=True,
+    ):  # fmt: skip
+        yield int(n), tree["categories"][int(start) : int(start) + int(size)]

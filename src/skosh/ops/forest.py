@@ -31,7 +31,8 @@ SHARED_LIMITS = 256  # limits that a u8 can number
 class Forest(Op):
     """y[0, k] = bias[k] + the sum over trees of what their leaves hold for k. int32.
 
-    inline: how many nodes become code, the most visited first; the others stay a table. Not where ``sided``.
+    inline: how many nodes become code, the most visited first; the others stay a table. Not where ``sided``, and not where
+    several ways lead to a node.
 
     Inputs: x [1, features] f32, i8, u8 or i16; then constants, one entry a node of all trees: feature i32 [S]; limit [S]
     (f32 for floats, else i32: left where x <= limit); left, right i32 [S] (a node, or -1 - leaf); missing bool [S] (NaN
@@ -124,7 +125,8 @@ class Forest(Op):
         x, *constants = required(inputs, 10)
         feature, limit, left, right, missing, visits, root, value, bias = map(_data, constants)
         order = ordered(limit + 0)
-        code = np.zeros(len(left), bool) if self.sided else written_out(left, right, root, visits, self.inline)
+        table_only = self.sided or several_ways(left, right, root)
+        code = np.zeros(len(left), bool) if table_only else written_out(left, right, root, visits, self.inline)
         place = np.cumsum(~code) - 1  # of a node in the table
         child = smallest(np.append(place, 0), -1 - np.arange(bias.size if self.sums == "votes" else len(value)))
         leaf = Scratch(root.size, child, "leaf")
@@ -213,6 +215,12 @@ def ordered(x: Array) -> Array:
 def depth(left: Array, right: Array, root: Array) -> int:
     """The most nodes on the way from a root to a leaf."""
     return len(_levels(left, right, root))
+
+
+def several_ways(left: Array, right: Array, root: Array) -> bool:
+    """Does more than one way lead to some node? As nested ifs it would be written out for each."""
+    children = np.concatenate([left, right, root])
+    return bool(np.bincount(children[children >= 0], minlength=1).max() > 1)
 
 
 def _levels(left: Array, right: Array, root: Array) -> list[Array]:

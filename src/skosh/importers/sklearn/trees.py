@@ -14,6 +14,7 @@ Class shares of leaves are integers: see ``importers.trees.shares`` for how exac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import asked
+from skosh.importers.tree_sets import Ranges, below, ranges_of, with_ranges
 from skosh.importers.trees import Tree, fixed_point, forest, label, real, shares
 from skosh.ir.graph import Array
 from skosh.ops.activations import Logistic
@@ -130,10 +132,8 @@ def histogram_regressor(model: Any, builder: Builder, x: str) -> str:
 
 def _histogram(model: Any, builder: Builder, x: str, sided: bool) -> tuple[str, float]:
     rounds = model._predictors
-    nodes = [p[k].nodes for k in range(len(rounds[0])) for p in rounds]
-    if getattr(model, "_preprocessor", None) is not None or any(n["is_categorical"].any() for n in nodes):
-        raise ModelError("its trees split on categories, which are not compiled", hint="encode them as ordered numbers")
-    trees = [read_histogram(n) for n in nodes]
+    known = _categories(model)
+    trees = [read_histogram(p[k], known) for k in range(len(rounds[0])) for p in rounds]
     leaves, bias, step = fixed_point(trees, np.asarray(model._baseline_prediction).reshape(-1))
     return forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided), step
 
@@ -170,15 +170,50 @@ def read(tree: Any, value: Callable[[Any], Any]) -> Tree:
     return Tree(np.asarray(tree.feature), limit, left, right, sides, visits, np.asarray(value(tree), np.float64))
 
 
-def read_histogram(nodes: Any) -> Tree:
-    """The records of a histogram predictor."""
+def read_histogram(predictor: Any, known: Categories | None = None) -> Tree:
+    """The records of a histogram predictor, with its sets of categories as ranges."""
+    nodes = predictor.nodes
     leaf = nodes["is_leaf"].astype(bool)
     left, right = (np.where(leaf, -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
     limit = np.where(leaf, 0.0, nodes["num_threshold"])
     sides = nodes["missing_go_to_left"].astype(bool)
-    return Tree(
-        nodes["feature_idx"].astype(np.int64), limit, left, right, sides, nodes["count"], nodes["value"][:, None]
-    )
+    feature = np.where(leaf, 0, nodes["feature_idx"].astype(np.int64))
+    sets: dict[int, Ranges] = {}
+    if known is not None:
+        for n in np.flatnonzero(nodes["is_categorical"] & ~leaf):
+            bits = predictor.raw_left_cat_bitsets[nodes["bitset_idx"][n]]
+            codes = enumerate(known.values[int(feature[n])])
+            points = [(below(v), v, bool(bits[code // 32] >> (code % 32) & 1)) for code, v in codes]
+            sets[int(n)] = ranges_of(points, bool(sides[n]), bool(sides[n]))
+        feature = known.columns[feature]
+    made = Tree(feature, limit, left, right, sides, nodes["count"].astype(np.int64), nodes["value"][:, None])
+    return with_ranges(made, sets)
+
+
+@dataclass(frozen=True, eq=False)
+class Categories:
+    """What a histogram model does with columns before its trees see them. columns: [features], the model's own of each that
+    the trees count; values: the numbers that stand for categories, of the first of them."""
+
+    columns: Array
+    values: tuple[tuple[float, ...], ...]
+
+
+def _categories(model: Any) -> Categories | None:
+    """Of a model with categorical columns: their codes are their places among the values seen, all else is missing."""
+    encoder = getattr(model, "_preprocessor", None)
+    if encoder is None:
+        return None
+    chosen = np.asarray(model.is_categorical_, bool)
+    values = []
+    for column, found in zip(np.flatnonzero(chosen), encoder.named_transformers_["encoder"].categories_, strict=True):
+        if np.asarray(found).dtype.kind not in "biuf":
+            raise ModelError(
+                f"the categories of feature {column} must be numbers, not text", hint="encode text as numbers"
+            )
+        numbers = np.asarray(found, np.float64)
+        values.append(tuple(float(v) for v in numbers[~np.isnan(numbers)]))
+    return Categories(np.concatenate([np.flatnonzero(chosen), np.flatnonzero(~chosen)]), tuple(values))
 
 
 def missing(builder: Builder, model: Any) -> bool:
