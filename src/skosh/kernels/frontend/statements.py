@@ -205,15 +205,20 @@ class Statements(Expressions):
         self.loops.update(names)
         body = self.body(s.body)
         self.scope, self.loops = outer, outer_loops
+        marks = self.marks(s, s.iter.keywords if len(names) == 1 else [])
         for name, (lo, hi) in reversed(list(zip(names, ranges, strict=True))):
-            body = (self.note(ir.For(name, lo, hi, body, kind == "par", step), s),)
-        (statement,) = body
-        for mark in s.iter.keywords:
-            known = {f.name for f in fields(ir.For)} - {"var", "lo", "hi", "body", "par", "step"}
-            if mark.arg not in known or not isinstance(mark.value, ast.Constant) or len(names) != 1:
+            body = (self.note(ir.For(name, lo, hi, body, kind == "par", step, **marks), s),)
+        return body[0]
+
+    def marks(self, s: ast.For, keywords: list[ast.keyword]) -> dict[str, Any]:
+        """What a loop says beside its range: threads=True."""
+        known = {f.name for f in fields(ir.For)} - {"var", "lo", "hi", "body", "par", "step"}
+        found: dict[str, Any] = {}
+        for mark in keywords:
+            if mark.arg not in known or not isinstance(mark.value, ast.Constant):
                 self.fail(s, f"a loop has no {mark.arg}", f"it may have {', '.join(sorted(known))}")
-            statement = replace(statement, **{mark.arg: mark.value.value})
-        return statement
+            found[mark.arg] = mark.value.value
+        return found
 
     def bounded(self, s: ast.While) -> ir.Stmt:
         match s.test:
