@@ -11,6 +11,7 @@ import skosh
 from skosh.compiled import Build
 from skosh.targets import names
 from skosh.verify.samples import Samples, load_samples, random_samples
+from tests.support.machines import needs
 from tests.support.shared import models_folder, shared_models
 
 COUNT = 2  # samples of each model on each target
@@ -37,6 +38,7 @@ def samples(build: Build, path: Path) -> Samples:
 @pytest.mark.parametrize("target", names())
 @pytest.mark.parametrize("path", shared_models(), ids=lambda p: p.stem)
 def test_bit_exact(path: Path, target: str) -> None:
+    needs(target)
     build = made(path, target)
     from skosh.verify.proof import prove
 

@@ -10,7 +10,7 @@ from skosh.base.errors import FitError, InputError, ToolError
 from skosh.build import compile_firmware
 from skosh.targets import Memory, names, read_elf, target
 
-CORTEX = [name for name in names() if name != "host"]
+CORTEX = [name for name in names() if name.startswith("cortex")]
 MODEL = {
     "kws.h": """\
 #include <stdint.h>

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from skosh.base.errors import SkoshError
-from skosh.targets import names
 from tests.conformance.cases import DTYPES, TABLE, Case, cases, families, make_input
 from tests.conformance.union import Union, differences, expected, union
+from tests.support.machines import runnable
 
 EVERYWHERE, MORE, AIMED = range(2), range(2, 4), range(4, 5)  # seeds
 
@@ -66,7 +66,7 @@ def check(piece: str, seeds: range, optimize: str, targets: tuple[str, ...]) -> 
 
 @pytest.mark.parametrize("piece", pieces(EVERYWHERE))
 def test_on_every_target(piece: str) -> None:
-    check(piece, EVERYWHERE, "balanced", names())
+    check(piece, EVERYWHERE, "balanced", runnable())
 
 
 @pytest.mark.parametrize("piece", pieces(MORE))

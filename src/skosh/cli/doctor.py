@@ -96,7 +96,7 @@ TOOLS = (
     Tool("gcc", "tests under address sanitizer", "apt install gcc libc6-dev", _program("gcc", "--version")),
     Tool(
         "qemu-system-arm",
-        "to come: Cortex-M55 (Helium)",
+        "emulates Cortex-M55 (Helium), counts with a plugin",
         "apt install qemu-system-arm",
         _program("qemu-system-arm", "--version"),
     ),

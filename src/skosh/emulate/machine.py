@@ -31,13 +31,14 @@ class Run:
     """What one call cost.
 
     ``instructions`` and ``cycles_modelled`` are those of the watched function alone, ``harness`` is all around it. An
-    instruction that an IT block skips counts, as it takes its cycle. ``layers`` sums to at most the whole: what runs
+    instruction that an IT block skips counts, as it takes its cycle. Cycles are None where the emulator doesn't model
+    them. ``layers`` sums to at most the whole: what runs
     after the last marker belongs to no layer; the block that a layer ends in counts whole. ``stack_bytes``: the deepest
     use of the stack below where its pointer was when the watched function was entered.
     """
 
     instructions: int
-    cycles_modelled: int
+    cycles_modelled: int | None
     layers: Mapping[int, Cost]
     stack_bytes: int
     harness: Cost

@@ -17,6 +17,7 @@ TARGETS: Table = {
     "cortex-m4": "skosh.targets.cortex_m4:TARGET",
     "cortex-m7": "skosh.targets.cortex_m7:TARGET",
     "cortex-m33": "skosh.targets.cortex_m33:TARGET",
+    "cortex-m55": "skosh.targets.cortex_m55:TARGET",
 }
 
 

@@ -26,7 +26,8 @@ class Target:
     """A processor to compile for.
 
     ``flags`` select it for ``zig cc``; ``timings`` names a table of ``targets.timings``, "" where cycles aren't
-    modelled; ``emulator`` is Unicorn's name of the processor, "" where the code runs on this computer.
+    modelled; ``emulator`` is Unicorn's name of the processor, or "program:machine" for an emulator that is a program of
+    its own, "" where the code runs on this computer; ``marker`` is where a traced build stores finished layers' numbers.
     """
 
     name: str
@@ -36,9 +37,11 @@ class Target:
     ram: Memory
     timings: str = ""
     emulator: str = ""
+    marker: int = MARKER_ADDRESS
     pointer_bytes: int = 4
     has_fpu: bool = False
     has_dsp: bool = False
+    has_helium: bool = False
     has_hardware_divide: bool = True
     has_long_multiply: bool = True
     has_unaligned_access: bool = True

@@ -76,7 +76,8 @@ def measure(
     assert runner.last is not None and tracer.last is not None, "both have run"
     sizes = firmware.sizes
     costs = tracer.last.layers
-    layers = _layers(program, {i: (c.instructions, c.cycles) for i, c in costs.items()})
+    modelled = runner.last.cycles_modelled is not None
+    layers = _layers(program, {i: (c.instructions, c.cycles if modelled else None) for i, c in costs.items()})
     return Profile(
         firmware.target,
         optimize,
@@ -89,12 +90,12 @@ def measure(
     )
 
 
-def _layers(program: Program, costs: dict[int, tuple[int, int]]) -> tuple[LayerProfile, ...]:
+def _layers(program: Program, costs: dict[int, tuple[int, int | None]]) -> tuple[LayerProfile, ...]:
     sizes = {d.name: d.nbytes for d in program.data}
     out = []
     for layer in program.layers:
         used = {a.data for c in layer.calls for a in c.arguments if isinstance(a, DataPointer)}
-        instructions, cycles = costs.get(layer.index, (0, 0))
+        instructions, cycles = costs.get(layer.index, (0, 0 if costs else None))
         out.append(
             LayerProfile(
                 layer.name,

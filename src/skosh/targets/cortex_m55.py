@@ -1,0 +1,25 @@
+"""Arm Cortex-M55 (Armv8.1-M main line): Helium, the M-profile vector extension (MVE) with 128-bit vectors of integers.
+
+Runs in QEMU's model of the Corstone-300 board AN547, with code and data in its DDR memory, which is a file that we
+share with the emulator. Vectors of floats are switched off in the compiler: MVE flushes subnormal floats to zero, the
+scalar FPU doesn't, so only scalar floats mean the same everywhere.
+"""
+
+from __future__ import annotations
+
+from skosh.targets.machine import Memory, Target
+
+TARGET = Target(
+    name="cortex-m55",
+    description="Arm Cortex-M55: Helium vectors, DSP and float; Corstone-300, Alif Ensemble",
+    # zig's name alone has neither the vectors nor the FPU that every M55 with Helium can have
+    flags=("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m55-mve_fp+mve+fp_armv8d16", "-DSKOSH_HELD"),
+    # DDR seen from the secure side
+    flash=Memory(0x70000000, 8 << 20),
+    ram=Memory(0x71000000, 4 << 20),
+    emulator="qemu-system-arm:mps3-an547",
+    marker=0x72000000,
+    has_fpu=True,
+    has_dsp=True,
+    has_helium=True,
+)
