@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, Model, Optimize, Target
+from skosh.cli.options import Json, Model, Optimize, Target, TrustPickle, opened
 from skosh.cli.terminal import busy, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def command(
         typer.Option(metavar="STAGE", help="Go no further, and write nothing: load, optimize, plan, lower or emit."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print what the last stage left, as text.")] = False,
+    trust_pickle: TrustPickle = False,
     json: Json = False,
 ) -> None:
     """From a model to C: NAME.h, NAME.c, NAME_weights.c, and NAME.json that tells their sizes."""
@@ -44,7 +45,14 @@ def command(
     if output is None and stop_after is None and not show:
         raise InputError("compile must know where to put the C", hint="-o DIR; or --show to see it only")
     with busy(f"compiling {Path(model).name} for {target}", quiet=json):
-        build = skosh.compile(model, target=target, optimize=optimize, name=name, max_ram=max_ram, max_flash=max_flash)
+        build = skosh.compile(
+            opened(model, trust_pickle),
+            target=target,
+            optimize=optimize,
+            name=name,
+            max_ram=max_ram,
+            max_flash=max_flash,
+        )
     if show:
         stage = stop_after or STAGES[-1]
         text = build.compiled.shown[stage]()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -12,3 +13,13 @@ Optimize = Annotated[
     str, typer.Option("--optimize", metavar="AIM", help="balanced, speed, flash, ram or energy: what matters most.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+TrustPickle = Annotated[
+    bool, typer.Option("--trust-pickle", help="Read MODEL though it is a pickle, which runs whatever code is in it.")
+]
+
+
+def opened(model: str, trust_pickle: bool) -> Any:
+    """The model's path, or what a trusted pickle holds, as a Graph. A pickle that isn't trusted stays a path, and refused."""
+    from skosh.importers.saved import PICKLES, load
+
+    return load(model, trust_pickle=True) if trust_pickle and Path(model).suffix.lower() in PICKLES else model

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skosh.cli.options import Json, Model, Optimize
+from skosh.cli.options import Json, Model, Optimize, TrustPickle, opened
 from skosh.cli.terminal import WIDE, bar, busy, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def command(
         typer.Option("--target", "-t", metavar="T", help="The machine; may be given again.  [default: cortex-m4]"),
     ] = None,
     optimize: Optimize = "balanced",
+    trust_pickle: TrustPickle = False,
     json: Json = False,
 ) -> None:
     """Instructions, modelled cycles, flash and RAM of one inference, in all and by layer.
@@ -38,7 +39,7 @@ def command(
     targets = tuple(dict.fromkeys(target or ["cortex-m4"]))
     profiles = []
     with busy(f"reading {Path(model).name}", quiet=json):
-        graph = skosh.load(model)
+        graph = skosh.load(opened(model, trust_pickle))
     for t in targets:
         with busy(f"compiling and running {graph.name} on {t}", quiet=json):
             profiles.append(skosh.compile(graph, target=t, optimize=optimize).profile())

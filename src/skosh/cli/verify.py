@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, Model, Optimize, Target
+from skosh.cli.options import Json, Model, Optimize, Target, TrustPickle, opened
 from skosh.cli.terminal import busy, counting, number, out, print_json
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def command(
         str, typer.Option(metavar="LIST", help="reference (always), host, tflm: whom to compare with, by commas.")
     ] = "reference",
     optimize: Optimize = "balanced",
+    trust_pickle: TrustPickle = False,
     json: Json = False,
 ) -> None:
     """Run the compiled firmware, and compare it bit for bit with the model's meaning, layer by layer.
@@ -44,7 +45,7 @@ def command(
         raise InputError("--samples and --golden can't both be given", hint="the golden file brings its own inputs")
     wanted = golden if golden is not None else as_count_or_file(samples)
     with busy(f"compiling {Path(model).name} for {target}", quiet=json):
-        build = skosh.compile(model, target=target, optimize=optimize)
+        build = skosh.compile(opened(model, trust_pickle), target=target, optimize=optimize)
         total = len(build.samples(wanted))
         others = tuple(part.strip() for part in against.split(",") if part.strip())
     with counting(f"running {build.program.name} on {target}", total, quiet=json) as progress:

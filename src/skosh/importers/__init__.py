@@ -20,9 +20,13 @@ IMPORTERS: registry.Table = {
     "torch": "skosh.importers.torch:load",
     "xgboost": "skosh.importers.xgboost:load",
     "lightgbm": "skosh.importers.lightgbm:load",
+    "saved": "skosh.importers.saved:load",
 }
 
-SUFFIXES = {".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx"}
+SUFFIXES = {
+    ".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
+    ".skops": "saved", ".pkl": "saved", ".pickle": "saved", ".joblib": "saved",
+}  # fmt: skip
 """File name endings, and the importer that reads such files."""
 
 LIBRARIES: dict[str, str] = {
@@ -35,8 +39,10 @@ def load(source: Any, name: str | None = None, **options: Any) -> Graph:
     """A Graph from a model: a path, the bytes of a file, or a fitted object of a library that skosh knows.
 
     name: what the generated C calls the model; the file's name without ending when absent.
-    Raises InputError when no importer takes such a source, ModelError when the model can't be read.
+    A Graph stays what it is. Raises InputError when no importer takes such a source, ModelError when the model can't be read.
     """
+    if isinstance(source, Graph):
+        return source
     graph: Graph = registry.load(IMPORTERS, importer_of(source), "an importer")(source, name=name, **options)
     return graph
 

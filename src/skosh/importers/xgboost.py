@@ -1,4 +1,4 @@
-"""XGBoost: a fitted Booster, XGBClassifier, XGBRegressor or their forests, as sums of trees.
+"""XGBoost: a fitted Booster, XGBClassifier, XGBRegressor or their forests, or a file that one saved, as sums of trees.
 
 XGBoost goes left where x < a float32 threshold: that is x <= the float32 number below it. NaN goes where each node says
 (``missing=False`` leaves that out, which is faster). Other options as for scikit-learn's trees. XGBoost adds float32
@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from skosh.base.errors import InputError, ModelError
+from skosh.base.errors import InputError, ModelError, ToolError
+from skosh.importers.saved import named, place, read_text, well_formed
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import OUTPUTS
@@ -45,14 +47,20 @@ def load(source: Any, name: str | None = None, output: str | None = None, **opti
     try:
         value = convert(source, builder)
     except ModelError as error:
-        raise ModelError(error.message, loc=error.loc or FILE, hint=error.hint) from error
+        raise ModelError(error.message, loc=error.loc or place(source, FILE), hint=error.hint) from error
     if unknown := sorted(set(options) - builder.taken):
-        raise InputError(f'{type(source).__name__} has no option "{unknown[0]}"', loc=FILE)
-    return builder.graph(name or "xgboost", value)
+        what = "the file" if isinstance(source, str | Path) else type(source).__name__
+        raise InputError(f'{what} has no option "{unknown[0]}"', loc=place(source, FILE))
+    return builder.graph(name or named(source, "xgboost"), value)
 
 
 def convert(source: Any, builder: Builder) -> str:
     """Trees, and the link that the objective puts behind them."""
+    if isinstance(source, str | Path):
+        path = Path(source)
+        with well_formed("XGBoost", str(source)):
+            text = read_text(path, "XGBoost") if path.suffix.lower() == ".json" else binary(path)
+            return converted(source, json.loads(text)["learner"], builder)
     booster = source
     if hasattr(source, "get_booster"):
         if not source.__sklearn_is_fitted__():
@@ -62,7 +70,27 @@ def convert(source: Any, builder: Builder) -> str:
                 f"only NaN may stand for what is missing, not {source.missing}", hint="fit with missing=np.nan"
             )
         booster = source.get_booster()
-    learner = json.loads(booster.save_raw("json"))["learner"]
+    return converted(source, json.loads(booster.save_raw("json"))["learner"], builder)
+
+
+def binary(path: Path) -> str:
+    """The JSON of a model in XGBoost's binary form, which XGBoost itself reads."""
+    try:
+        import xgboost
+    except ImportError:
+        raise ToolError("XGBoost is needed to read its binary files", hint="pip install skosh[xgboost]") from None
+    if not path.is_file():
+        raise InputError("can't be read: no such file or directory", loc=str(path))
+    booster = xgboost.Booster()
+    try:
+        booster.load_model(str(path))
+    except xgboost.core.XGBoostError as error:
+        raise ModelError("this is no model that XGBoost saved", loc=str(path)) from error
+    return bytes(booster.save_raw("json")).decode()
+
+
+def converted(source: Any, learner: dict[str, Any], builder: Builder) -> str:
+    """A learner as XGBoost's JSON describes it."""
     objective, shape = learner["objective"]["name"], learner["learner_model_param"]
     if objective not in (*IDENTITY, *LOGISTIC, *SEVERAL, *LOGARITHM):
         raise ModelError(
@@ -71,8 +99,9 @@ def convert(source: Any, builder: Builder) -> str:
     if int(shape.get("num_target", 1)) > 1:
         raise ModelError("each sample must have one target, not several", hint="fit one model for each target")
     groups = max(1, int(shape["num_class"]))
-    rounds = getattr(source, "best_iteration", None) if learner["attributes"].get("best_iteration") else None
-    trees = read(learner["gradient_booster"], groups, None if rounds is None or source is booster else rounds + 1)
+    early = learner.get("attributes", {}).get("best_iteration")
+    rounds = getattr(source, "best_iteration", None) if early and hasattr(source, "get_booster") else None
+    trees = read(learner["gradient_booster"], groups, None if rounds is None else rounds + 1)
     base = np.broadcast_to(np.atleast_1d(json.loads(shape["base_score"])).astype(np.float64), groups)
     leaves, bias, step = fixed_point(trees, margin(base, objective))
     x = builder.input("x", (1, int(shape["num_feature"])))
