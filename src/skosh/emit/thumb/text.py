@@ -14,9 +14,12 @@ from skosh.ir.kernel import Expr, For, Param, Var
 
 @dataclass(frozen=True)
 class Assembled:
-    """``lines``: the function's instructions. It takes a pointer per buffer, from the element at ``Expr`` on, then numbers."""
+    """``lines``: instructions, each with a note on what it works on.
 
-    lines: tuple[str, ...]
+    The function takes a pointer per buffer, from the element at ``Expr`` on, then numbers.
+    """
+
+    lines: tuple[tuple[str, str], ...]
     pointers: tuple[tuple[str, Expr], ...]
     numbers: tuple[Var, ...]
 
@@ -99,15 +102,15 @@ def _alive(plain: Sequence[Line], arguments: Sequence[Reg]) -> list[frozenset[Re
     return after
 
 
-def _lines(done: Allocated) -> list[str]:
+def _lines(done: Allocated) -> list[tuple[str, str]]:
     saved = sorted({r for r in done.registers.values() if r not in ("r0", "r1", "r2", "r3", "r12")}, key=REGISTERS.index)
     frame = 4 * done.frame
-    out = [f"push {{{', '.join(saved)}}}"] if saved else []
+    out = [(f"push {{{', '.join(saved)}}}", "")] if saved else []
     if frame:
-        out.append(f"sub sp, #{frame}")
+        out.append((f"sub sp, #{frame}", ""))
     for ins, _ in done.lines:
         if ins.label:
-            out.append(f"{ins.label}:")
+            out.append((f"{ins.label}:", ""))
             continue
         names = {f"o{i}": done.registers[r] for i, r in enumerate(ins.outs)}
         names |= {f"i{i}": done.registers[r] for i, r in enumerate(ins.ins)}
@@ -117,11 +120,23 @@ def _lines(done: Allocated) -> list[str]:
         if "@" in text:
             head, rest = text.split("@")
             text = f"{head}{frame + 4 * len(saved) + 4 * int(rest.rstrip(']'))}]"
-        out += text.format(**names).splitlines()
+        filled = text.format(**names).splitlines()
+        out += [(line, _note(ins) if i == 0 else "") for i, line in enumerate(filled)]
     if frame:
-        out.append(f"add sp, #{frame}")
+        out.append((f"add sp, #{frame}", ""))
     if "lr" in saved:
-        out.append(f"pop {{{', '.join([*saved[:-1], 'pc'])}}}")
+        out.append((f"pop {{{', '.join([*saved[:-1], 'pc'])}}}", ""))
     else:
-        out += [f"pop {{{', '.join(saved)}}}", "bx lr"] if saved else ["bx lr"]
+        out += [(f"pop {{{', '.join(saved)}}}", ""), ("bx lr", "")] if saved else [("bx lr", "")]
     return out
+
+
+def _note(ins: Ins) -> str:
+    """What the registers hold: "acc_t1 <- two_t1, even, acc_t1"."""
+    sources = ", ".join(dict.fromkeys(r.name for r in ins.ins))
+    targets = ", ".join(r.name for r in ins.outs)
+    if ins.memory == "stack":
+        return f"{targets} from the frame" if targets else f"{sources} to the frame"
+    if targets and sources:
+        return f"{targets} <- {sources}"
+    return targets or sources
