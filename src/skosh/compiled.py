@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from skosh.base.arith import round_half_away
-from skosh.base.errors import FitError, InputError
+from skosh.base.errors import FitError, InputError, ToolError
 from skosh.build import compile_firmware, compile_host
 from skosh.emit.harness import firmware_harness, host_trace, marker_trace
 from skosh.emit.interface import interface
@@ -23,7 +23,7 @@ from skosh.emulate.runner import DeviceRunner, HostRunner, Runner
 from skosh.ir.graph import Array, Graph
 from skosh.lower.program import Program
 from skosh.pipeline import Compiled, compile_to_c
-from skosh.targets import Firmware, Target
+from skosh.targets import Firmware, Target, missing, target
 from skosh.verify.measure import Profile, host_profile, measure
 from skosh.verify.oracles import oracle
 from skosh.verify.proof import Proof, prove
@@ -66,14 +66,14 @@ class Build:
     def runner(self) -> Runner:
         """What ``run`` runs: the firmware in the emulator, or the host library."""
         if self.target.is_host:
-            return self._host()
+            return self._native()
         return DeviceRunner(self.program, self.firmware.elf, self.target)
 
     @cached_property
     def tracer(self) -> Runner:
         """The same program with a mark after each layer, and with a memory of its own."""
         if self.target.is_host:
-            return self._host()
+            return self._native()
         trace = marker_trace(self.program, interface(self.program), self.target.marker)
         firmware = compile_firmware(
             self.target,
@@ -85,14 +85,22 @@ class Build:
         )
         return DeviceRunner(self.program, firmware.elf, self.target)
 
+    def _native(self) -> HostRunner:
+        """The C as the target's own code on this computer. ToolError when its processor lacks something."""
+        reason = missing(self.target)
+        if reason:
+            raise ToolError(reason, hint='choose target="host", which runs everywhere')
+        return HostRunner(self.program, self._library(self.target.flags))
+
     def _host(self) -> HostRunner:
         """The C on this computer, whatever the target, with a memory of its own."""
-        return HostRunner(self.program, self._host_library)
+        return HostRunner(self.program, self._library(target("host").flags))
 
-    @cached_property
-    def _host_library(self) -> Path:
+    def _library(self, machine: tuple[str, ...]) -> Path:
         trace = host_trace(self.program, interface(self.program))
-        return compile_host({**self.sources, **trace.headers}, trace.harness, defines=trace.defines)
+        return compile_host(
+            {**self.sources, **trace.headers}, trace.harness, defines=trace.defines, machine=machine
+        )
 
     # ------------------------------------------------------------------------------------------------ what users ask
 

@@ -1,4 +1,4 @@
-"""Which targets can run here: some need an emulator that isn't a Python package."""
+"""Which targets can run here: some need an emulator that isn't a Python package, some a processor of their own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import shutil
 
 import pytest
 
+from skosh.targets import missing as missing_here
 from skosh.targets import names, target
 
 
 def missing(name: str) -> str:
-    """The program that a target runs in and that isn't here; "" when it can run."""
+    """What a target needs to run, and isn't here: an emulator's program, a processor; "" when it can run."""
     program, colon, _ = target(name).emulator.partition(":")
-    return program if colon and shutil.which(program) is None else ""
+    if colon and shutil.which(program) is None:
+        return f"{program} is not installed"
+    return missing_here(target(name))
 
 
 def runnable() -> tuple[str, ...]:
@@ -23,4 +26,4 @@ def runnable() -> tuple[str, ...]:
 def needs(name: str) -> None:
     """Skips the test when the target can't run here."""
     if missing(name):
-        pytest.skip(f"{missing(name)} is not installed")
+        pytest.skip(missing(name))

@@ -12,12 +12,16 @@ from skosh.targets.toolchain import cached, run_tool, zig, zig_version
 _BASELINE = ("-mcpu=baseline",)  # not this computer's own extensions: the same bytes on each x86-64, or each AArch64
 
 
-def compile_host(sources: Mapping[str, str], harness: str = "", *, defines: Sequence[str] = ()) -> Path:
+def compile_host(
+    sources: Mapping[str, str], harness: str = "", *, defines: Sequence[str] = (), machine: Sequence[str] = _BASELINE
+) -> Path:
     """A shared library of ``sources`` (C files and headers by name) and ``harness``; the file stays in the cache.
+
+    machine: flags that say which of this computer's instructions may be used.
 
     Raises ToolError when the compiler is missing or refuses the C.
     """
-    flags = ("-O2", *_BASELINE, *MEANING, "-g0", "-shared", "-fPIC", *(f"-D{define}" for define in defines))
+    flags = ("-O2", *machine, *MEANING, "-g0", "-shared", "-fPIC", *(f"-D{define}" for define in defines))
     return _compile(sources, harness, (str(zig()), "cc"), flags, "model.so", zig_version())
 
 

@@ -29,6 +29,7 @@ class Names:
     steps: Mapping[str, int] = field(default_factory=dict)  # loop variables that are multiples of their step
     sizes: frozenset[str] = frozenset()  # numbers that are at least 1
     taken: set[str] = field(default_factory=set)  # names of the function that pointers must not have; grows
+    separate: bool = True  # no two buffers share memory
 
 
 def expression(e: Expr, names: Names) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from skosh.base.dtypes import DType, i32
 from skosh.emit.expressions import Names, expression
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
+from skosh.emit.vector_loops import vector_loop
 from skosh.ir.kernel import (
     Assign,
     Assume,
@@ -137,7 +138,7 @@ def kernel_text(
     own = {s.var.name for s in walk(kernel.body) if isinstance(s, Let)}
     own |= {s.var for s in walk(kernel.body) if isinstance(s, For)}
     own |= {p.name for p in kernel.buffers.values()} | {v.name for v in kernel.numbers}
-    names = Names(kernel.buffers, spell, sizes=frozenset(kernel.sizes), taken=own)
+    names = Names(kernel.buffers, spell, sizes=frozenset(kernel.sizes), taken=own, separate=restrict)
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
     parts += [f"{v.dtype.c} {v.name}" for v in (used_numbers(kernel) if numbers is None else numbers)]
@@ -187,6 +188,8 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             if len(line) > WIDTH:
                 line = f"{pad}{buffer}[{at}] =\n{pad}{INDENT}{expression(value, names)};\n"
             return line
+        case For() if s.vector:
+            return vector_loop(s, names, depth, body_text)
         case For():
             return _loop(s, names, depth)
         case While(condition, body=body):

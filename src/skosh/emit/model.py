@@ -10,10 +10,12 @@ from skosh.emit.expressions import literal
 from skosh.emit.functions import builtins_used, comment, function_text, kernel_text, wrapped
 from skosh.emit.header import header_text, run_signature
 from skosh.emit.interface import Interface, Port, interface
+from skosh.emit.vector_units import machine_helpers, machines_of, small_functions
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
 from skosh.ir.kernel import Cast, Const, Function, Kernel, Let, all_exprs, functions, walk
 from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, LayerCall, Number, Program
+from skosh.targets.simd import VectorMachine
 
 
 def emit(program: Program) -> dict[str, str]:
@@ -38,12 +40,18 @@ def code_text(program: Program, face: Interface) -> str:
     things: list[Kernel | Function] = [*scalar.values(), *kernels]
     for thing in things:
         helpers |= builtins_used(thing)
+    routines = [
+        kernel_text(r.kernel, r.name, spell, numbers=r.numbers, restrict=r.restrict) for r in program.routines
+    ]
+    small = [(spell(name), fill(helpers[name], spell(name))) for name in sorted(helpers)]
+    small += [(spell(f.name), function_text(f, spell)) for f in scalar.values()]
+    machines = machines_of(kernels)
     parts = [
-        _prologue(program, things, helpers),
+        _prologue(program, things, helpers, machines),
         "\n".join(declaration(d) for d in program.data) + "\n" if program.data else "",
-        *(_fill(helpers[name], spell(name)) for name in sorted(helpers)),
-        *(function_text(f, spell) for f in scalar.values()),
-        *(kernel_text(r.kernel, r.name, spell, numbers=r.numbers, restrict=r.restrict) for r in program.routines),
+        *small_functions(small, routines, [m.test for m in machines]),
+        *machine_helpers(routines, machines, spell),
+        *routines,
         *(_layer_text(layer, program) for layer in program.layers if layer.calls),
         *(_accessor(p) for p in face.ports),
         *([_reset_text(program, face)] if program.graph.states else []),
@@ -56,17 +64,23 @@ def _speller(prefix: str) -> Callable[[str], str]:
     return lambda name: f"{prefix}_{name}"
 
 
-def _fill(template: str, name: str) -> str:
+def fill(template: str, name: str) -> str:
     return template.replace("{name}", name).replace("{{", "{").replace("}}", "}")
 
 
-def _prologue(program: Program, things: Sequence[Kernel | Function], helpers: dict[str, str]) -> str:
+def _prologue(
+    program: Program,
+    things: Sequence[Kernel | Function],
+    helpers: dict[str, str],
+    machines: Sequence[VectorMachine],
+) -> str:
     name, macro = program.name, program.name.upper()
     library = "#include <math.h>\n" if _needs_math(program, things, helpers) else ""
     booleans = "#include <stdbool.h>\n" if any(map(_says_bool, things)) else ""
     spelled = {f.instruction for f in things if isinstance(f, Function) and f.instruction is not None}
     headers = sorted({(i.macro, i.header) for i in spelled})
     machine = "".join(f"#ifdef {macro}\n#include <{header}>\n#endif\n" for macro, header in headers)
+    machine += "".join(f"#if {m.test}\n#include <{m.header}>\n#endif\n" for m in machines)
     return f"""/* {name}: layers and the kernels that they share. */
 #include "{name}.h"
 

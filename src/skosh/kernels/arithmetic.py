@@ -13,6 +13,12 @@ def srdhm(a: i32, b: i32) -> i32:
 
 
 @func
+def rounded_high(a: i32, b: i32) -> i32:
+    """round(a * b / 2^32), ties upward."""
+    return wrap(i32, (i64(a) * i64(b) + 2147483648) >> 32)
+
+
+@func
 def rounding_divide_by_pot(x: i32, exponent: i32) -> i32:
     """round(x / 2^exponent), ties away from zero; 0 <= exponent <= 31."""
     mask = wrap(i32, (i64(1) << exponent) - 1)
@@ -34,5 +40,5 @@ def requantize_bounded(x: i32, multiplier: i32, right: i32) -> i32:
 
     (2x * m + 2^31) >> 32 is one rounded high multiply; adding the sign before the rounding shift moves ties away from zero.
     """
-    high = wrap(i32, (i64(x * 2) * i64(multiplier) + 2147483648) >> 32)
+    high = rounded_high(x + x, multiplier)
     return (high + (high >> 31) + (1 << (right - 1))) >> right

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skosh.base.dtypes import f32, i32, i64
-from skosh.kernels import clamp, func, requantize, rounding_divide_by_pot, sat, srdhm, wrap
+from skosh.kernels import clamp, func, requantize, rounded_high, rounding_divide_by_pot, sat, srdhm, wrap
 
 # ------------------------------------------------------------------------------------------------------------ quantized
 
@@ -11,7 +11,7 @@ from skosh.kernels import clamp, func, requantize, rounding_divide_by_pot, sat, 
 @func
 def scale_down(x: i32, multiplier: i32, right: i32) -> i32:
     """requantize(x, multiplier, -right) for -2^30 <= x < 2^30 and 0 <= right <= 30, shorter: one rounded high multiply."""
-    high = wrap(i32, (i64(x * 2) * i64(multiplier) + 2147483648) >> 32)
+    high = rounded_high(x + x, multiplier)
     tie = high >> 31 if right > 0 else 0  # ties go away from zero
     return (high + tie + ((1 << right) >> 1)) >> right
 

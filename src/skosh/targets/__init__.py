@@ -9,9 +9,13 @@ from skosh.base.registry import Table, load
 from skosh.targets.boards import device, devices
 from skosh.targets.image import Firmware, Image, Sizes, read_elf
 from skosh.targets.machine import MARKER_ADDRESS, Device, Memory, Target, marker_define
+from skosh.targets.native import missing
 
 TARGETS: Table = {
     "host": "skosh.targets.host:TARGET",
+    "x86-64": "skosh.targets.x86_64:TARGET",
+    "x86-64-avx2": "skosh.targets.x86_64_avx2:TARGET",
+    "x86-64-avx512": "skosh.targets.x86_64_avx512:TARGET",
     "cortex-m0plus": "skosh.targets.cortex_m0plus:TARGET",
     "cortex-m3": "skosh.targets.cortex_m3:TARGET",
     "cortex-m4": "skosh.targets.cortex_m4:TARGET",
@@ -35,5 +39,5 @@ def names() -> tuple[str, ...]:
 
 __all__ = [
     "MARKER_ADDRESS", "TARGETS", "Device", "Firmware", "Image", "Memory", "Sizes", "Target",
-    "device", "devices", "marker_define", "names", "read_elf", "target",
+    "device", "devices", "marker_define", "missing", "names", "read_elf", "target",
 ]  # fmt: skip

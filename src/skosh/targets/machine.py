@@ -27,7 +27,9 @@ class Target:
 
     ``flags`` select it for ``zig cc``; ``timings`` names a table of ``targets.timings``, "" where cycles aren't
     modelled; ``emulator`` is Unicorn's name of the processor, or "program:machine" for an emulator that is a program of
-    its own, "" where the code runs on this computer; ``marker`` is where a traced build stores finished layers' numbers.
+    its own, "" where the code runs on this computer; ``marker`` is where a traced build stores finished layers' numbers;
+    ``simd`` names its vector machine in ``targets.simd``, "" where it has none; ``needs`` are the extensions that this
+    computer's processor must have to run the code itself, by Linux's names.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Target:
     emulator: str = ""
     marker: int = MARKER_ADDRESS
     pointer_bytes: int = 4
+    simd: str = ""
+    needs: tuple[str, ...] = ()
     has_fpu: bool = False
     has_dsp: bool = False
     has_helium: bool = False

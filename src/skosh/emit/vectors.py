@@ -1,0 +1,404 @@
+"""Vector loops as C: the body, which says what one lane does, covered by the spellings of a vector machine.
+
+What is the same in all lanes stays scalar C. A scalar function that the machine has no spelling for is written out and
+covered operation by operation. Where something can't be covered, ``Uncovered`` says what, and the loop stays scalar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from skosh.base.dtypes import DType, bool_, i32
+from skosh.emit.expressions import Names, expression
+from skosh.ir.kernel import (
+    Assign,
+    Binary,
+    Body,
+    CallExpr,
+    Cast,
+    Const,
+    Expr,
+    For,
+    If,
+    Let,
+    Load,
+    Return,
+    Select,
+    Stmt,
+    Store,
+    Unary,
+    Var,
+    map_expr,
+    walk,
+    walk_expr,
+)
+from skosh.ir.layout import address, with_step
+from skosh.ir.simplify import from_polynomial, polynomial, simplify
+from skosh.kernels.lanes import depends, varying
+from skosh.targets.simd import VectorMachine
+from skosh.targets.simd.machine import places
+
+INDENT = "    "
+WIDTH = 116
+SHORT = 60  # characters: longer values get names
+COMPARE = ("==", "!=", "<", "<=", ">", ">=")
+
+Scalar = Callable[[Body, Names, int], str]
+"""How statements that are the same in all lanes are written: (body, names, depth) -> C."""
+
+
+class Uncovered(Exception):
+    """The machine has no instruction for something; the message says what."""
+
+
+@dataclass
+class Lanes:
+    """One iteration of a vector loop on its way to C. ``predicate``: the C name of the lanes in use, or their value.
+
+    whole: all lanes are in use. different: the variables that differ from lane to lane. masks: conditions that the code
+    being written stands under. fixed: buffers that the loop doesn't write, under any name; assigned: variables that it
+    changes; known: C of a load, or of what is the same in all lanes -> the constant that holds it, in this block.
+    """
+
+    machine: VectorMachine
+    names: Names
+    scalar: Scalar
+    loop: str
+    predicate: str
+    whole: bool
+    different: set[str]
+    depth: int
+    fixed: frozenset[str]
+    assigned: frozenset[str]
+    lines: list[str] = field(default_factory=list)
+    mask: str = ""
+    known: dict[str, str] = field(default_factory=dict)
+
+    # ------------------------------------------------------------------------------------------------ statements
+
+    def body(self, body: Body) -> None:
+        for s in body:
+            self.statement(s)
+
+    def statement(self, s: Stmt) -> None:
+        match s:
+            case Let(var, value) | Assign(var, value) if var.name not in self.different:
+                self.plain(s)
+            case Let(var, value):
+                self.line(f"{self.type_of(var.dtype)} {var.name} = {self.value(value)};")
+            case Assign(var, value):
+                new = self.value(value)
+                if self.mask:
+                    new = self.spell(f"select {_held(var.dtype)}", {"mask": self.mask, "a": new, "b": var.name})
+                self.line(f"{var.name} = {new};")
+            case Store():
+                self.store(s)
+            case For():
+                self.inner_loop(s)
+            case If(condition, then, other) if not depends(condition, self.different):
+                self.line(f"if ({expression(condition, self.names)}) {{")
+                self.block(then)
+                if other:
+                    self.line("} else {")
+                    self.block(other)
+                self.line("}")
+            case If(condition, then, other):
+                self.masked(condition, then, other)
+            case _:
+                raise Uncovered(f"a {type(s).__name__.lower()} in lanes")
+
+    def plain(self, s: Stmt) -> None:
+        if self.mask:
+            raise Uncovered("a scalar changed under a condition that differs from lane to lane")
+        self.lines.append(self.scalar((s,), self.names, self.depth))
+
+    def block(self, body: Body) -> None:
+        outer, self.known = self.known, dict(self.known)
+        self.depth += 1
+        self.body(body)
+        self.depth -= 1
+        self.known = outer
+
+    def named(self, text: str, dtype: DType, hint: str, *, share: bool = False) -> str:
+        """A constant that holds a value, so that lines stay short; shared by all of the block that say the same."""
+        if share and text in self.known:
+            return self.known[text]
+        name = self.fresh(hint)
+        self.line(f"const {self.type_of(dtype)} {name} = {text};")
+        if share:
+            self.known[text] = name
+        return name
+
+    def steady(self, e: Expr) -> bool:
+        """Does an expression have one value as long as the loop variables stay?"""
+        loads = {x.buffer for x in walk_expr(e) if isinstance(x, Load)}
+        return loads <= self.fixed and not depends(e, self.assigned)
+
+    def inner_loop(self, s: For) -> None:
+        if depends(s.lo, self.different) or depends(s.hi, self.different) or self.mask:
+            raise Uncovered(f'the bounds of the loop over "{s.var}" differ from lane to lane')
+        outer = self.names
+        self.names = replace(outer, steps=with_step(s, outer.steps))
+        moves = f"{s.var}++" if s.step == 1 else f"{s.var} += {s.step}"
+        low, high = (expression(simplify(e), self.names) for e in (s.lo, s.hi))
+        self.line(f"for (int32_t {s.var} = {low}; {s.var} < {high}; {moves}) {{")
+        self.block(s.body)
+        self.line("}")
+        self.names = outer
+
+    def masked(self, condition: Expr, then: Body, other: Body) -> None:
+        """Both sides are computed; what they assign is kept in the lanes that take them."""
+        if any(isinstance(s, Store | For | Return) for s in walk((*then, *other))):
+            raise Uncovered("memory is written, or a loop runs, under a condition that differs from lane to lane")
+        outer = self.mask
+        taken = self.fresh("taken")
+        self.line(f"const {self.type_of(bool_)} {taken} = {self.value(condition)};")
+        for side, mask in ((then, taken), (other, self.spell("not", {"a": taken}) if other else "")):
+            if side:
+                self.mask = self.spell("and", {"a": outer, "b": mask}) if outer else mask
+                self.line("{")
+                self.block(side)
+                self.line("}")
+        self.mask = outer
+
+    def store(self, s: Store) -> None:
+        if self.mask:
+            raise Uncovered("memory is written under a condition that differs from lane to lane")
+        param = self.names.params[s.buffer]
+        whole_word = s.value.dtype != param.dtype
+        stored = s.value.dtype if whole_word else param.dtype
+        place, stride = self.place(s.buffer, s.index)
+        if stride * param.dtype.bytes != stored.bytes:
+            raise Uncovered(f'"{s.buffer}" is written {stride} elements apart')
+        value = s.value.a if isinstance(s.value, Cast) and s.value.how == "wrap" and stored.bits < 32 else s.value
+        to = f"&{s.buffer}[{place}]"
+        self.line(f"{self.spell(f'store {stored.name}', {'to': to, 'a': self.value(value)})};")
+
+    def line(self, text: str) -> None:
+        pad = INDENT * self.depth
+        line = f"{pad}{text}\n"
+        head, equals, rest = text.partition(" = ")
+        if len(line) > WIDTH and equals and not text.startswith(("for", "if")):
+            line = f"{pad}{head} =\n{pad}{INDENT}{rest}\n"
+        self.lines.append(line)
+
+    # ------------------------------------------------------------------------------------------------ values
+
+    def value(self, e: Expr) -> str:
+        """C for the vector of an expression's values."""
+        if not depends(e, self.different):
+            return self.broadcast(e)
+        match e:
+            case Var(name) if name == self.loop:
+                return self.spell("index i32", {"a": name})
+            case Var(name):
+                return name
+            case Load():
+                return self.load(e)
+            case Binary(op, a, b, _) if op in (*COMPARE, "and", "or"):
+                key = op if op in ("and", "or") else f"{op} {_held(a.dtype)}"
+                return self.binary(key, a, b)
+            case Binary(op, a, b, dtype):
+                text = self.binary(f"{op} {dtype.name}", a, b)
+                return self.named(text, dtype, "t") if len(text) > SHORT else text
+            case Unary("not", a):
+                return self.spell("not", {"a": self.value(a)})
+            case Unary(op, a, dtype):
+                return self.spell(f"{op} {dtype.name} 1", {"a": self.value(a)})
+            case Cast():
+                return self.cast(e)
+            case Select(condition, a, b, dtype) if not depends(condition, self.different):
+                return f"({expression(condition, self.names)} ? {self.value(a)} : {self.value(b)})"
+            case Select(condition, a, b, dtype):
+                mask = self.value(condition)
+                return self.spell(f"select {_held(dtype)}", {"mask": mask, "a": self.value(a), "b": self.value(b)})
+            case CallExpr():
+                return self.call(e)
+        raise Uncovered(f"a {type(e).__name__.lower()} in lanes")
+
+    def broadcast(self, e: Expr) -> str:
+        text = self.spell(f"set {_held(e.dtype)}", {"a": expression(e, self.names)})
+        loads = [x for x in walk_expr(e) if isinstance(x, Load)]
+        return self.named(text, e.dtype, loads[0].buffer, share=self.steady(e)) if loads else text
+
+    def binary(self, key: str, a: Expr, b: Expr) -> str:
+        return self.choose(key, {"a": a, "b": b})
+
+    def cast(self, e: Cast) -> str:
+        a, source, target = e.a, e.a.dtype, e.dtype
+        inner = self.value(a)
+        held, kept = _held(source), _held(target)
+        if e.how == "widen" and (held == kept or target.bits <= 32):
+            return self.retyped(inner, held, kept)
+        if e.how == "wrap" and target.bits < 32:
+            x = self.retyped(inner, held, "i32")
+            if target.kind == "uint":
+                return self.spell("& i32", {"a": x, "b": self.broadcast(Const((1 << target.bits) - 1))})
+            by = Const(32 - target.bits)
+            return self.shift(">> i32", self.shift("<< i32", x, by), by)
+        if e.how == "wrap" and source.bits <= 32 and target.bits == 32:
+            return self.retyped(inner, held, kept)
+        return self.spell(f"{e.how} {target.name} {source.name}", {"a": inner})
+
+    def shift(self, key: str, x: str, by: Const) -> str:
+        for template in self.machine.templates(key, whole=self.whole):
+            if "b_n" in places(template):
+                return self.fill(template, {"a": x, "b_n": expression(by, self.names)})
+            return self.fill(template, {"a": x, "b": self.broadcast(by)})
+        raise Uncovered(f'{self.machine.name} has no "{key}"')
+
+    def retyped(self, x: str, held: str, kept: str) -> str:
+        """The same bits as another type."""
+        types = self.machine.types
+        if types.get(held) is not None and types.get(held) == types.get(kept):
+            return x
+        return self.spell(f"wrap {kept} {held}", {"a": x})
+
+    def load(self, e: Load) -> str:
+        param = self.names.params[e.buffer]
+        place, stride = self.place(e.buffer, e.index)
+        if stride == 0:
+            return self.broadcast(e)
+        if stride * param.dtype.bytes != e.dtype.bytes:
+            raise Uncovered(f'"{e.buffer}" is read {stride} elements apart')
+        text = self.spell(f"load {e.dtype.name}", {"from": f"&{e.buffer}[{place}]"})
+        return self.named(text, e.dtype, e.buffer, share=self.steady(e))
+
+    def place(self, buffer: str, index: tuple[Expr, ...]) -> tuple[str, int]:
+        """(C of the flat position of lane 0, elements from lane to lane)."""
+        flat = address(self.names.params[buffer], index, self.names.steps)
+        stride, rest = 0, {}
+        for factors, count in polynomial(flat).items():
+            if not any(depends(f, self.different) for f in factors):
+                rest[factors] = count
+            elif factors == (Var(self.loop),):
+                stride = count
+                rest[factors] = count
+            else:
+                raise Uncovered(f'elements of "{buffer}" lie neither side by side nor evenly apart')
+        return expression(from_polynomial(rest), self.names), stride
+
+    # ------------------------------------------------------------------------------------------------ functions
+
+    def call(self, e: CallExpr) -> str:
+        arguments = {p.name: a for p, a in zip(e.function.params, e.args, strict=True)}
+        if e.function.name in self.machine.spellings:
+            try:
+                return self.choose(e.function.name, arguments)
+            except Uncovered:
+                pass  # its body may do
+        return self.written_out(e)
+
+    def written_out(self, e: CallExpr) -> str:
+        """The function's body in place, its variables under names of their own."""
+        changed = {s.var.name for s in walk(e.function.body) if isinstance(s, Assign)}
+        new: dict[str, Expr] = {}
+        for p, a in zip(e.function.params, e.args, strict=True):
+            if isinstance(a, Var | Const) and p.name not in changed:
+                new[p.name] = a
+                continue
+            differs = depends(a, self.different) or p.name in changed
+            text = self.value(a) if differs else expression(a, self.names)
+            if differs and text.isidentifier() and p.name not in changed:
+                new[p.name] = replace(p, name=text)
+                self.different.add(text)
+                continue
+            here = replace(p, name=self.fresh(p.name))
+            new[p.name] = here
+            if differs:
+                self.different.add(here.name)
+            kind = "" if p.name in changed else "const "
+            self.line(f"{kind}{self.type_of(p.dtype) if differs else p.dtype.c} {here.name} = {text};")
+        for s in walk(e.function.body):
+            if isinstance(s, Let):
+                new[s.var.name] = replace(s.var, name=self.fresh(s.var.name))
+        body = tuple(_renamed(s, new) for s in e.function.body)
+        self.different |= varying(body, self.different)
+        result = ""
+        outer, self.mask = self.mask, ""
+        for s in body:
+            if isinstance(s, Return):
+                result = self.value(s.value)
+            elif isinstance(s, Let):
+                own = any(isinstance(x, Assign) and x.var.name == s.var.name for x in walk(body))
+                self.declare(s.var, s.value, const=not own)
+            else:
+                self.statement(s)
+        self.mask = outer
+        assert result, f"{e.function.name} ended without return"
+        return result
+
+    def declare(self, var: Var, value: Expr, *, const: bool) -> None:
+        kind = "const " if const else ""
+        if var.name in self.different:
+            self.line(f"{kind}{self.type_of(var.dtype)} {var.name} = {self.value(value)};")
+        else:
+            self.line(f"{kind}{var.dtype.c} {var.name} = {expression(value, self.names)};")
+
+    # ------------------------------------------------------------------------------------------------ spellings
+
+    def choose(self, key: str, operands: Mapping[str, Expr]) -> str:
+        """The first spelling whose operands fit: ``{b_n}`` wants what is the same in all lanes."""
+        for template in self.machine.templates(key, whole=self.whole):
+            wanted = places(template)
+            scalars = {name for name in operands if f"{name}_n" in wanted}
+            if any(depends(operands[name], self.different) for name in scalars):
+                continue
+            found = {f"{name}_n": expression(operands[name], self.names) for name in scalars}
+            found |= {name: self.value(e) for name, e in operands.items() if name in wanted}
+            return self.fill(template, found)
+        raise Uncovered(f'{self.machine.name} has no "{key}"')
+
+    def spell(self, key: str, operands: Mapping[str, str]) -> str:
+        for template in self.machine.templates(key, whole=self.whole):
+            return self.fill(template, operands)
+        raise Uncovered(f'{self.machine.name} has no "{key}"')
+
+    def fill(self, template: str, operands: Mapping[str, str]) -> str:
+        known = {**operands, "p": self.predicate}
+        for name in places(template):
+            if name not in known:
+                assert name in self.machine.helpers, f'{self.machine.name}: what is {{{name}}} in "{template}"?'
+                known[name] = self.names.function(name)
+        return template.format(**known)
+
+    def type_of(self, dtype: DType) -> str:
+        held = _held(dtype)
+        if held not in self.machine.types:
+            raise Uncovered(f"{self.machine.name} has no vectors of {dtype}")
+        return self.machine.types[held]
+
+    def fresh(self, name: str) -> str:
+        candidate, count = name, 1
+        while candidate in self.names.taken:
+            count += 1
+            candidate = f"{name}{count}"
+        self.names.taken.add(candidate)
+        return candidate
+
+
+def _held(dtype: DType) -> str:
+    """The type that a lane holds: narrow integers are widened."""
+    return i32.name if dtype.is_integer and dtype.bits < 32 else dtype.name
+
+
+def _renamed(s: Stmt, new: Mapping[str, Expr]) -> Stmt:
+    def value(e: Expr) -> Expr:
+        return map_expr(e, lambda x: new.get(x.name, x) if isinstance(x, Var) else x)
+
+    def var(v: Var) -> Var:
+        found = new.get(v.name, v)
+        assert isinstance(found, Var), "what is assigned has a name"
+        return found
+
+    match s:
+        case Let(v, e):
+            return Let(var(v), value(e))
+        case Assign(v, e):
+            return Assign(var(v), value(e))
+        case If(condition, then, other):
+            return If(value(condition), tuple(_renamed(x, new) for x in then), tuple(_renamed(x, new) for x in other))
+        case Return(e):
+            return Return(value(e))
+    raise Uncovered(f"a function with a {type(s).__name__.lower()}")
