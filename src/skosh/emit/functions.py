@@ -9,6 +9,7 @@ from skosh.base.dtypes import DType, i32
 from skosh.emit.expressions import Names, expression
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.emit.vector_loops import vector_loop
+from skosh.emit.vector_sums import sum_loop
 from skosh.ir.kernel import (
     Assign,
     Assume,
@@ -188,6 +189,8 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             if len(line) > WIDTH:
                 line = f"{pad}{buffer}[{at}] =\n{pad}{INDENT}{expression(value, names)};\n"
             return line
+        case For() if s.vector and not s.par:
+            return sum_loop(s, names, depth, body_text)
         case For() if s.vector:
             return vector_loop(s, names, depth, body_text)
         case For():

@@ -11,6 +11,7 @@ MACHINES: Table = {
     "sse4": "skosh.targets.simd.sse4:MACHINE",
     "avx2": "skosh.targets.simd.avx2:MACHINE",
     "avx512": "skosh.targets.simd.avx512:MACHINE",
+    "helium": "skosh.targets.simd.helium:MACHINE",
 }
 
 
