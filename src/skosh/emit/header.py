@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from skosh import __version__
-from skosh.emit.functions import comment, wrapped
 from skosh.emit.interface import Interface, Port
+from skosh.emit.lines import comment, wrapped
 from skosh.ir.graph import FIRST_STATUS, Graph
 from skosh.lower.assemble import quant_text, type_text
 from skosh.lower.program import Program
@@ -20,7 +20,7 @@ def header_text(program: Program, face: Interface) -> str:
     """The header: types, sizes, three kinds of functions, and what must hold when they are called."""
     graph, m = program.graph, face.macro
     guard = f"{m}_H"
-    ports = "".join(f"{_port_comment(p)}#define {p.length_macro} {p.tensor.size}\n\n" for p in face.ports)
+    ports = "".join(f"{_port_comment(p, graph)}#define {p.length_macro} {p.tensor.size}\n\n" for p in face.ports)
     accessors = "\n".join(f"{p.dtype.c} *{p.accessor}(void *arena);" for p in face.ports)
     title = [f"{face.prefix}: {len(program.layers)} layers, compiled by skosh {__version__}"]
     if graph.loc.file:
@@ -80,6 +80,9 @@ def _state_text(face: Interface) -> str:
     return f"\n{what}\nvoid {face.prefix}_reset(void *arena);\n"
 
 
-def _port_comment(p: Port) -> str:
+def _port_comment(p: Port, graph: Graph) -> str:
+    """Type and scale; and what its elements mean, where the importer knows: ``notes["meaning"]``, by tensor."""
     quant = f": {quant_text(p.tensor)}" if p.tensor.quant is not None else ""
-    return comment(f'{p.parameter} "{p.tensor.name}", {type_text(p.tensor)}{quant}')
+    meaning = graph.notes.get("meaning", {}).get(p.tensor.name, "")
+    told = "".join(f"\n{line}" for line in meaning.splitlines())
+    return comment(f'{p.parameter} "{p.tensor.name}", {type_text(p.tensor)}{quant}{told}')
