@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skosh.base.dtypes import i8, i32
+from skosh.base.dtypes import i8, i16, i32, i64
 from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.lower.recipes import for_target, interleave
@@ -72,3 +72,31 @@ def test_a_machine_without_pairs_keeps_its_calls():
     calls = Dense().calls(ins, outs)
     assert for_target(calls, ins, target("cortex-m0plus")) == calls
     assert for_target(calls, ins, None) == calls
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 3), st.integers(1, 6), st.integers(1, 11), st.integers(0, 999))
+def test_int16_inputs_in_pairs(rows, units, depth, seed):
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-128, 128, (units, depth)).astype(np.int8)
+    bias = rng.integers(-(10**7), 10**7, units).astype(np.int64)
+    ins = (
+        tensor("x", (rows, depth), 1e-4, dtype=i16),
+        tensor("w", weights.shape, 0.02, 0, weights),
+        tensor("b", bias.shape, 2e-6, 0, bias, i64),
+    )
+    outs = (tensor("y", (rows, units), 3e-4, dtype=i16),)
+    calls = for_target(Dense().calls(ins, outs), ins, target("cortex-m4"))
+    assert [c.kernel.name for c in calls] == ["dense_wide_pairs"]
+    x = rng.integers(-32768, 32768, (rows, depth)).astype(np.int16)
+    values = [x, weights, bias]
+    (got,) = run_calls(Dense(), ins, outs, values, calls=calls, shuffle=random.Random(seed))
+    assert np.array_equal(got, Dense().reference(ins, outs, values)[0])
+
+
+def test_int16_sums_beyond_32_bits_stay_wide():
+    weights = np.full((1, 1000), 127, np.int8)
+    ins = (tensor("x", (1, 1000), 1e-4, dtype=i16), tensor("w", weights.shape, 0.02, 0, weights))
+    outs = (tensor("y", (1, 1), 1.0, dtype=i16),)
+    calls = for_target(Dense().calls(ins, outs), ins, target("cortex-m4"))
+    assert [c.kernel.name for c in calls] == ["dense_wide_i64_i16"]

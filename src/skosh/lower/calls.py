@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from skosh.ir.graph import Graph, Node
 from skosh.ir.program import Call, Scratch
+from skosh.lower.packing import packed
 from skosh.lower.recipes import for_target
 from skosh.ops.reshape import Copy
 from skosh.plan import Plan, plan_memory
@@ -27,11 +28,15 @@ class Lowered:
     plan: Plan
 
 
-def node_calls(graph: Graph, node: Node, target: Target | None = None, *, frugal: bool = False) -> tuple[Call, ...]:
+def node_calls(
+    graph: Graph, node: Node, target: Target | None = None, *, frugal: bool = False, pack: bool = True
+) -> tuple[Call, ...]:
+    """frugal: without scratch memory where that can be had. pack: weights of few bits lie several to a byte."""
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
-    if frugal:
-        return tuple(node.op.frugal_calls(ins, outs))
-    return for_target(tuple(node.op.calls(ins, outs)), ins, target)
+    calls = tuple(node.op.frugal_calls(ins, outs) if frugal else node.op.calls(ins, outs))
+    if pack:
+        calls = tuple(packed(c, ins, target) for c in calls)
+    return calls if frugal else for_target(calls, ins, target)
 
 
 def scratches(calls: Sequence[Call]) -> tuple[Scratch, ...]:
@@ -51,14 +56,15 @@ def _bytes(s: Scratch) -> int:
 def choose_calls(graph: Graph, *, optimize: str, target: Target | None = None) -> Lowered:
     """Calls and memory plan together: needs a checked graph; leaves every node with calls and every tensor with a place."""
     graph = with_constant_outputs_copied(graph)
-    calls = {i: () if node.op.view else node_calls(graph, node, target, frugal=False) for i, node in enumerate(graph.nodes)}
+    pack = optimize != "speed"
+    calls = {i: () if node.op.view else node_calls(graph, node, target, pack=pack) for i, node in enumerate(graph.nodes)}
     plan = _plan(graph, calls, optimize)
     if optimize == "ram" and any(scratches(c) for c in calls.values()):
         bare = plan_memory(graph, optimize=optimize)
         if plan.arena_bytes > bare.arena_bytes:
             calls, plan = _without_raising(graph, calls, bare.arena_bytes, optimize)
     for i in plan.copies:  # views that must have memory of their own
-        calls[i] = node_calls(graph, graph.nodes[i], target, frugal=False)
+        calls[i] = node_calls(graph, graph.nodes[i], target, pack=pack)
     return Lowered(graph, MappingProxyType(calls), plan)
 
 

@@ -14,9 +14,12 @@ from skosh.targets.arm_dsp import smlad, sxtb16, sxtb16_odd
 def matmul_pairs(
     x: i8[M, K], w: i8[N2, Q, 8], bias: i32[2 * N2], multiplier: i32[(2 * N2 - 1) * P + 1],
     right: i8[(2 * N2 - 1) * P + 1], y: i8[M, N],
-    *, rescale: function, P, even, zy, lo, hi
+    *, rescale: function, P, R, even, zy, lo, hi
 ):  # fmt: skip
-    """y[m, n] = rescale(bias[n] + sum over k of x[m, k] * w[n, k]) + zy, clamped to [lo, hi]; two filters at a time."""
+    """y[m, n] = rescale(bias[n] + sum over k of x[m, k] * w[n, k]) + zy, clamped to [lo, hi]; two filters at a time.
+
+    R: K % 4, which the products of a whole word leave.
+    """
     for m, n in par(M, N2):
         acc = bias[2 * n]
         acc_odd = bias[2 * n + 1]
@@ -28,7 +31,7 @@ def matmul_pairs(
             acc_odd = smlad(sxtb16(four), sxtb16_odd(first), acc_odd)
             acc = smlad(sxtb16_odd(four), sxtb16(second), acc)
             acc_odd = smlad(sxtb16_odd(four), sxtb16_odd(second), acc_odd)
-        for j in seq(K % 4):
+        for j in seq(R):
             acc += widen(x[m, K // 4 * 4 + j]) * widen(w[n, K // 4, j % 2 * 4 + j // 2 * 2])
             acc_odd += widen(x[m, K // 4 * 4 + j]) * widen(w[n, K // 4, j % 2 * 4 + j // 2 * 2 + 1])
         scaled = rescale(acc, multiplier[2 * n * P], widen(right[2 * n * P])) + zy

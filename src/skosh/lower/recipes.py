@@ -17,6 +17,7 @@ from skosh.ir.graph import Array, Operands
 from skosh.ir.program import Call, Const, In, Scratch
 from skosh.kernels import call
 from skosh.lower.pair_kernels import conv2d_pairs, matmul_pairs
+from skosh.lower.wide_pair_kernels import dense_wide_pairs
 from skosh.ops.gemm_calls import PATCH_ROWS
 from skosh.targets import Target
 
@@ -55,7 +56,7 @@ def pairs(c: Call, inputs: Operands, target: Target) -> Call | None:
         **{n: _padded(c.buffers[n], 2 * pairs, filters) for n in ("bias", "multiplier", "right")},
     }  # fmt: skip
     if c.kernel.name == "matmul":
-        return call(matmul_pairs, **bindings)
+        return call(matmul_pairs, R=int(c.numbers["K"]) % 4, **bindings)
     return call(conv2d_pairs, **{**bindings, "patch": Scratch(PATCH_ROWS * 4 * quads, i8, "patch")}, T=PATCH_ROWS)
 
 
@@ -76,4 +77,20 @@ def _padded(b: Any, count: int, filters: int) -> Const:
     return replace(b, data=np.concatenate([b.data, b.data[-1:]]))
 
 
-RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (pairs,)
+def wide_pairs(c: Call, inputs: Operands, target: Target) -> Call | None:
+    """``dense_wide`` with two products an instruction, where sums fit 32 bits."""
+    if not target.has_dsp or c.kernel.name != "dense_wide_i32_i16":
+        return None
+    given = c.buffers["w"]
+    assert isinstance(given, In) and given.offset == 0, "filters are an input of the node"
+    tensor = inputs[given.index]
+    assert tensor is not None and tensor.data is not None, "filters are constant"
+    filters, depth = tensor.data.reshape(int(c.numbers["N"]), -1).shape
+    whole = np.zeros((filters, -(-depth // 4) * 4), np.int8)
+    whole[:, :depth] = tensor.data.reshape(filters, depth)
+    quads = np.ascontiguousarray(whole.reshape(filters, -1, 4)[:, :, [0, 2, 1, 3]])
+    more: dict[str, Any] = {"w": Const(quads, "weight"), "Q": quads.shape[1], "R": depth % 4}
+    return call(dense_wide_pairs, **{**c.numbers, **c.buffers, **c.functions, **more})
+
+
+RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (pairs, wide_pairs)

@@ -107,20 +107,64 @@ def points(d: Draft) -> None:
         d.unroll("k", 2)
 
 
+def packed(d: Draft) -> None:
+    """As ``matmul``, a byte of weights at a time."""
+    filters = 4 if d.reaches("n", 4) else 2 if d.reaches("n", 2) else 1
+    if filters > 1:
+        d.tile("n", filters)
+        d.pack("w", filters)
+    if not all(t == 1 for t in d.trips("m")):
+        d.tile("m", 2)
+
+
+def packed_pairs(d: Draft) -> None:
+    """As ``pairs``, a word of weights at a time."""
+    d.tile("n" if all(t == 1 for t in d.trips("m")) else "m", 2)
+    if d.optimize != "flash":
+        d.unroll("q", 2)
+
+
+def wide(d: Draft) -> None:
+    """int16 or float inputs: filters side by side share the loads of x; each sum keeps its order."""
+    if d.optimize == "flash":
+        return
+    filters = 4 if d.reaches("n", 4) else 2 if d.reaches("n", 2) else 1
+    if filters > 1:
+        d.tile("n", filters)
+        d.pack("w", filters)
+    d.unroll("k", 2)
+
+
+def wide_pairs(d: Draft) -> None:
+    """Filters side by side share the loads of x."""
+    if d.optimize != "flash":
+        d.tile("n", 4 if d.reaches("n", 4) else 2)
+
+
 SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "matmul": matmul,
     "conv2d_patches": matmul,
     "matmul_pairs": pairs,
     "conv2d_pairs": pairs,
+    **dict.fromkeys(("dense_wide_i32_i16", "dense_wide_i64_i16", "dense_f32", "dense_f16"), wide),
+    "matmul_packed": packed,
+    "conv2d_packed": packed,
+    "matmul_packed_pairs": packed_pairs,
+    "conv2d_packed_pairs": packed_pairs,
+    "dense_wide_pairs": wide_pairs,
     "squared_distances": points,
     "depthwise": depthwise,
     "depthwise_rows": depthwise,
 }
 
-ONE_ROW = ("matmul", "matmul_pairs")
+ONE_ROW = ("matmul", "matmul_pairs", "matmul_packed", "matmul_packed_pairs")
 """One row times filters runs once a layer: its copies, specialised for each shape, measured slower than a shared routine."""
 
-FIXED: dict[str, tuple[str, ...]] = {"depthwise": ("KH", "KW", "R"), "depthwise_rows": ("KH", "KW", "R")}
+FIXED: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("depthwise", "depthwise_rows"), ("KH", "KW", "R")),
+    **dict.fromkeys(("matmul_packed", "conv2d_packed", "conv2d_packed_direct"), ("F",)),
+    **dict.fromkeys(("matmul_packed_pairs", "conv2d_packed_pairs"), ("BITS", "J", "S", "mask", "half")),
+}
 """Numbers that a kernel's routines are always specialised for, flash or not: a loop unrolled whole needs them."""
 
 

@@ -1,7 +1,8 @@
 """From integer accumulators to outputs: the numbers that kernels of any width take, chosen when the model is compiled.
 
-int8 layers sum in i32. int16 layers sum in i64 and round once with a 15-bit multiplier (TFLM's int64 form); with an
-int32 bias they sum in i32, which wraps where it overflows, so i64 is used there and cut off.
+int8 layers sum in i32. int16 layers sum in i64, or in i32 where no sum can reach beyond, and round once with a 15-bit
+multiplier (TFLM's int64 form); with an int32 bias they sum in i32, which wraps where it overflows, so i64 is used there and
+cut off.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ MAX_WIDE = 1 << 47
 def requantize_wide(x: i64, multiplier: i32, right: i32) -> i32:
     """round(x * multiplier / 2^right): a 15-bit multiplier, 1 <= right <= 46, ties upward."""
     return wrap(i32, (x * i64(multiplier) + (i64(1) << (right - 1))) >> right)
+
+
+@func
+def requantize_once(x: i32, multiplier: i32, right: i32) -> i32:
+    """requantize_wide of a sum that 32 bits hold."""
+    return wrap(i32, (i64(x) * i64(multiplier) + (i64(1) << (right - 1))) >> right)
 
 
 @func
@@ -64,17 +71,18 @@ def rescaling(
             f"sums of products must stay below 2^47, but filter {worst} can reach {int(bound[worst])}",
             hint="the bias is out of proportion to the weights; quantize again",
         )
+    short = wide and bool(np.all(bound <= i32.max))
     function: Any = requantize_wrapped
     if wide:
-        function = requantize_wide
+        function = requantize_once if short else requantize_wide
         multipliers = np.where(multipliers < 0x7FFF0000, (multipliers + (1 << 15)) >> 16, 0x7FFF)
         shifts = 15 - shifts
     assert isinstance(function, Function), "a function of the kernel language"
     same = bool(np.all(multipliers == multipliers[0]) and np.all(shifts == shifts[0]))
     kept = slice(0, 1) if same else slice(None)
     return common | {
-        "A": i64,
-        "bias": Const(bias.astype(np.int64), "bias"),
+        "A": i32 if short else i64,
+        "bias": Const(bias.astype(np.int32 if short else np.int64), "bias"),
         "multiplier": Const(multipliers[kept].astype(np.int32), "multiplier"),
         "right": Const(shifts[kept].astype(np.int8), "shift"),
         "rescale": function,
