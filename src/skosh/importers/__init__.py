@@ -21,16 +21,23 @@ IMPORTERS: registry.Table = {
     "xgboost": "skosh.importers.xgboost:load",
     "lightgbm": "skosh.importers.lightgbm:load",
     "saved": "skosh.importers.saved:load",
+    "pgmpy": "skosh.importers.pgm.pgmpy:load",
+    "bif": "skosh.importers.pgm.bif:load",
+    "xmlbif": "skosh.importers.pgm.xmlbif:load",
+    "hmmlearn": "skosh.importers.pgm.hmm:load",
+    "sklearn_crfsuite": "skosh.importers.pgm.crf:load",
 }
 
 SUFFIXES = {
     ".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
+    ".bif": "bif", ".xmlbif": "xmlbif", ".xml": "xmlbif",
     ".skops": "saved", ".pkl": "saved", ".pickle": "saved", ".joblib": "saved",
 }  # fmt: skip
 """File name endings, and the importer that reads such files."""
 
 LIBRARIES: dict[str, str] = {
     "sklearn": "sklearn", "onnx": "onnx", "torch": "torch", "xgboost": "xgboost", "lightgbm": "lightgbm",
+    "pgmpy": "pgmpy", "hmmlearn": "hmmlearn", "sklearn_crfsuite": "sklearn_crfsuite",
 }  # fmt: skip
 """First part of the module that defines an object's class, and the importer that takes such objects."""
 
