@@ -16,6 +16,7 @@ from skosh.base.dtypes import i8
 from skosh.ir.graph import Array, Operands
 from skosh.ir.program import Call, Const, In, Scratch
 from skosh.kernels import call
+from skosh.lower import vector_recipes
 from skosh.lower.pair_kernels import conv2d_pairs, matmul_pairs
 from skosh.lower.wide_pair_kernels import dense_wide_pairs
 from skosh.ops.gemm_calls import PATCH_ROWS
@@ -93,4 +94,9 @@ def wide_pairs(c: Call, inputs: Operands, target: Target) -> Call | None:
     return call(dense_wide_pairs, **{**c.numbers, **c.buffers, **c.functions, **more})
 
 
-RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (pairs, wide_pairs)
+RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (
+    vector_recipes.products,
+    vector_recipes.loops,
+    pairs,
+    wide_pairs,
+)

@@ -13,6 +13,7 @@ from skosh.base.dtypes import i32
 from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var, map_expr
 from skosh.ir.simplify import simplify
 from skosh.kernels import schedule
+from skosh.lower import vector_schedules
 from skosh.lower.unused import without_unused_locals
 
 
@@ -153,6 +154,7 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "conv2d_packed_pairs": packed_pairs,
     "dense_wide_pairs": wide_pairs,
     "squared_distances": points,
+    **vector_schedules.SCHEDULES,
     "depthwise": depthwise,
     "depthwise_rows": depthwise,
 }
@@ -161,6 +163,7 @@ ONE_ROW = ("matmul", "matmul_pairs", "matmul_packed", "matmul_packed_pairs")
 """One row times filters runs once a layer: its copies, specialised for each shape, measured slower than a shared routine."""
 
 FIXED: dict[str, tuple[str, ...]] = {
+    **vector_schedules.FIXED,
     **dict.fromkeys(("depthwise", "depthwise_rows"), ("KH", "KW", "R")),
     **dict.fromkeys(("matmul_packed", "conv2d_packed", "conv2d_packed_direct"), ("F",)),
     **dict.fromkeys(("matmul_packed_pairs", "conv2d_packed_pairs"), ("BITS", "J", "S", "mask", "half")),

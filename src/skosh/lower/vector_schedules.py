@@ -1,0 +1,74 @@
+"""Schedules of kernels with vector loops: how many rows or pixels share the loads of a vector of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Draft(Protocol):
+    """What these schedules use of ``lower.schedules.Draft``."""
+
+    optimize: str
+
+    def trips(self, loop: str) -> list[int | None]: ...
+    def tile(self, loop: str, factor: int) -> None: ...
+    def unroll(self, loop: str, factor: int) -> None: ...
+
+
+def products(d: Draft) -> None:
+    """Rows or pixels side by side, as many as leave the fewest over: with two vectors of filters, their sums fill 8 to 12
+    registers."""
+    for loop in ("m", "ow"):
+        _tile_evenly(d, loop, (4, 5, 6, 3))
+    if d.optimize != "flash":
+        d.unroll("k", 2)
+
+
+def depthwise(d: Draft) -> None:
+    """Small windows unrolled whole, so that weights stay in registers while pixels pass."""
+    _tile_evenly(d, "ow", (4, 3, 2))
+    for loop in ("kw", "kh"):
+        count = d.trips(loop)[0]
+        if count is not None and 1 < count <= 3 and d.optimize != "flash":
+            d.unroll(loop, count)
+
+
+def _tile_evenly(d: Draft, loop: str, factors: tuple[int, ...]) -> None:
+    counts = d.trips(loop)
+    if not all(c is not None and c > 1 for c in counts):
+        return
+    known = [c for c in counts if c is not None]
+    best = min((f for f in factors if f <= max(known)), key=lambda f: sum(c % f for c in known), default=0)
+    if best:
+        d.tile(loop, best)
+
+
+SCHEDULES: dict[str, Callable[[Draft], None]] = {
+    "matmul_pair_lanes": products,
+    "row_pair_lanes": lambda d: d.unroll("q", 2),
+    "conv2d_pair_lanes": products,
+    "depthwise_pair_lanes": depthwise,
+}
+
+FIXED: dict[str, tuple[str, ...]] = {
+    "matmul_pair_lanes": ("M", "N", "K", "K2", "T", "P"),
+    "row_pair_lanes": ("M", "N", "K", "Q", "P"),
+    "conv2d_pair_lanes": ("H", "W", "C", "N", "OH", "OW", "KH", "S", "PW", "P", "stride_w", "left", "inside"),
+    "depthwise_pair_lanes": (
+        "H",
+        "W",
+        "C",
+        "OH",
+        "OW",
+        "K2",
+        "KW",
+        "PW",
+        "P",
+        "stride_w",
+        "left",
+        "inside",
+        "dilation_w",
+    ),
+}
+"""Numbers that routines are always specialised for: with known counts, tails are vectors too."""

@@ -1,0 +1,107 @@
+"""Recipes for vector machines compute what the calls they replace compute: in the kernel interpreter, over random shapes."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skosh.base.dtypes import i8, i32
+from skosh.ir.graph import Quant, Tensor
+from skosh.ir.interpret_calls import run_calls
+from skosh.ir.kernel import For, walk
+from skosh.lower.recipes import for_target
+from skosh.lower.vector_recipes import STAGED, interleaved, rows_at_a_time
+from skosh.ops.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.dense import Dense
+from skosh.targets import target
+
+AVX2 = target("x86-64-avx2")
+
+
+def tensor(name: str, shape: tuple[int, ...], scales: Any, zero: int = 0, data: Any = None, dtype: Any = i8) -> Tensor:
+    scales = (scales,) if isinstance(scales, float) else tuple(scales)
+    axis = None if len(scales) == 1 else (3 if name == "dw" else 0)
+    return Tensor(name, shape, dtype, Quant(scales, (zero,) * len(scales), axis), data)
+
+
+def check(op: Any, ins: Any, outs: Any, values: Any, seed: int, kernels: set[str]) -> None:
+    calls = for_target(tuple(op.calls(ins, outs)), ins, AVX2)
+    assert {c.kernel.name for c in calls} <= kernels
+    assert all(any(isinstance(s, For) and s.vector == "avx2" for s in walk(c.kernel.body)) for c in calls)
+    (want,) = op.reference(ins, outs, values)
+    (got,) = run_calls(op, ins, outs, values, calls=calls, shuffle=random.Random(seed))
+    assert np.array_equal(got, want)
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(1, 6), st.integers(1, 5), st.integers(1, 11), st.integers(-128, 127), st.booleans(), st.integers(0, 999)
+)
+def test_dense(rows: int, units: int, depth: int, zero: int, several: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-128, 128, (units, depth)).astype(np.int8)
+    bias = rng.integers(-2000, 2000, units).astype(np.int32)
+    scales = rng.uniform(0.01, 0.03, units).tolist() if several and units > 1 else 0.02
+    ins = (
+        tensor("x", (rows, depth), 0.05, zero),
+        tensor("w", weights.shape, scales, 0, weights),
+        tensor("b", bias.shape, 0.001, 0, bias, i32),
+    )
+    outs = (tensor("y", (rows, units), 0.1, int(rng.integers(-128, 128))),)
+    values = [rng.integers(-128, 128, (rows, depth)).astype(np.int8), weights, bias]
+    check(Dense(), ins, outs, values, seed, {"matmul_pair_lanes", "row_pair_lanes"})
+
+
+SHAPES = st.tuples(
+    st.integers(1, 6), st.integers(1, 6), st.integers(1, 3), st.integers(1, 4), st.integers(1, 3), st.integers(1, 2),
+    st.integers(1, 2), st.integers(0, 2), st.integers(0, 2),
+)  # fmt: skip
+
+
+@settings(max_examples=40)
+@given(SHAPES, st.integers(0, 999))
+def test_convolutions(shape: tuple[int, ...], seed: int) -> None:
+    height, width, channels, filters, tall, wide, stride, before, after = shape
+    rng = np.random.default_rng(seed)
+    op = Conv2D((stride, stride), (before, after, before, after))
+    weights = rng.integers(-128, 128, (filters, tall, wide, channels)).astype(np.int8)
+    ins = (tensor("x", (1, height, width, channels), 0.05, 3), tensor("w", weights.shape, 0.02, 0, weights))
+    if tall > height + before + after or wide > width + before + after:
+        return
+    x = rng.integers(-128, 128, ins[0].shape).astype(np.int8)
+    outs = (tensor("y", op.infer(ins)[0].shape, 0.1, -7),)
+    check(op, ins, outs, [x, weights], seed, {"conv2d_pair_lanes", "matmul_pair_lanes", "row_pair_lanes"})
+
+
+@settings(max_examples=40)
+@given(SHAPES, st.integers(1, 2), st.integers(0, 999))
+def test_depthwise_convolutions(shape: tuple[int, ...], dilation: int, seed: int) -> None:
+    height, width, channels, _, tall, wide, stride, before, after = shape
+    rng = np.random.default_rng(seed)
+    op = DepthwiseConv2D((stride, stride), (before, after, before, after), (dilation, dilation))
+    weights = rng.integers(-128, 128, (1, tall, wide, channels)).astype(np.int8)
+    scales = rng.uniform(0.01, 0.03, channels).tolist() if channels > 1 else 0.02
+    ins = (tensor("x", (1, height, width, channels), 0.05, -5), tensor("dw", weights.shape, scales, 0, weights))
+    if (tall - 1) * dilation + 1 > height + before + after or (wide - 1) * dilation + 1 > width + before + after:
+        return
+    x = rng.integers(-128, 128, ins[0].shape).astype(np.int8)
+    outs = (tensor("y", op.infer(ins)[0].shape, 0.1, -7),)
+    check(op, ins, outs, [x, weights], seed, {"depthwise_pair_lanes"})
+
+
+def test_interleaved_filters() -> None:
+    weights = np.array([[1, 2, 3], [4, 5, 6]], np.int8)
+    assert interleaved(weights, 2, i8).tolist() == [[[1, 2], [4, 5]], [[3, 0], [6, 0]]]
+
+
+@pytest.mark.parametrize("rows", [1, 7, 36, 125, 1021, 2304])
+def test_rows_staged_at_a_time_divide_all(rows: int) -> None:
+    for width in (8, 130, 1024, 40_000):
+        staged = rows_at_a_time(rows, width)
+        assert rows % staged == 0
+        assert staged * width <= STAGED or staged == rows
