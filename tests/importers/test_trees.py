@@ -149,6 +149,7 @@ FORMS: list[tuple[dict[str, Any], str]] = [
     ({"form": "code"}, "cortex-m4"),
     ({"form": "mixed", "output": "proba"}, "cortex-m4"),
     ({"form": "mixed", "features": "uint8"}, "cortex-m0plus"),
+    ({"form": 0.1, "features": "uint8"}, "cortex-m4"),
 ]
 
 
@@ -200,6 +201,8 @@ def test_what_is_refused() -> None:
         skosh.load(make_pipeline(StandardScaler(), DecisionTreeClassifier()).fit(x, y), features="int8")
     with pytest.raises(InputError, match="form must be one of auto, table, mixed, code"):
         skosh.load(tree, form="fast")
+    with pytest.raises(InputError, match="or a share from 0 to 1, not"):
+        skosh.load(tree, form=1.5)
     with pytest.raises(InputError, match='form must be "table" where values may be missing, not "code"'):
         skosh.load(tree, form="code", missing=True)
     with pytest.raises(InputError, match='DecisionTreeClassifier has no option "colour"'):

@@ -102,7 +102,8 @@ def test_limits_that_are_all_positive_need_no_map() -> None:
     assert "raw_bits" in text and "ordered_bits" not in text
 
 
-def test_many_nodes_share_their_limits() -> None:
+def many_trees() -> list[Array]:
+    """Random forests one after the other, that vote; more nodes than different limits."""
     made = [random_forest(seed, "f32", "votes") for seed in range(40)]
     shift = np.cumsum([0, *(len(m[2]) for m in made)])
     moved = [[np.where(m[i] < 0, m[i], m[i] + s) for i in (2, 3, 6)] for m, s in zip(made, shift, strict=False)]
@@ -110,9 +111,22 @@ def test_many_nodes_share_their_limits() -> None:
     for i, k in ((2, 0), (3, 1), (6, 2)):
         joined[i] = np.concatenate([m[k] for m in moved]).astype(np.int32)
     joined[7], joined[8] = np.zeros(0, np.int32), np.zeros(CLASSES, np.int32)
+    return joined
+
+
+def test_many_nodes_share_their_limits() -> None:
+    joined = many_trees()
     check(Forest("votes"), features(2, "f32", 3), joined)
     names = [c.kernel.name for c in Forest("votes").calls(operands(features(0, "f32", 1), joined), [])]
     assert names[0].startswith("descend_listed")
+
+
+@pytest.mark.parametrize("inline", [100, 400])
+def test_votes_by_ifs_and_table_in_one_kernel(inline: int) -> None:
+    joined = many_trees()
+    check(Forest("votes", inline=inline), features(2, "f32", 6), joined)
+    (made,) = Forest("votes", inline=inline).calls(operands(features(0, "f32", 1), joined), [])
+    assert made.kernel.name == "vote_mixed_f32"
 
 
 def test_the_order_of_bits() -> None:

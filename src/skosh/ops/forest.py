@@ -21,7 +21,15 @@ from skosh.ir.program import Call, Const, In, Out, Scratch
 from skosh.kernels import call
 from skosh.ops import forest_kernels as k
 from skosh.ops.common import check_constant, check_dtype, given, required
-from skosh.ops.forest_code import Nodes, adding_kernel, branch_kernel, voting_kernel, written_out
+from skosh.ops.forest_code import (
+    Nodes,
+    Rest,
+    adding_kernel,
+    branch_kernel,
+    mixed_voting_kernel,
+    voting_kernel,
+    written_out,
+)
 
 SUMS = ("votes", "rows", "groups")
 SHARED_LIMITS = 256  # limits that a u8 can number
@@ -138,12 +146,35 @@ class Forest(Op):
                 return (Call(voting_kernel(nodes, bias.size), {"x": In(0), "y": Out(0)}),)
             if code.all() and self.sums == "groups" and smallest(value).bits <= 16:
                 return (Call(adding_kernel(nodes, value, bias), {"x": In(0), "y": Out(0)}),)
+            if self.sums == "votes":
+                return (self._mixed_votes(x, nodes, code, place, missing, bias.size),)
             start = leaf if code.all() else Scratch(root.size, child, "start")
             made.append(Call(branch_kernel(nodes, code, place, child), {"x": In(0), "start": start}))
         if not code.all() or not code.size:
             table = [_never_empty(a[~code]) for a in (feature, order, left, right, missing)]
             made.append(self._descent(x, table, place, code, child, start, leaf, root.size))
         return (*made, self._sums(root, value, bias, leaf, child))
+
+    def _mixed_votes(self, x: Tensor, nodes: Nodes, code: Array, place: Array, missing: Array, classes: int) -> Call:
+        """One kernel: each tree's ifs, then a loop over what is left of it."""
+        tree = _tree_of(nodes.left, nodes.right, nodes.root)
+        counts = np.bincount(tree[~code], minlength=len(nodes.root))
+        first = np.cumsum(counts) - counts
+        child = smallest(np.array([classes + counts.max() - 1]))
+        local = place - first[tree] + classes
+        left, right = (np.where(c < 0, -1 - c, local[np.maximum(c, 0)])[~code] for c in (nodes.left, nodes.right))
+        feature, limit = nodes.feature[~code], nodes.limit[~code]
+        distinct, which, column = _shared_limits(limit, x.dtype)
+        deep = _depths(nodes.left, nodes.right, ~code, tree, len(nodes.root))
+        listed = 0 if which is None else len(distinct)
+        rest = Rest(len(feature), first, deep, smallest(feature), column, child, listed)
+        bound: dict[str, Any] = {
+            "x": In(0), "y": Out(0), "feature": _const(feature, "feature"), "left": _const(left, "left", child),
+            "right": _const(right, "right", child), "limit": _const(distinct, "limit", column),
+        }  # fmt: skip
+        if which is not None:
+            bound["which"] = _const(which, "which", u8)
+        return Call(mixed_voting_kernel(nodes, code, place, rest, classes), bound)
 
     def _descent(
         self,
@@ -167,13 +198,11 @@ class Forest(Op):
         }  # fmt: skip
         if self.sided:
             return call(k.descend_sided, limit=_const(limit, "limit", i32), order=k.sided_bits, **tree)
-        tree |= {"X": x.dtype, "I": i32 if x.dtype == f32 else smallest(limit), "order": _order(x, limit)}
-        distinct, which = np.unique(limit, return_inverse=True)
-        bytes_each = tree["I"].bytes
-        if len(distinct) <= SHARED_LIMITS and len(distinct) * bytes_each + len(limit) < len(limit) * bytes_each:
-            shared = _const(distinct, "limit", tree["I"])
-            return call(k.descend_listed, limit=shared, which=_const(which, "which", u8), V=len(distinct), **tree)
-        return call(k.descend, limit=_const(limit, "limit", tree["I"]), **tree)
+        distinct, which, column = _shared_limits(limit, x.dtype)
+        tree |= {"X": x.dtype, "I": column, "order": _order(x, limit), "limit": _const(distinct, "limit", column)}
+        if which is not None:
+            return call(k.descend_listed, which=_const(which, "which", u8), V=len(distinct), **tree)
+        return call(k.descend, **tree)
 
     def _sums(self, root: Array, value: Array, bias: Array, leaf: Scratch, child: DType) -> Call:
         sizes = {"K": bias.size, "R": root.size}
@@ -194,6 +223,15 @@ def _types(x: DType) -> tuple[DType, ...]:
     return i32, f32 if x == f32 else i32, i32, i32, bool_, i32, i32, i32, i32
 
 
+def _shared_limits(limit: Array, x: DType) -> tuple[Array, Array | None, DType]:
+    """(limits, which of them each node has, their type), or each node's own limit and None where that takes no more."""
+    column = i32 if x == f32 else smallest(limit)
+    distinct, which = np.unique(limit, return_inverse=True)
+    if len(distinct) <= SHARED_LIMITS and len(distinct) * column.bytes + len(limit) < len(limit) * column.bytes:
+        return distinct, which, column
+    return limit, None, column
+
+
 def _order(x: Tensor, limit: Array) -> Function:
     """What makes an integer of a feature, for comparisons with these limits."""
     if x.dtype != f32:
@@ -210,6 +248,29 @@ def ordered(x: Array) -> Array:
         return x.astype(np.int32)
     b = np.ascontiguousarray(x).view(np.int32)
     return np.asarray(b ^ ((b >> 31) & np.int32(k.LARGEST)))
+
+
+def _tree_of(left: Array, right: Array, root: Array) -> Array:
+    """[nodes]: the tree that each one is of, where only one way leads to it."""
+    found = np.zeros(len(left), np.int64)
+    found[root[root >= 0]] = np.flatnonzero(root >= 0)
+    for level in _levels(left, right, root):
+        for side in (left, right):
+            inner = level[side[level] >= 0]
+            found[side[inner]] = found[inner]
+    return found
+
+
+def _depths(left: Array, right: Array, chosen: Array, tree: Array, trees: int) -> Array:
+    """[trees]: the most chosen nodes on a way down. What lies below a chosen node is chosen."""
+    tops = chosen.copy()
+    for side in (left, right):
+        inner = np.flatnonzero(chosen & (side >= 0))
+        tops[side[inner]] = False
+    out = np.zeros(trees, np.int64)
+    for number, level in enumerate(_levels(left, right, np.flatnonzero(tops)), 1):
+        out[tree[level]] = number
+    return out
 
 
 def depth(left: Array, right: Array, root: Array) -> int:

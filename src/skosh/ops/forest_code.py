@@ -7,11 +7,11 @@ the table goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skosh.base.dtypes import DType, bool_, f32, i32
+from skosh.base.dtypes import DType, bool_, f32, i32, u8
 from skosh.ir.graph import Array
 from skosh.ir.kernel import (
     Assign,
@@ -31,6 +31,7 @@ from skosh.ir.kernel import (
     Stmt,
     Store,
     Var,
+    While,
 )
 
 _NODE = Var("node")
@@ -134,6 +135,66 @@ def adding_kernel(nodes: Nodes, value: Array, bias: Array) -> Kernel:
     start = Let(acc, Const(int(bias[0])))
     doc = "y[k] = the sum of what the leaves of group k hold."
     return nodes.kernel("add", out, (start,), after, lambda n: None if n >= 0 else int(value[-1 - n]), doc)
+
+
+@dataclass(frozen=True, eq=False)
+class Rest:
+    """The nodes that stay a table, tree after tree. first, depth: [trees], the number of a tree's first one, and how many
+    lie above each other; child, limit: types of the table's columns. listed: how many limits there are, if nodes share them
+    and name theirs; 0: each node has its own."""
+
+    count: int
+    first: Array
+    depth: Array
+    feature: DType
+    limit: DType
+    child: DType
+    listed: int = 0
+
+
+def mixed_voting_kernel(nodes: Nodes, chosen: Array, place: Array, rest: Rest, classes: int) -> Kernel:
+    """y[k] = how many trees vote for class k: where the ifs of a tree end above its leaves, a loop goes on in the table.
+
+    ``node`` is a class, or ``classes`` plus the number of a node among those of its tree in the table: small numbers, so
+    that they fit a byte.
+    """
+    tree = np.repeat(
+        np.arange(len(nodes.root)), np.diff(np.append(rest.first, rest.count))
+    )  # of each node in the table
+    local = np.arange(rest.count) - rest.first[tree] + classes
+
+    def end(n: int) -> int | None:
+        if n < 0:
+            return -1 - n
+        return None if chosen[n] else int(local[place[n]])
+
+    def column(name: str, at: Expr, dtype: DType) -> Expr:
+        loaded = Load(name, (at,), dtype)
+        return loaded if dtype == i32 else Cast("widen", loaded, i32)
+
+    def after(r: int) -> Body:
+        vote = Store("y", (_NODE,), Binary("+", Load("y", (_NODE,), i32), Const(1), i32))
+        if not rest.depth[r]:
+            return (vote,)
+        at = Binary("+", _NODE, Const(int(rest.first[r]) - classes), i32)
+        feature = Load("x", (column("feature", at, rest.feature),), nodes.x)
+        limit = column("limit", column("which", at, u8) if rest.listed else at, rest.limit)
+        test = Binary("<=", CallExpr(nodes.order, (feature,), i32), limit, bool_)
+        left, right = (Assign(_NODE, column(side, at, rest.child)) for side in ("left", "right"))
+        inside = Binary(">=", _NODE, Const(classes), bool_)
+        return (While(inside, Const(int(rest.depth[r])), (If(test, (left,), (right,)),)), vote)
+
+    size = (Const(rest.count),)
+    columns = [Param("feature", rest.feature, size), Param("left", rest.child, size), Param("right", rest.child, size)]
+    if rest.listed:
+        columns += [Param("which", u8, size), Param("limit", rest.limit, (Const(rest.listed),))]
+    else:
+        columns.append(Param("limit", rest.limit, size))
+    zero = For("k", Const(0), Const(classes), (Store("y", (Var("k"),), Const(0)),), par=True)
+    out = Param("y", i32, (Const(classes),), written=True)
+    doc = f"y[k] = votes for class k. From {classes} on, node is one of the table."
+    made = nodes.kernel("vote_mixed", out, (zero,), after, end, doc)
+    return replace(made, params=(made.params[0], *columns, out))
 
 
 def _leaf(n: int) -> int | None:
