@@ -78,7 +78,7 @@ def _least_squares(seen: Histogram) -> Range:
     for side in (0, 1):
         tried = [best] + [(f, best[1]) if side == 0 else (best[0], f) for f in factors]
         best = min(tried, key=lambda f: _squares(seen, ends[0] * f[0], ends[1] * f[1]))
-    return Range(max(ends[0] * best[0], seen.lo), min(ends[1] * best[1], seen.hi))
+    return Range(max(float(ends[0] * best[0]), seen.lo), min(float(ends[1] * best[1]), seen.hi))
 
 
 def _squares(seen: Histogram, lo: float, hi: float) -> float:
