@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,7 +66,7 @@ def test_what_is_known_is_folded():
     bound = schedule.bind(never, {"N": 2, "on": 0})
     assert not any(isinstance(s, While) for s in walk(bound.body))
     assert "unread" not in kernel_text(
-        schedule.replace(never, body=without_unused_locals(never.body)), "never", lambda name: name
+        replace(never, body=without_unused_locals(never.body)), "never", lambda name: name
     )
 
 

@@ -108,15 +108,15 @@ class Known:
         changed = {s.var for s in walk(body) if isinstance(s, Assign)}
         return replace(self, values={**self.values, **{v.name: _new(v.name, v) for v in changed}}) if changed else self
 
-    def inside(self, loop: For | While) -> Known:
-        """In any round of a loop."""
+    def inside(self, loop: For | While, *, steps: bool = True) -> Known:
+        """In any round of a loop. steps: a variable that goes by more than one is said as a multiple of its step."""
         known = self.forget(loop.body)
         if isinstance(loop, While):
             return known.where(loop.condition)
         lo, hi = self.expand(loop.lo), self.expand(loop.hi)
         var: Expr = Var(loop.var)
         facts = []
-        if loop.step > 1:
+        if steps and loop.step > 1:
             round_ = _new(loop.var, Var(loop.var))
             facts.append(poly(round_))
             var = Binary("+", lo, Binary("*", Const(loop.step), round_, i32), i32)
