@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from skosh.emit.expressions import Names, expression
+from skosh.emit.lines import wrapped
 from skosh.emit.thumb import Assembled, assemble
 from skosh.ir.kernel import Assign, For, Kernel, Let, Store, Var, walk
 from skosh.ir.simplify import simplify
@@ -84,28 +85,35 @@ def _function_text(name: str, found: Assembled, loop: For, names: Names, unit: s
     assert not changed & {v.name for v in found.numbers}, "a function in assembly gives back nothing but what it stores"
     takes = [f"{'' if b in written else 'const '}{names.params[b].dtype.c} *{b}" for b, _ in found.pointers]
     takes += [f"{v.dtype.c} {v.name}" for v in found.numbers]
-    width = max((len(text) for text, _ in found.lines), default=0)
-    lines = []
-    for text, note in found.lines:
-        indent = "" if text.endswith(":") else "    "
-        literal = f'    "{indent}{text}\\n"'
-        lines.append(f"{literal:<{width + 13}}/* {note} */" if note else literal)
-    body = "\n".join(lines)
-    return f"""#if defined({unit.upper()}_ASSEMBLY)
-void {name}({", ".join(takes)});
+    section = f'.pushsection .text.{name}, \\"ax\\", %progbits'
+    head = [(t, "") for t in (".balign 4", f".global {name}", f".hidden {name}", f".type {name}, %function", ".thumb_func", f"{name}:")]
+    pieces = []
+    for part in _parts([*head, *found.lines, (f".size {name}, . - {name}", "")]):
+        body = "\n".join(_literal(text, note) for text, note in part)
+        pieces.append(
+            f'__asm__(\n    "    .syntax unified\\n"\n    "    {section}\\n"\n{body}\n    "    .popsection\\n");\n'
+        )
+    declaration = wrapped(f"void {name}(", takes, ");")
+    return f"#if defined({unit.upper()}_ASSEMBLY)\n{declaration}\n\n{''.join(pieces)}#endif\n\n"
 
-__asm__(
-    "    .syntax unified\\n"
-    "    .pushsection .text.{name}, \\"ax\\", %progbits\\n"
-    "    .balign 4\\n"
-    "    .global {name}\\n"
-    "    .hidden {name}\\n"
-    "    .type {name}, %function\\n"
-    "    .thumb_func\\n"
-    "{name}:\\n"
-{body}
-    "    .size {name}, . - {name}\\n"
-    "    .popsection\\n");
-#endif
 
-"""
+LONGEST = 3600  # characters of a part: C99 promises strings of 4095, and each part says its section again
+
+
+def _parts(lines: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """The lines in pieces that fit a string."""
+    part: list[tuple[str, str]] = []
+    size = 0
+    for line in lines:
+        if size + len(line[0]) + 6 > LONGEST:
+            yield part
+            part, size = [], 0
+        part.append(line)
+        size += len(line[0]) + 6
+    yield part
+
+
+def _literal(text: str, note: str) -> str:
+    indent = "" if text.endswith(":") else "    "
+    literal = f'    "{indent}{text}\\n"'
+    return f"{literal:<48} /* {note} */" if note else literal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Names:
     sizes: frozenset[str] = frozenset()  # numbers that are at least 1
     taken: set[str] = field(default_factory=set)  # names of the function that pointers must not have; grows
     separate: bool = True  # no two buffers share memory
+    above: Any = None  # what must stand before the function: see ``emit.assembly``
 
 
 def expression(e: Expr, names: Names) -> str:

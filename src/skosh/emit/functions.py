@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from skosh.base.dtypes import DType, i32
+from skosh.emit.assembly import Above, assembled_loop, outer_scalars
 from skosh.emit.expressions import Names, expression
+from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.emit.vector_loops import vector_loop
 from skosh.emit.vector_sums import sum_loop
@@ -38,7 +40,6 @@ from skosh.ir.layout import address, used_numbers, with_step
 from skosh.ir.simplify import simplify
 
 INDENT = "    "
-WIDTH = 116
 
 BUILTINS = {
     "min_{t}": "static inline {c} {name}({c} a, {c} b)\n{{\n    return a < b ? a : b;\n}}\n",
@@ -117,7 +118,7 @@ def function_text(function: Function, spell: Callable[[str], str]) -> str:
     doc = comment(function.doc)
     head = f"static inline {function.returns.c} {spell(function.name)}({params})"
     body = body_text(function.body, names, 1)
-    if function.instruction is not None:
+    if function.instruction is not None and function.instruction.c:
         machine = function.instruction.c.format(**{p.name: p.name for p in function.params})
         own = f"{INDENT}return ({function.returns.c}){machine};\n"
         body = f"#ifdef {function.instruction.macro}\n{own}#else\n{body}#endif\n"
@@ -131,6 +132,7 @@ def kernel_text(
     *,
     numbers: Sequence[Var] | None = None,
     restrict: bool = True,
+    unit: str = "",
 ) -> str:
     """A kernel: pointers for buffers (const where only read), int32_t for free sizes and scalars.
 
@@ -140,6 +142,7 @@ def kernel_text(
     own |= {s.var for s in walk(kernel.body) if isinstance(s, For)}
     own |= {p.name for p in kernel.buffers.values()} | {v.name for v in kernel.numbers}
     names = Names(kernel.buffers, spell, sizes=frozenset(kernel.sizes), taken=own, separate=restrict)
+    names = replace(names, above=Above(name, unit, tuple(outer_scalars(kernel))))
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
     parts += [f"{v.dtype.c} {v.name}" for v in (used_numbers(kernel) if numbers is None else numbers)]
@@ -149,23 +152,8 @@ def kernel_text(
     touched = {e.buffer for e in all_exprs(kernel.body) if isinstance(e, Load)}
     touched |= {s.buffer for s in walk(kernel.body) if isinstance(s, Store)}
     unused = "".join(f"{INDENT}(void){p.name};\n" for p in kernel.params if p.name not in touched)
-    return f"{doc}{head}\n{{\n{unused}{body_text(kernel.body, names, 1)}}}\n"
-
-
-def wrapped(start: str, parts: list[str], end: str, width: int = WIDTH) -> str:
-    lines, line = [], start
-    for i, part in enumerate(parts):
-        piece = part + (", " if i + 1 < len(parts) else end)
-        if len(line) + len(piece.rstrip()) > width and line.strip():
-            lines.append(line.rstrip())
-            line = " " * min(len(start), 24)
-        line += piece
-    return "\n".join([*lines, line])
-
-
-def comment(text: str) -> str:
-    lines = [line.rstrip().replace("*/", "* /").replace("/*", "/ *") for line in text.strip().splitlines()]
-    return "/* " + "\n".join(lines).replace("\n", "\n * ").replace(" * \n", " *\n") + " */\n" if lines else ""
+    body = body_text(kernel.body, names, 1)
+    return f"{names.above.text()}{doc}{head}\n{{\n{unused}{body}}}\n"
 
 
 def body_text(body: Body, names: Names, depth: int) -> str:
@@ -193,6 +181,8 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             return sum_loop(s, names, depth, body_text)
         case For() if s.vector:
             return vector_loop(s, names, depth, body_text)
+        case For() if s.assembly:
+            return assembled_loop(s, names, depth, _loop)
         case For():
             return _loop(s, names, depth)
         case While(condition, body=body):

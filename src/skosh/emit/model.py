@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 
 from skosh.base.dtypes import DType
+from skosh.emit.assembly import assembly_switch, assembly_tests
 from skosh.emit.expressions import literal
-from skosh.emit.functions import builtins_used, comment, function_text, kernel_text, wrapped
+from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.header import header_text, run_signature
 from skosh.emit.interface import Interface, Port, interface
+from skosh.emit.lines import comment, wrapped
 from skosh.emit.vector_units import machine_helpers, machines_of, small_functions
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
@@ -41,15 +43,17 @@ def code_text(program: Program, face: Interface) -> str:
     for thing in things:
         helpers |= builtins_used(thing)
     routines = [
-        kernel_text(r.kernel, r.name, spell, numbers=r.numbers, restrict=r.restrict) for r in program.routines
+        kernel_text(r.kernel, r.name, spell, numbers=r.numbers, restrict=r.restrict, unit=program.name)
+        for r in program.routines
     ]
     small = [(spell(name), fill(helpers[name], spell(name))) for name in sorted(helpers)]
     small += [(spell(f.name), function_text(f, spell)) for f in scalar.values()]
     machines = machines_of(kernels)
     parts = [
         _prologue(program, things, helpers, machines),
+        assembly_switch(kernels, program.name),
         "\n".join(declaration(d) for d in program.data) + "\n" if program.data else "",
-        *small_functions(small, routines, [m.test for m in machines]),
+        *small_functions(small, routines, [*(m.test for m in machines), *assembly_tests(kernels, program.name)]),
         *machine_helpers(routines, machines, spell),
         *routines,
         *(_layer_text(layer, program) for layer in program.layers if layer.calls),
@@ -77,7 +81,7 @@ def _prologue(
     name, macro = program.name, program.name.upper()
     library = "#include <math.h>\n" if _needs_math(program, things, helpers) else ""
     booleans = "#include <stdbool.h>\n" if any(map(_says_bool, things)) else ""
-    spelled = {f.instruction for f in things if isinstance(f, Function) and f.instruction is not None}
+    spelled = {f.instruction for f in things if isinstance(f, Function) and f.instruction is not None and f.instruction.c}
     headers = sorted({(i.macro, i.header) for i in spelled})
     machine = "".join(f"#ifdef {macro}\n#include <{header}>\n#endif\n" for macro, header in headers)
     machine += "".join(f"#if {m.test}\n#include <{m.header}>\n#endif\n" for m in machines)

@@ -29,14 +29,20 @@ class Lowered:
 
 
 def node_calls(
-    graph: Graph, node: Node, target: Target | None = None, *, frugal: bool = False, pack: bool = True
+    graph: Graph,
+    node: Node,
+    target: Target | None = None,
+    *,
+    frugal: bool = False,
+    pack: bool = True,
+    optimize: str = "balanced",
 ) -> tuple[Call, ...]:
     """frugal: without scratch memory where that can be had. pack: weights of few bits lie several to a byte."""
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
     calls = tuple(node.op.frugal_calls(ins, outs) if frugal else node.op.calls(ins, outs))
     if pack:
         calls = tuple(packed(c, ins, target) for c in calls)
-    return calls if frugal else for_target(calls, ins, target)
+    return calls if frugal else for_target(calls, ins, target, optimize)
 
 
 def scratches(calls: Sequence[Call]) -> tuple[Scratch, ...]:
@@ -57,14 +63,17 @@ def choose_calls(graph: Graph, *, optimize: str, target: Target | None = None) -
     """Calls and memory plan together: needs a checked graph; leaves every node with calls and every tensor with a place."""
     graph = with_constant_outputs_copied(graph)
     pack = optimize != "speed"
-    calls = {i: () if node.op.view else node_calls(graph, node, target, pack=pack) for i, node in enumerate(graph.nodes)}
+    calls = {
+        i: () if node.op.view else node_calls(graph, node, target, pack=pack, optimize=optimize)
+        for i, node in enumerate(graph.nodes)
+    }
     plan = _plan(graph, calls, optimize)
     if optimize == "ram" and any(scratches(c) for c in calls.values()):
         bare = plan_memory(graph, optimize=optimize)
         if plan.arena_bytes > bare.arena_bytes:
             calls, plan = _without_raising(graph, calls, bare.arena_bytes, optimize)
     for i in plan.copies:  # views that must have memory of their own
-        calls[i] = node_calls(graph, graph.nodes[i], target, pack=pack)
+        calls[i] = node_calls(graph, graph.nodes[i], target, pack=pack, optimize=optimize)
     return Lowered(graph, MappingProxyType(calls), plan)
 
 

@@ -1,7 +1,6 @@
 """Recipes: for some machines, another kernel that computes what an operator's call computes, in fewer instructions.
 
-A recipe takes a call, its node's operands and the target, and gives a better call, or None where it knows nothing
-better. RECIPES lists them, the best first.
+A recipe takes a call, its node's operands and the target, and gives a better call, or None where it knows nothing better. RECIPES lists them, the best first.
 """
 
 from __future__ import annotations
@@ -18,24 +17,30 @@ from skosh.ir.program import Call, Const, In, Scratch
 from skosh.kernels import call
 from skosh.lower import vector_recipes
 from skosh.lower.pair_kernels import conv2d_pairs, matmul_pairs
+from skosh.lower.tile_recipes import tiles
 from skosh.lower.wide_pair_kernels import dense_wide_pairs
 from skosh.ops.gemm_calls import PATCH_ROWS
 from skosh.targets import Target
 
 
-def for_target(calls: tuple[Call, ...], inputs: Operands, target: Target | None) -> tuple[Call, ...]:
-    """The same calls, each in the best form that the target has."""
+def for_target(
+    calls: tuple[Call, ...], inputs: Operands, target: Target | None, optimize: str = "balanced"
+) -> tuple[Call, ...]:
+    """The same calls, each in the best form that the target has for the aim."""
     if target is None:
         return calls
-    return tuple(_best(c, inputs, target) for c in calls)
+    return tuple(better for c in calls for better in _best(c, inputs, target, optimize))
 
 
-def _best(c: Call, inputs: Operands, target: Target) -> Call:
+def _best(c: Call, inputs: Operands, target: Target, optimize: str) -> tuple[Call, ...]:
+    assembled = tiles(c, inputs, target, optimize)
+    if assembled is not None:
+        return assembled
     for recipe in RECIPES:
         better = recipe(c, inputs, target)
         if better is not None:
-            return better
-    return c
+            return (better,)
+    return (c,)
 
 
 def pairs(c: Call, inputs: Operands, target: Target) -> Call | None:
@@ -94,9 +99,4 @@ def wide_pairs(c: Call, inputs: Operands, target: Target) -> Call | None:
     return call(dense_wide_pairs, **{**c.numbers, **c.buffers, **c.functions, **more})
 
 
-RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (
-    vector_recipes.products,
-    vector_recipes.loops,
-    pairs,
-    wide_pairs,
-)
+RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (vector_recipes.products, vector_recipes.loops, pairs, wide_pairs)

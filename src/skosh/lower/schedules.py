@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from skosh.base.dtypes import i32
 from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var, map_expr
 from skosh.ir.simplify import simplify
-from skosh.kernels import schedule
+from skosh.kernels import assembled, schedule
 from skosh.lower import vector_schedules
 from skosh.lower.unused import without_unused_locals
 
@@ -49,12 +49,17 @@ class Draft:
         if self.reaches(loop, factor):
             self.kernel = schedule.unroll(self.kernel, loop, factor, exact=self.divides(loop, factor))
 
+    def assemble(self, loop: str) -> None:
+        self.kernel = assembled.assemble(self.kernel, loop, "thumb-dsp")
+
     def pack(self, buffer: str, rows: int) -> None:
         self.kernel = schedule.pack(self.kernel, buffer, rows)
 
 
 def _evaluate(e: Expr, numbers: Mapping[str, int | float]) -> int | None:
-    value = simplify(map_expr(e, lambda x: Const(int(numbers[x.name])) if isinstance(x, Var) and x.name in numbers else x))
+    value = simplify(
+        map_expr(e, lambda x: Const(int(numbers[x.name])) if isinstance(x, Var) and x.name in numbers else x)
+    )
     return int(value.value) if isinstance(value, Const) else None
 
 
@@ -142,6 +147,38 @@ def wide_pairs(d: Draft) -> None:
         d.tile("n", 4 if d.reaches("n", 4) else 2)
 
 
+def tile(d: Draft) -> None:
+    """Rows of a tile side by side, by two filters, in assembly."""
+    d.tile("t", 4)
+    d.unroll("s", 8 if d.optimize == "speed" else 4)
+    d.assemble("n")
+    if d.kernel.name == "matmul_tiles":
+        d.unroll("q", 4)
+        d.assemble("t0")
+    elif d.kernel.name == "conv2d_tiles":
+        d.unroll("i", 4)
+        d.assemble("i")
+
+
+def dense_tile(d: Draft) -> None:
+    """Four filters side by side, in assembly."""
+    d.tile("f", 4)
+    d.unroll("q", 4)
+    d.assemble("n")
+
+
+def depthwise_tile(d: Draft) -> None:
+    """Windows unrolled whole, two pixels side by side, in assembly."""
+    d.tile("ow", 2)
+    for loop in ("p", "kw"):
+        count = d.trips(loop)[0]
+        if count is not None and count > 1:
+            d.unroll(loop, count)
+    d.assemble("c")
+    d.unroll("m", 4)
+    d.assemble("m")
+
+
 SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "matmul": matmul,
     "conv2d_patches": matmul,
@@ -157,6 +194,11 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     **vector_schedules.SCHEDULES,
     "depthwise": depthwise,
     "depthwise_rows": depthwise,
+    "matmul_tiles": tile,
+    "conv2d_tiles": tile,
+    "conv2d_byte_tiles": tile,
+    "dense_tiles": dense_tile,
+    "depthwise_tiles": depthwise_tile,
 }
 
 ONE_ROW = ("matmul", "matmul_pairs", "matmul_packed", "matmul_packed_pairs")
@@ -165,6 +207,9 @@ ONE_ROW = ("matmul", "matmul_pairs", "matmul_packed", "matmul_packed_pairs")
 FIXED: dict[str, tuple[str, ...]] = {
     **vector_schedules.FIXED,
     **dict.fromkeys(("depthwise", "depthwise_rows"), ("KH", "KW", "R")),
+    **dict.fromkeys(("matmul_tiles", "conv2d_tiles", "conv2d_byte_tiles"), ("T", "lo", "hi")),
+    "dense_tiles": ("lo", "hi"),
+    "depthwise_tiles": ("KH", "KW", "stride_w", "lo", "hi"),
     **dict.fromkeys(("matmul_packed", "conv2d_packed", "conv2d_packed_direct"), ("F",)),
     **dict.fromkeys(("matmul_packed_pairs", "conv2d_packed_pairs"), ("BITS", "J", "S", "mask", "half")),
 }

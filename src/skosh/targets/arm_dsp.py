@@ -47,3 +47,31 @@ def smlad(a: u32, b: u32, acc: i32) -> i32:
 def smmulr(a: i32, b: i32) -> i32:
     """round(a * b / 2^32), ties upwards."""
     return wrap(i32, (i64(a) * i64(b) + 2147483648) >> 32)
+
+
+@instr(asm="smlabb {out}, {a}, {b}, {acc}")
+@func
+def smlabb(a: u32, b: u32, acc: i32) -> i32:
+    """acc + the product of the lower halfwords; wraps."""
+    return wrap(i32, i64(acc) + i64(widen(wrap(i16, a)) * widen(wrap(i16, b))))
+
+
+@instr(asm="smlatt {out}, {a}, {b}, {acc}")
+@func
+def smlatt(a: u32, b: u32, acc: i32) -> i32:
+    """acc + the product of the upper halfwords; wraps."""
+    return wrap(i32, i64(acc) + i64(widen(wrap(i16, a >> 16)) * widen(wrap(i16, b >> 16))))
+
+
+@instr(asm="pkhbt {out}, {a}, {b}, lsl #16")
+@func
+def pkhbt(a: u32, b: u32) -> u32:
+    """The lower halfword of a, and that of b above it."""
+    return (a & 65535) | (b << 16)
+
+
+@instr(asm="pkhtb {out}, {b}, {a}, asr #16")
+@func
+def pkhtb(b: u32, a: u32) -> u32:
+    """The upper halfword of a, and that of b above it."""
+    return (a >> 16) | (b & 4294901760)

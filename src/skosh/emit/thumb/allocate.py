@@ -76,8 +76,8 @@ class _Allocator:
     def scan(self) -> Reg | None:
         """Registers for all, or the value that must be spilled first."""
         after = self.live()
-        start: dict[Reg, int] = {r: -1 for r in self.given}
-        end: dict[Reg, int] = {r: -1 for r in self.given}
+        start: dict[Reg, int] = dict.fromkeys(self.given, -1)
+        end: dict[Reg, int] = dict.fromkeys(self.given, -1)
         for i, (ins, _) in enumerate(self.lines):
             for r in ins.outs:
                 start.setdefault(r, 2 * i + 1)
@@ -93,7 +93,7 @@ class _Allocator:
         self.registers = {}
         hints = {ins.outs[0]: ins.ins[0] for ins, _ in self.lines if ins.copy}
         back = {ins.ins[0]: ins.outs[0] for ins, _ in self.lines if ins.copy}
-        groups = {r: ins.outs for ins, _ in self.lines if ins.text.startswith("ldm") for r in ins.outs}
+        groups = {r: g for ins, _ in self.lines if ins.text.startswith("ldm") for g in [_listed(ins)] for r in g}
         for r in sorted(start, key=lambda r: (start[r], r.id)):
             if r in self.registers:
                 continue
@@ -221,6 +221,11 @@ class _Allocator:
             if _branch(ins) is not None or alone:
                 out.append([])
         return [s for s in out if s]
+
+
+def _listed(ins: Ins) -> tuple[Reg, ...]:
+    """The registers in the braces of an LDM, in its order; not the pointer that it moves."""
+    return ins.outs[:-1] if "!" in ins.text else ins.outs
 
 
 def _branch(ins: Ins) -> str | None:

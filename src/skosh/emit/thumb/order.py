@@ -1,13 +1,14 @@
 """The order of instructions between two branches: few values alive at once, and neighbouring words loaded together.
 
-A greedy list scheduler. What can be computed from values at hand comes first, preferring what frees registers; only when
-nothing is left is a value loaded, together with the words beside it as far as free registers go. Dependences through
-registers and memory are kept.
+Values are made when something needs them. What needs them (stores, and changes of what lives on) is taken one by one:
+always the one that lets go of most registers and takes up fewest. Words that follow each other in memory are loaded
+together as far as free registers go; a pointer that is only read word by word and then moved on is moved by its loads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from skosh.emit.thumb.code import Ins, Reg
 
@@ -15,69 +16,149 @@ MOST_JOINED = 8
 
 
 def arranged(region: Sequence[Ins], alive_after: frozenset[Reg], elsewhere: int, registers: int) -> list[Ins]:
-    """The region in a better order, loads and stores of neighbouring words joined.
+    """The region in a better order, loads of neighbouring words joined.
 
     alive_after: values needed after it. elsewhere: registers taken by values that only pass through.
     """
-    before = _dependences(region)
-    waiting = [set(b) for b in before]
-    followers: list[list[int]] = [[] for _ in region]
-    for i, b in enumerate(before):
-        for j in b:
-            followers[j].append(i)
-    uses: dict[Reg, int] = {}
-    for ins in region:
-        for r in set(ins.ins):
-            uses[r] = uses.get(r, 0) + 1
-    defined = {r for ins in region for r in ins.outs}
-    alive = {r for ins in region for r in ins.ins if r not in defined}
-    alive |= {r for ins in region for r in ins.ins if r in ins.outs and _first_use(region, r)}
-    done: list[Ins] = []
-    ready = [i for i, w in enumerate(waiting) if not w]
+    walked = _walked(region)
+    while True:
+        kept = [ins for ins in region if not (ins.outs and ins.outs[0] in walked and ins.outs == ins.ins)]
+        done = _Order(kept, alive_after, registers - elsewhere, frozenset(walked)).run()
+        astray = {r for r in walked if not _ascending(done, r)}
+        if not astray:
+            return [_joined(group, walked) for group in done]
+        walked -= astray
 
-    def growth(ins: Ins) -> int:
-        dying = sum(uses[r] == 1 and r not in alive_after and r not in ins.outs for r in set(ins.ins))
-        return len([r for r in ins.outs if r not in alive]) - dying
 
-    def finish(i: int) -> None:
-        ins = region[i]
-        ready.remove(i)
-        for r in set(ins.ins):
-            uses[r] -= 1
-            if uses[r] == 0 and r not in alive_after and r not in ins.outs:
-                alive.discard(r)
-        alive.update(r for r in ins.outs if uses.get(r, 0) or r in alive_after)
-        for f in followers[i]:
-            waiting[f].discard(i)
-            if not waiting[f]:
-                ready.append(f)
+def _walked(region: Sequence[Ins]) -> set[Reg]:
+    """Pointers that are read word by word from their place on and then moved past the last one: loads can move them."""
+    out = set()
+    for move in region:
+        if not (move.outs and move.outs == move.ins and move.text.startswith("add {o0}, {i0}, #")):
+            continue
+        (pointer,) = move.outs
+        uses = [ins for ins in region if pointer in ins.ins and ins is not move]
+        words = sorted(ins.offset for ins in uses if ins.base is pointer and ins.memory == "load")
+        if len(words) == len(uses) and words == list(range(0, int(move.text.rsplit("#", 1)[1]), 4)):
+            out.add(pointer)
+    return out
 
-    while ready:
-        computing = [i for i in ready if region[i].memory != "load"]
-        if computing:
-            best = min(computing, key=lambda i: (max(growth(region[i]), 0), i))
-            if growth(region[best]) <= 0 or not any(region[i].memory == "load" for i in ready) or len(alive) + elsewhere < registers:
-                finish(best)
-                done.append(region[best])
+
+def _ascending(done: Sequence[Sequence[Ins]], pointer: Reg) -> bool:
+    offsets = [ins.offset for group in done for ins in group if ins.base is pointer and ins.memory == "load"]
+    return offsets == sorted(offsets)
+
+
+@dataclass
+class _Order:
+    region: Sequence[Ins]
+    alive_after: frozenset[Reg]
+    room: int
+    walked: frozenset[Reg]
+    groups: list[list[Ins]] = field(default_factory=list)
+
+    def run(self) -> list[list[Ins]]:
+        self.before = _dependences(self.region)
+        writes: dict[Reg, int] = {}
+        for ins in self.region:
+            for r in ins.outs:
+                writes[r] = writes.get(r, 0) + 1
+        self.users: dict[Reg, set[int]] = {}
+        for i, ins in enumerate(self.region):
+            for r in ins.ins:
+                self.users.setdefault(r, set()).add(i)
+        self.lasting = self.alive_after | {r for r, n in writes.items() if n > 1}
+        self.roots = [i for i, ins in enumerate(self.region) if not self._is_value(ins)]
+        self.done: set[int] = set()
+        written = {r for ins in self.region for r in ins.outs}
+        self.alive = {r for r in self.users if r not in written or self._read_first(r)}
+        waiting = list(self.roots)
+        roots = set(self.roots)
+        needs = {r: self._needs(r) for r in waiting}
+        while waiting:
+            able = [r for r in waiting if not any(n in roots and n not in self.done for n in needs[r])]
+            best = min(able, key=lambda r: (self._cost({n for n in needs[r] if n not in self.done} | {r}), r))
+            for i in sorted(n for n in needs[best] if n not in self.done):
+                if i not in self.done:
+                    self._emit(i)
+            self._emit(best)
+            waiting.remove(best)
+        for i in range(len(self.region)):  # what nobody needs, but may be needed after the region
+            if i not in self.done:
+                self._emit(i)
+        return self.groups
+
+    def _is_value(self, ins: Ins) -> bool:
+        """Does it only make values that are used in the region?"""
+        return (
+            bool(ins.outs)
+            and ins.memory in ("", "load")
+            and not any(r in self.lasting or r in ins.ins for r in ins.outs)
+            and any(self.users.get(r) for r in ins.outs)
+            and not _is_branch(ins)
+        )
+
+    def _read_first(self, r: Reg) -> bool:
+        for ins in self.region:
+            if r in ins.ins:
+                return True
+            if r in ins.outs:
+                return False
+        return False
+
+    def _needs(self, i: int) -> set[int]:
+        """Everything that must come before."""
+        found: set[int] = set()
+        stack = [i]
+        while stack:
+            for b in self.before[stack.pop()]:
+                if b not in found:
+                    found.add(b)
+                    stack.append(b)
+        return found
+
+    def _cost(self, taken: set[int]) -> int:
+        """Registers in use after these instructions, less those before."""
+        born = {r for i in taken for r in self.region[i].outs}
+        read = {r for i in taken for r in self.region[i].ins}
+        stay = {r for r in born | (self.alive & read) if r in self.alive_after or self.users.get(r, set()) - self.done - taken}
+        return len(stay) - len(self.alive & (born | read))
+
+    def _emit(self, i: int) -> None:
+        group = self._neighbours(i)
+        for k in group:
+            self.done.add(k)
+        for k in group:
+            ins = self.region[k]
+            for r in (*ins.ins, *ins.outs):
+                if r in self.alive_after or self.users.get(r, set()) - self.done:
+                    self.alive.add(r)
+                else:
+                    self.alive.discard(r)
+        self.groups.append([self.region[k] for k in group])
+
+    def _neighbours(self, i: int) -> list[int]:
+        """A load and the loads of the words after it that can come at once."""
+        first = self.region[i]
+        group = [i]
+        if first.memory != "load" or first.base is None:
+            return group
+        for k in range(i + 1, len(self.region)):  # words that the kernel reads one after the other
+            ins = self.region[k]
+            if ins.memory != "load" or k in self.done:
                 continue
-        loads = sorted(i for i in ready if region[i].memory == "load")
-        room = max(registers - elsewhere - len(alive), 1)
-        group = _load_group(region, loads, room)
-        for i in group:
-            finish(i)
-        done.append(_joined([region[i] for i in group]))
-    assert sum(1 for _ in done) <= len(region), "an instruction was arranged twice"
-    return done
+            follows = ins.base is first.base and ins.offset == first.offset + 4 * len(group)
+            if not follows or not self.before[k] <= self.done or not self._is_value(ins):
+                break
+            group.append(k)
+        free = max(self.room - len(self.alive) - 1, 1)  # one is left for what the loaded words become
+        joins = first.offset == 0 or first.base in self.walked
+        most = min(free, MOST_JOINED) if joins else min(free, 2) if first.offset <= 1020 else 1
+        return group[: max(most, 1)]
 
 
-def _first_use(region: Sequence[Ins], r: Reg) -> bool:
-    """Is the register read before it is written?"""
-    for ins in region:
-        if r in ins.ins:
-            return True
-        if r in ins.outs:
-            return False
-    return False
+def _is_branch(ins: Ins) -> bool:
+    return "bhs" in ins.text or "blo" in ins.text
 
 
 def _dependences(region: Sequence[Ins]) -> list[set[int]]:
@@ -87,7 +168,6 @@ def _dependences(region: Sequence[Ins]) -> list[set[int]]:
     readers: dict[Reg, list[int]] = {}
     stores: list[int] = []
     loads: list[int] = []
-    flags = -1
     for i, ins in enumerate(region):
         need: set[int] = set()
         for r in ins.ins:
@@ -98,15 +178,11 @@ def _dependences(region: Sequence[Ins]) -> list[set[int]]:
                 need.add(writer[r])
             need.update(readers.get(r, ()))
         if ins.memory == "load":
-            need.update(stores)
+            need.update(stores[-1:])
         elif ins.memory == "store":
             need.update(stores[-1:])
             need.update(loads)
-        if "cmp" in ins.text:
-            if flags >= 0:
-                need.add(flags)
-            flags = i
-        if "bhs" in ins.text or "blo" in ins.text:  # a branch ends its region
+        if _is_branch(ins):  # it ends its region
             need.update(range(i))
         need.discard(i)
         for r in ins.outs:
@@ -122,27 +198,25 @@ def _dependences(region: Sequence[Ins]) -> list[set[int]]:
     return out
 
 
-def _load_group(region: Sequence[Ins], loads: Sequence[int], room: int) -> list[int]:
-    """The next load and its neighbours: words that follow each other in memory."""
-    first = region[loads[0]]
-    group = [loads[0]]
-    if first.base is None:
-        return group
-    for i in loads[1:]:
-        if region[i].base is not first.base or region[i].offset != first.offset + 4 * len(group):
-            break
-        group.append(i)
-    most = min(room, MOST_JOINED) if first.offset == 0 else min(room, 2) if first.offset <= 1020 else 1
-    return group[: max(most, 1)]
-
-
-def _joined(group: Sequence[Ins]) -> Ins:
+def _joined(group: Sequence[Ins], walked: set[Reg] | Mapping[Reg, int]) -> Ins:
     """One instruction for several word loads: LDRD for two, LDM where the words begin at the pointer."""
     first = group[0]
-    if len(group) == 1:
+    walks = first.memory == "load" and first.base in walked
+    if len(group) == 1 and not walks:
         return first
     outs = tuple(r for ins in group for r in ins.outs)
     assert first.base is not None, "only words join"
     places = ", ".join(f"{{o{i}}}" for i in range(len(outs)))
-    text = f"ldrd {places}, [{{i0}}, #{first.offset}]" if len(outs) == 2 else f"ldm {{i0}}, {{{{{places}}}}}"
-    return Ins(text, outs, (first.base,), "load", first.buffer, first.base, first.offset)
+    base = f"{{o{len(outs)}}}"
+    match len(outs), walks:
+        case 1, _:
+            text = f"ldr {places}, [{base}], #4"
+        case 2, False:
+            text = f"ldrd {places}, [{{i0}}, #{first.offset}]"
+        case 2, True:
+            text = f"ldrd {places}, [{base}], #8"
+        case _, False:
+            text = f"ldm {{i0}}, {{{{{places}}}}}"
+        case _:
+            text = f"ldm {base}!, {{{{{places}}}}}"
+    return Ins(text, (*outs, first.base) if walks else outs, (first.base,), "load", first.buffer, first.base, first.offset)

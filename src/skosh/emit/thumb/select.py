@@ -126,6 +126,9 @@ class _Selector:
             self.places[id(access)] = self._place(access)
         self.cursors: dict[Key, _Cursor] = {}
         self.chains: dict[Reg, list[tuple[Poly, Reg]]] = {}
+        self.known: dict[tuple[str, tuple[tuple[Reg, int], ...]], Reg] = {}
+        self.versions: dict[Reg, int] = {}
+        self.assigned = {s.var.name for s in walk((loop,)) if isinstance(s, Assign)}
 
     # ------------------------------------------------------------------------------------------------ addresses
 
@@ -197,9 +200,22 @@ class _Selector:
     # ------------------------------------------------------------------------------------------------ expressions
 
     def _emit(self, out: list[Ins], text: str, ins: Sequence[Reg], into: Reg | None, name: str = "t") -> Reg:
+        """The instruction's result; where the same one has been worked out since the last branch, that."""
+        key = (text, tuple((r, self.versions.get(r, 0)) for r in ins))
+        if into is None and out is not self.entry and key in self.known:
+            return self.known[key]
         target = into or self.pool.reg(name)
         out.append(Ins(text, (target,), tuple(ins)))
+        if into is None and out is not self.entry:
+            self.known[key] = target
+        elif into is not None:
+            self._changed(into)
         return target
+
+    def _changed(self, reg: Reg) -> None:
+        """What was worked out from the register's old value, or lies in it, is not known any more."""
+        self.versions[reg] = self.versions.get(reg, 0) + 1
+        self.known = {k: v for k, v in self.known.items() if v is not reg}
 
     def _constant(self, value: int, out: list[Ins], into: Reg | None) -> Reg:
         unsigned = value & 0xFFFFFFFF
@@ -220,6 +236,7 @@ class _Selector:
                 if into is None:
                     return reg
                 out.append(Ins("mov {o0}, {i0}", (into,), (reg,), copy=True))
+                self._changed(into)
                 return into
             case Load():
                 return self._load(e, out, into)
@@ -291,7 +308,7 @@ class _Selector:
         for s in function.body:
             match s:
                 case Let(var, value):
-                    self.env[var.name] = self._expr(value, out, self.pool.reg(var.name))
+                    self.env[var.name] = self._named(self._expr(value, out), var.name, out)
                 case Return(value):
                     result = self._expr(value, out, into)
                 case _:
@@ -336,7 +353,14 @@ class _Selector:
         if how is None:
             raise NotAssembled(f"no load of {loaded}")
         base, offset = self._at(e, out)
+        key = (f"{how} {offset}", ((base, self.versions.get(base, 0)),))
+        if into is None and key in self.known:
+            return self.known[key]
         target = into or self.pool.reg(e.buffer)
+        if into is None:
+            self.known[key] = target
+        else:
+            self._changed(into)
         joins = stored.bits == 32  # C promises such elements an address that is a multiple of four
         out.append(
             Ins(f"{how} {{o0}}, [{{i0}}, #{offset}]", (target,), (base,), "load", e.buffer, base if joins else None, offset)
@@ -351,6 +375,7 @@ class _Selector:
         how = {8: "strb", 16: "strh", 32: "str"}[s.value.dtype.bits if s.value.dtype.bits == 32 else stored.bits]
         reg = self._expr(value, out)
         base, offset = self._at(s, out)
+        self.known = {k: v for k, v in self.known.items() if not k[0].startswith("ldr")}
         joins = stored.bits == 32
         out.append(
             Ins(f"{how} {{i1}}, [{{i0}}, #{offset}]", (), (base, reg), "store", s.buffer, base if joins else None, offset)
@@ -371,13 +396,13 @@ class _Selector:
     def _body(self, body: Sequence[Stmt], opened: frozenset[str]) -> list[Item]:
         items: list[Item] = []
         region: list[Ins] = []
-        self.chains = {}
+        self.chains, self.known = {}, {}
         for s in body:
             match s:
+                case Let(var, value) if var.name in self.assigned:
+                    self.env[var.name] = self._expr(value, region, self.pool.reg(var.name))
                 case Let(var, value):
-                    target = self.pool.reg(var.name)
-                    self._expr(value, region, target)
-                    self.env[var.name] = target
+                    self.env[var.name] = self._named(self._expr(value, region), var.name, region)
                 case Assign(var, value):
                     self._expr(value, region, self.env[var.name])
                 case Store():
@@ -385,8 +410,18 @@ class _Selector:
                 case For():
                     items += self._loop(s, body, opened, region)
                     region = []
-                    self.chains = {}
+                    self.chains, self.known = {}, {}
         return [*items, *region]
+
+    def _named(self, reg: Reg, name: str, out: Sequence[Ins]) -> Reg:
+        """The register of a value that has just been made, called as the kernel calls it."""
+        if reg.name != name and out and reg in out[-1].outs and reg not in self.env.values():
+            new = Reg(reg.id, name)
+            last = out[-1]
+            last.outs = tuple(new if r is reg else r for r in last.outs)
+            self.known = {k: new if v is reg else v for k, v in self.known.items()}
+            return new
+        return reg
 
     def _keys(self, body: Sequence[Stmt], opened: frozenset[str]) -> list[Key]:
         """The cursors that a body needs when the loops ``opened`` have been entered."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from skosh.emit.thumb.allocate import Allocated, Line, allocate
-from skosh.emit.thumb.code import REGISTERS, Ins, Item, Loop, Reg, flat
+from skosh.emit.thumb.code import REGISTERS, Ins, Item, Reg, flat
 from skosh.emit.thumb.order import arranged
 from skosh.emit.thumb.select import NotAssembled, select
 from skosh.ir.kernel import Expr, For, Param, Var
