@@ -15,15 +15,15 @@ from skosh.emit.thumb.code import Ins, Reg
 MOST_JOINED = 8
 
 
-def arranged(region: Sequence[Ins], alive_after: frozenset[Reg], elsewhere: int, registers: int) -> list[Ins]:
+def arranged(region: Sequence[Ins], alive_after: frozenset[Reg], registers: int) -> list[Ins]:
     """The region in a better order, loads of neighbouring words joined.
 
-    alive_after: values needed after it. elsewhere: registers taken by values that only pass through.
+    alive_after: values needed after it. Those that only pass through may go to the frame.
     """
     walked = _walked(region)
     while True:
         kept = [ins for ins in region if not (ins.outs and ins.outs[0] in walked and ins.outs == ins.ins)]
-        done = _Order(kept, alive_after, registers - elsewhere, frozenset(walked)).run()
+        done = _Order(kept, alive_after, registers, frozenset(walked)).run()
         astray = {r for r in walked if not _ascending(done, r)}
         if not astray:
             return [_joined(group, walked) for group in done]
@@ -151,7 +151,7 @@ class _Order:
             if not follows or not self.before[k] <= self.done or not self._is_value(ins):
                 break
             group.append(k)
-        free = max(self.room - len(self.alive) - 1, 1)  # one is left for what the loaded words become
+        free = max(self.room - len(self.alive), 1)
         joins = first.offset == 0 or first.base in self.walked
         most = min(free, MOST_JOINED) if joins else min(free, 2) if first.offset <= 1020 else 1
         return group[: max(most, 1)]

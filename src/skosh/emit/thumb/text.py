@@ -50,12 +50,11 @@ def _ordered(items: list[Item], arguments: Sequence[Reg]) -> list[Line]:
     after = _alive(plain, arguments)
     out: list[Line] = []
     start = 0
-    inside = _loop_uses(items)
     for i in range(len(plain) + 1):
         ends = i == len(plain) or bool(plain[i][0].label) or plain[i][1] != plain[start][1] if i > start else False
         if i == len(plain) or ends or (i > start and _branches(plain[i - 1][0])):
             if i > start:
-                out += _region(plain[start:i], after[i - 1], inside)
+                out += _region(plain[start:i], after[i - 1])
             start = i
         if i < len(plain) and plain[i][0].label:
             out.append(plain[i])
@@ -63,27 +62,17 @@ def _ordered(items: list[Item], arguments: Sequence[Reg]) -> list[Line]:
     return out
 
 
-def _region(lines: Sequence[Line], alive_after: frozenset[Reg], inside: Mapping[int, frozenset[Reg]]) -> list[Line]:
+def _region(lines: Sequence[Line], alive_after: frozenset[Reg]) -> list[Line]:
     region, depth = [ins for ins, _ in lines], lines[0][1]
     tail: list[Ins] = []
     while region and _branches(region[-1]):
         tail.insert(0, region.pop())
-    touched = {r for ins in [*region, *tail] for r in (*ins.ins, *ins.outs)}
-    passing = len([r for r in alive_after - touched if r in inside.get(depth, frozenset())])
     wanted = alive_after | {r for ins in tail for r in ins.ins}
-    return [(ins, depth) for ins in [*arranged(region, frozenset(wanted), passing, len(REGISTERS)), *tail]]
+    return [(ins, depth) for ins in [*arranged(region, frozenset(wanted), len(REGISTERS)), *tail]]
 
 
 def _branches(ins: Ins) -> bool:
     return ins.text.rsplit("\n", 1)[-1].startswith(("blo ", "bhs ", "bne "))
-
-
-def _loop_uses(items: Sequence[Item]) -> dict[int, frozenset[Reg]]:
-    """Per depth: values that loops of that depth name."""
-    out: dict[int, set[Reg]] = {}
-    for ins, depth in flat(list(items)):
-        out.setdefault(depth, set()).update((*ins.ins, *ins.outs))
-    return {d: frozenset(v) for d, v in out.items()}
 
 
 def _alive(plain: Sequence[Line], arguments: Sequence[Reg]) -> list[frozenset[Reg]]:
