@@ -63,7 +63,9 @@ def cancer() -> Network:
     })  # fmt: skip
 
 
-def random_network(seed: int, variables: int, *, most_parents: int = 3, most_states: int = 4, near: int = 6, edges: float = 1.24) -> Network:
+def random_network(
+    seed: int, variables: int, *, most_parents: int = 3, most_states: int = 4, near: int = 6, edges: float = 1.24
+) -> Network:
     """A random Bayesian network: each variable has parents among the ``near`` before it, ``edges`` of them on average."""
     rng = np.random.default_rng(seed)
     names = [f"v{i}" for i in range(variables)]
@@ -97,7 +99,9 @@ def to_pgmpy(net: Network) -> Any:
             for f in net.factors:
                 model.add_edges_from([(a, b) for i, a in enumerate(f.scope) for b in f.scope[i + 1 :]])
                 named = {v: list(net.states[v]) for v in f.scope}
-                model.add_factors(DiscreteFactor(list(f.scope), [count[v] for v in f.scope], f.values, state_names=named))
+                model.add_factors(
+                    DiscreteFactor(list(f.scope), [count[v] for v in f.scope], f.values, state_names=named)
+                )
             return model
         model = DiscreteBayesianNetwork()
         model.add_nodes_from(net.states)
@@ -106,7 +110,9 @@ def to_pgmpy(net: Network) -> Any:
             child, *parents = f.scope
             names = {v: list(net.states[v]) for v in f.scope}
             values = f.values.reshape(count[child], -1)
-            model.add_cpds(TabularCPD(child, count[child], values, parents or None, [count[p] for p in parents] or None, names))
+            model.add_cpds(
+                TabularCPD(child, count[child], values, parents or None, [count[p] for p in parents] or None, names)
+            )
         return model
 
 
@@ -122,7 +128,9 @@ def joint(net: Network) -> np.ndarray[Any, Any]:
 def posterior(net: Network, query: Sequence[str], evidence: Mapping[str, int]) -> np.ndarray[Any, Any]:
     """By enumeration: unnormalized, axes in the order of ``query``. evidence: -1 for what was not observed."""
     names = list(net.states)
-    whole = joint(net)[tuple(slice(None) if evidence.get(v, -1) < 0 else slice(evidence[v], evidence[v] + 1) for v in names)]
+    whole = joint(net)[
+        tuple(slice(None) if evidence.get(v, -1) < 0 else slice(evidence[v], evidence[v] + 1) for v in names)
+    ]
     left = [v for v in names if v in query]
     summed = whole.sum(axis=tuple(i for i, v in enumerate(names) if v not in query))
     return np.asarray(summed.transpose([left.index(v) for v in query]))

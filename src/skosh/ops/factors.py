@@ -313,7 +313,12 @@ class Decide(Op):
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         states, value, _ = required(inputs, 3)
         bound: dict[str, Any] = {"states": In(0), "value": In(1), "status": In(2), "y": Out(0), "after": Out(1)}
-        bound |= {"T": value.dtype, "Q": states.size, "impossible": self.impossible, "nothing": nothing(semiring(value.dtype))}
+        bound |= {
+            "T": value.dtype,
+            "Q": states.size,
+            "impossible": self.impossible,
+            "nothing": nothing(semiring(value.dtype)),
+        }
         return (call(k.decide, **bound),)
 
 

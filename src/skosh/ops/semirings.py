@@ -105,7 +105,7 @@ class Semiring:
             return np.asarray(values, np.float64).astype(np.float32)
         with np.errstate(divide="ignore"):
             logs = np.rint(np.log2(np.asarray(values, np.float64)) * ONE)
-        return np.maximum(logs, LOG_ZERO).astype(np.int32)
+        return np.asarray(np.maximum(logs, LOG_ZERO).astype(np.int32))
 
     def relative(self, error: float) -> float:
         """An error in ``unit`` as a relative one."""

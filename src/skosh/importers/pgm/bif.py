@@ -133,7 +133,7 @@ class _Reader:
         while not self.found("}"):
             if self.found("("):
                 row = self.row(scope)
-                values[(slice(None), *row)] = self.numbers(shape[0])
+                values[:, *row] = self.numbers(shape[0])
                 continue
             match word := self.name("table, default, property or a row"):
                 case "table":

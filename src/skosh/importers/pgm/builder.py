@@ -29,7 +29,9 @@ class ModelBuilder(Builder):
         self.limits: dict[str, tuple[Any, Any]] = {}
         self.meaning: dict[str, str] = {}
 
-    def integer_input(self, name: str, shape: tuple[int, ...], low: Any, high: Any, meaning: str, dtype: DType = i32) -> str:
+    def integer_input(
+        self, name: str, shape: tuple[int, ...], low: Any, high: Any, meaning: str, dtype: DType = i32
+    ) -> str:
         """A model input of integers from low to high, both inclusive, numbers or arrays."""
         self.inputs.append(name)
         self.limits[name] = (low, high)

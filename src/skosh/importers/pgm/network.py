@@ -62,17 +62,19 @@ def _faults(network: Network) -> Iterator[Obstacle]:
             yield fault(variable, f"its states must have different names, not {', '.join(names)}", "rename one of them")
     sound = True
     for factor in network.factors:
-        problem = _shape_problem(network, factor) or _value_problem(factor)
-        if problem:
+        wrong = _shape_problem(network, factor) or _value_problem(factor)
+        if wrong is not None:
             sound = False
-            yield fault(factor.scope[0] if factor.scope else "a factor", *problem)
+            yield fault(factor.scope[0] if factor.scope else "a factor", *wrong)
     if not network.directed:
         return
     owners = [f.scope[0] for f in network.factors if f.scope]
     for variable in network.states:
         if (times := owners.count(variable)) != 1:
             how = "no distribution" if times == 0 else f"{times} distributions"
-            yield fault(variable, f"it must have one distribution, not {how}", "add a CPD for each variable, and one only")
+            yield fault(
+                variable, f"it must have one distribution, not {how}", "add a CPD for each variable, and one only"
+            )
     for factor in network.factors if sound else ():
         sums = factor.values.sum(axis=0)
         worst = np.unravel_index(int(np.abs(sums - 1).argmax()), sums.shape)
@@ -82,7 +84,9 @@ def _faults(network: Network) -> Iterator[Obstacle]:
             yield fault(factor.scope[0], problem, "normalize the CPD")
     circle = _cycle(network)
     if circle:
-        yield fault(circle[0], f"no variable may depend on itself, but {' <- '.join(circle)}", "remove one of these edges")
+        yield fault(
+            circle[0], f"no variable may depend on itself, but {' <- '.join(circle)}", "remove one of these edges"
+        )
 
 
 def _shape_problem(network: Network, factor: Factor) -> tuple[str, str] | None:
@@ -104,7 +108,10 @@ def _value_problem(factor: Factor) -> tuple[str, str] | None:
     if not np.isfinite(factor.values).all():
         return "its numbers must be finite", "fit it again on whole data"
     if (factor.values < 0).any():
-        return f"its numbers must be 0 or more, not {factor.values.min():.6g}", "probabilities and potentials aren't negative"
+        return (
+            f"its numbers must be 0 or more, not {factor.values.min():.6g}",
+            "probabilities and potentials aren't negative",
+        )
     if not (factor.values > 0).any():
         return "one of its numbers must be above 0", "a factor of zeros makes everything impossible"
     return None

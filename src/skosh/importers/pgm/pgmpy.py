@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -72,7 +71,8 @@ def network_of(source: Any, name: str) -> Network:
                 obstacles.append(Obstacle(Loc(FILE, str(v)), problem, "name them alike, in one order"))
     if obstacles:
         raise UnsupportedError(tuple(obstacles), loc=loc)
-    nodes = [str(v) for v in _variables(source, states)]
+    # the nodes of a FactorGraph are also its factors
+    nodes = list(states) if "FactorGraph" in kinds else [str(v) for v in source.nodes()]
     ordered = {v: states.get(v, ("0",)) for v in nodes}
     factors = tuple(
         Factor(tuple(map(str, f.variables)), np.asarray(f.values, np.float64).reshape(tuple(map(int, f.cardinality))))
@@ -80,16 +80,12 @@ def network_of(source: Any, name: str) -> Network:
     )
     if not directed and (bare := [v for v in nodes if v not in states]):
         raise UnsupportedError(
-            tuple(Obstacle(Loc(FILE, v), "it must be in at least one factor", "add a factor, or remove it") for v in bare), loc=loc
+            tuple(
+                Obstacle(Loc(FILE, v), "it must be in at least one factor", "add a factor, or remove it") for v in bare
+            ),
+            loc=loc,
         )
     return Network(name, ordered, factors, directed, loc)
-
-
-def _variables(source: Any, states: Iterable[str]) -> list[Hashable]:
-    """The model's own variables in its order; a FactorGraph's nodes are also factors."""
-    if hasattr(source, "get_variable_nodes"):
-        return sorted(source.get_variable_nodes(), key=lambda v: list(states).index(str(v)))
-    return list(source.nodes())
 
 
 def _list(names: tuple[str, ...]) -> str:

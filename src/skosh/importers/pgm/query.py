@@ -126,7 +126,9 @@ class _Maker:
         evidence = builder.integer_input(
             "evidence", (1, len(states)), low, np.array(states, np.int32) - 1, f"states by number{unknown}\n{listed}"
         )
-        self.spans, status = builder.apply_all(ReadEvidence(states, query.missing, BAD_INPUT), evidence, names=("spans", "read"))
+        self.spans, status = builder.apply_all(
+            ReadEvidence(states, query.missing, BAD_INPUT), evidence, names=("spans", "read")
+        )
         if query.output == "map":
             outputs, status = self._map(status)
         elif query.joint:
@@ -134,7 +136,9 @@ class _Maker:
         else:
             outputs = []
             for v in query.variables:
-                made, status = self._posterior((v,), f"posterior_{v}" if len(query.variables) > 1 else "posterior", status)
+                made, status = self._posterior(
+                    (v,), f"posterior_{v}" if len(query.variables) > 1 else "posterior", status
+                )
                 outputs += made
         builder.notes |= {
             "query": query.variables,
@@ -152,6 +156,7 @@ class _Maker:
     # ------------------------------------------------------------------------------------------------------ questions
 
     def _posterior(self, asked: tuple[str, ...], name: str, status: str) -> tuple[list[str], str]:
+        self._refuse_beyond(math.prod(self.count[v] for v in asked))
         hidden = self.present - set(asked) - set(self.fixed)
         order = self._order([hidden])
         tables = self._tables((*asked, *reversed(order)))
@@ -183,7 +188,9 @@ class _Maker:
         for v, states in reversed(best):
             sizes = tuple(self.count[u] for u in states.scope)
             scope = tuple(asked.index(u) for u in states.scope)
-            decided = self.builder.apply(BackTrack(asked.index(v), scope, sizes), states.tensor, decided, name=f"best_{v}")
+            decided = self.builder.apply(
+                BackTrack(asked.index(v), scope, sizes), states.tensor, decided, name=f"best_{v}"
+            )
         y, status = self.builder.apply_all(
             Decide(IMPOSSIBLE), decided, value.tensor, status, names=("states", "states_status")
         )
@@ -278,4 +285,3 @@ class _Maker:
 
     def _elements(self, t: Table) -> int:
         return math.prod(self.count[v] for v in t.scope)
-

@@ -90,7 +90,9 @@ def _parsed(text: str, loc: Loc) -> Element:
     try:
         parser.Parse(text.encode(), True)
     except expat.ExpatError as error:
-        raise ModelError(f"must be well-formed XML: {expat.errors.messages[error.code]}", loc=Loc(f"{loc.file}:{error.lineno}")) from error
+        raise ModelError(
+            f"must be well-formed XML: {expat.errors.messages[error.code]}", loc=Loc(f"{loc.file}:{error.lineno}")
+        ) from error
     root = builder.close()
     if root.tag != "BIF":
         raise ModelError(f"must be XML with <BIF> and <NETWORK> in it, not <{root.tag}>", loc=loc)
