@@ -22,7 +22,7 @@ FLOORS = {
     "verify": 8, "place": 8,
     "deliver": 9,
     "skosh": 10,  # __init__, pipeline, compiled: what users import, and the page that names every stage
-    "explore": 11, "edge": 11, "apps": 11,
+    "explore": 11, "edge": 11, "ladder": 11, "apps": 11,
     "cli": 12,
 }  # fmt: skip
 """ARCHITECTURE.md tells the same; a test below holds the two together."""

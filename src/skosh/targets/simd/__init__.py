@@ -10,6 +10,8 @@ from skosh.targets.simd.machine import VectorMachine
 MACHINES: Table = {
     "sse4": "skosh.targets.simd.sse4:MACHINE",
     "avx2": "skosh.targets.simd.avx2:MACHINE",
+    "avx2-f32": "skosh.targets.simd.avx2_f32:MACHINE",
+    "avx2-f64": "skosh.targets.simd.avx2_f64:MACHINE",
     "avx512": "skosh.targets.simd.avx512:MACHINE",
     "helium": "skosh.targets.simd.helium:MACHINE",
 }

@@ -1,0 +1,149 @@
+"""The rungs: what each adds to the one below. Those in C are schedules of the one kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from skosh.base.dtypes import DType
+from skosh.ir.kernel import Kernel
+from skosh.kernels import schedule
+from skosh.kernels.lanes import vectorize
+from skosh.ladder.fma import fused
+from skosh.ladder.matmul import matmul_of
+from skosh.ladder.native import BASELINE, NATIVE, Native, shared
+from skosh.ladder.steps import blocks, chain, hold, order, panel
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The numbers of the last rung for one vector machine and element type.
+
+    rows x (vectors * lanes) sums are held in registers; a panel of ``depth`` products of that many columns of b stays in
+    the first cache, ``block`` rows of a in the second.
+    """
+
+    machine: str
+    lanes: int
+    rows: int
+    vectors: int
+    depth: int
+    block: int
+
+    @property
+    def columns(self) -> int:
+        return self.lanes * self.vectors
+
+
+TILES: dict[tuple[str, str], Tile] = {
+    # 12 sums, 2 of b, 1 of a: 15 of 16 registers. depth * columns * 8 bytes = 32 KiB, block * depth * 8 = 192 KiB
+    ("f64", "avx2"): Tile("avx2-f64", lanes=4, rows=6, vectors=2, depth=512, block=48),
+    ("f32", "avx2"): Tile("avx2-f32", lanes=8, rows=6, vectors=2, depth=512, block=96),
+}
+"""(element type, the machine's own name) -> its tile; elsewhere the last rung is the one before it."""
+
+WIDEST = 4096
+"""Columns of b that are laid out at once: with ``depth`` rows, 16 MiB of f64."""
+
+
+def bound(dtype: DType, n: int) -> Kernel:
+    """The one kernel for n x n matrices."""
+    return schedule.bind(matmul_of(dtype), {"M": n, "N": n, "K": n})
+
+
+def loops(dtype: DType, n: int, threads: int) -> Native:
+    """The kernel as it stands."""
+    return Native(bound(dtype, n), 1)
+
+
+def parallel(dtype: DType, n: int, threads: int) -> Native:
+    """Threads share the rows."""
+    return Native(shared(bound(dtype, n), "i"), threads)
+
+
+def tiled(dtype: DType, n: int, threads: int) -> Kernel:
+    """Blocks of all three loops, so that what is read again is still in the cache; in a block, columns go by fastest."""
+    return chain(
+        bound(dtype, n),
+        lambda k: blocks(k, "i", 64, "ib"),
+        lambda k: blocks(k, "j", 256, "jb"),
+        lambda k: blocks(k, "k", 64, "kb"),
+        lambda k: order(k, ("ib", "jb", "kb", "i", "k", "j")),
+        lambda k: shared(k, "ib"),
+    )
+
+
+def divided(dtype: DType, n: int, threads: int) -> Native:
+    """``tiled``, compiled for any machine of the architecture."""
+    return Native(tiled(dtype, n, threads), threads)
+
+
+def vectorized(dtype: DType, n: int, threads: int) -> Native:
+    """``tiled``, compiled for this machine, with the compiler's vectorizer."""
+    return Native(tiled(dtype, n, threads), threads, NATIVE, vectorize=True)
+
+
+def panels(dtype: DType, n: int, threads: int, tile: Tile, *, fuse: bool = True) -> Kernel:
+    """A register tile of fused multiply-adds that walks over panels of a and b, laid out in the order in which it reads them.
+
+    After Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34 (2008).
+    """
+    share = -(-n // threads)
+    width = min(WIDEST, -(-share // tile.columns) * tile.columns)
+    kernel = chain(
+        fused(bound(dtype, n)) if fuse else bound(dtype, n),
+        lambda k: blocks(k, "j", width, "jb"),
+        lambda k: blocks(k, "j", tile.columns, "jp"),
+        lambda k: blocks(k, "k", tile.depth, "kb"),
+        lambda k: blocks(k, "i", tile.block, "ib"),
+        lambda k: blocks(k, "i", tile.rows, "ip"),
+        lambda k: order(k, ("jb", "kb", "ib", "jp", "ip", "j", "i", "k")),
+        lambda k: shared(k, "jb"),
+        lambda k: panel(k, "b", "kb", "b_panel", ("jp", "k", "j")),
+        lambda k: panel(k, "a", "ib", "a_panel", ("ip", "k", "i")),
+        lambda k: hold(k, "k"),
+    )
+    kernel = schedule.unroll_and_jam(kernel, "i", tile.rows)
+    return vectorize(kernel, "j", tile.machine, tile.vectors)
+
+
+def intrinsics(dtype: DType, n: int, threads: int) -> Native:
+    """``panels`` for the vectors of this computer."""
+    tile = tile_here(dtype)
+    assert tile is not None, "the ladder asks for this rung only where there is a tile"
+    return Native(panels(dtype, n, threads, tile), threads, NATIVE)
+
+
+def tile_here(dtype: DType) -> Tile | None:
+    """The tile for this computer; None where there is none."""
+    return next((t for (name, machine), t in TILES.items() if name == dtype.name and has(machine)), None)
+
+
+def has(machine: str) -> bool:
+    """Does this computer have these vectors?"""
+    from skosh.ladder.native import this_cpu
+
+    words = set(this_cpu().split())
+    return {"avx2": {"avx2", "fma"}}[machine] <= words
+
+
+@dataclass(frozen=True)
+class Rung:
+    """``guess``: GFLOPS that are easily reached, to choose the first size to measure. ``make``: None for Python and Java."""
+
+    name: str
+    adds: str
+    guess: float
+    make: Callable[[DType, int, int], Native] | None = None
+    cpu: tuple[str, ...] = BASELINE
+
+
+RUNGS = (
+    Rung("Python", "the kernel as plain loops, in the interpreter", 0.002),
+    Rung("Java", "the same loops, with types and a compiler at run time", 0.1),
+    Rung("C", "the same loops, compiled ahead of time (zig cc -O3)", 0.1, loops),
+    Rung("parallel loops", "threads share the rows", 0.1, parallel),
+    Rung("parallel divide and conquer", "blocks that stay in the cache", 1.0, divided),
+    Rung("plus vectorization", "the compiler's, for this machine's vectors", 3.0, vectorized),
+    Rung("plus intrinsics", "our lanes: register tile, fused multiply-adds, packed panels", 12.0, intrinsics),
+)
