@@ -17,6 +17,7 @@ from skosh.ir.graph import Graph
 from skosh.ir.text import graph_text
 from skosh.lower.assemble import assemble
 from skosh.lower.calls import choose_calls
+from skosh.lower.means import EVERYTHING, Means
 from skosh.lower.program import Program
 from skosh.optimize import optimize_graph
 from skosh.plan import check_plan, memory_map_text
@@ -37,9 +38,16 @@ class Compiled:
 
 
 def compile_to_c(
-    graph: Graph, *, target: Target | None = None, optimize: str = "balanced", name: str | None = None
+    graph: Graph,
+    *,
+    target: Target | None = None,
+    optimize: str = "balanced",
+    name: str | None = None,
+    means: Means = EVERYTHING,
 ) -> Compiled:
     """From a Graph to C. The same graph and options give the same bytes. target: None for plain C99, made for no machine.
+
+    means: less than everything only to learn what something is worth.
 
     Raises
     ------
@@ -52,14 +60,14 @@ def compile_to_c(
     check_graph(graph)
     source = graph
 
-    graph = optimize_graph(graph)
+    graph = optimize_graph(graph) if means.passes else graph
     check_graph(graph)
     optimized = graph
 
-    lowered = choose_calls(graph, optimize=optimize, target=target)
+    lowered = choose_calls(graph, optimize=optimize, target=means.of(target))
     check_plan(lowered.graph, lowered.plan)
 
-    program = assemble(lowered, optimize=optimize, name=prefix)
+    program = assemble(lowered, optimize=optimize, name=prefix, steps=means.steps)
 
     sources = emit(program)
 

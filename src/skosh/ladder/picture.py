@@ -29,12 +29,9 @@ def on_log_scale(gflops: float, ladder: Ladder) -> float:
 def picture(ladder: Ladder | ModelLadder) -> str:
     """SVG. Bars are rates on a logarithmic scale, or, for a model, instructions on a plain one."""
     if isinstance(ladder, ModelLadder):
-        most = max((r.instructions or 0 for r in ladder.rungs), default=1) or 1
-        rows = [
-            (r.name, r.instructions / most, f"{r.instructions:,} ({r.absolute_speedup:.2f}x)")
-            for r in ladder.rungs
-            if r.instructions
-        ]
+        counted = [(r.name, r.instructions, r.absolute_speedup) for r in ladder.rungs if r.instructions]
+        most = max((count for _, count, _ in counted), default=1)
+        rows = [(name, count / most, f"{count:,} ({speedup:.2f}x)") for name, count, speedup in counted]
         return _svg(f"{ladder.model} on {ladder.target}: instructions per inference", rows, [])
     threads = "1 thread" if ladder.threads == 1 else f"{ladder.threads} threads"
     unit = "GOPS" if ladder.dtype == "i8" else "GFLOPS"

@@ -22,6 +22,7 @@ from skosh.ir.program import Buffer, Call, Const, In, Out, Scratch
 from skosh.ir.simplify import simplify
 from skosh.kernels import schedule
 from skosh.lower.calls import Lowered, scratches
+from skosh.lower.means import STEPS
 from skosh.lower.program import (
     ArenaPointer,
     Argument,
@@ -45,8 +46,8 @@ class _Site:
     call: Call
 
 
-def assemble(lowered: Lowered, *, optimize: str, name: str) -> Program:
-    """Needs calls and a plan; leaves a Program whose every pointer is decided."""
+def assemble(lowered: Lowered, *, optimize: str, name: str, steps: tuple[str, ...] = STEPS) -> Program:
+    """Needs calls and a plan; leaves a Program whose every pointer is decided. steps: those that schedules may take."""
     graph, plan = lowered.graph, lowered.plan
     sites = [_Site(n, k, call) for n in plan.order for k, call in enumerate(lowered.calls[n])]
     groups: dict[object, list[_Site]] = {}
@@ -58,7 +59,7 @@ def assemble(lowered: Lowered, *, optimize: str, name: str) -> Program:
     bound: dict[tuple[int, int], LayerCall] = {}
     layer_names = _layer_names(graph, plan.order, name)
     for members in groups.values():
-        kernel = _routine_kernel(members, optimize)
+        kernel = _routine_kernel(members, optimize, steps)
         unique = _unique(f"{name}_{kernel.name}", {r.name for r in routines} | helpers)
         routine = Routine(unique, kernel, used_numbers(kernel), True)
         overlap = False
@@ -91,11 +92,11 @@ def _group_key(call: Call, optimize: str) -> object:
     return (call.kernel, tuple(call.numbers[n] for n in FIXED.get(call.kernel.name, ())))
 
 
-def _routine_kernel(members: Sequence[_Site], optimize: str) -> Kernel:
+def _routine_kernel(members: Sequence[_Site], optimize: str, steps: tuple[str, ...]) -> Kernel:
     kernel = members[0].call.kernel
     cases = [m.call.numbers for m in members]
     common = {n: v for n, v in cases[0].items() if all(c[n] == v for c in cases)}
-    return apply_schedule(schedule.bind(kernel, common), cases, optimize)
+    return apply_schedule(schedule.bind(kernel, common), cases, optimize, steps)
 
 
 def _unique(name: str, taken: set[str]) -> str:

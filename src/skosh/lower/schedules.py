@@ -14,6 +14,7 @@ from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var, map_expr
 from skosh.ir.simplify import simplify
 from skosh.kernels import assembled, schedule
 from skosh.lower import vector_schedules
+from skosh.lower.means import STEPS
 from skosh.lower.unused import without_unused_locals
 
 
@@ -24,6 +25,7 @@ class Draft:
     kernel: Kernel
     cases: Sequence[Mapping[str, int | float]]
     optimize: str
+    steps: tuple[str, ...] = STEPS  # those that may be taken
 
     def trips(self, loop: str) -> list[int | None]:
         """Rounds of the (first) loop over ``loop`` in each case; None where data decides. A loop folded away has one."""
@@ -42,18 +44,20 @@ class Draft:
 
     def tile(self, loop: str, factor: int) -> None:
         """Unroll and jam, with a rest loop only where one is needed."""
-        if self.reaches(loop, factor):
+        if "tile" in self.steps and self.reaches(loop, factor):
             self.kernel = schedule.unroll_and_jam(self.kernel, loop, factor, exact=self.divides(loop, factor))
 
     def unroll(self, loop: str, factor: int) -> None:
-        if self.reaches(loop, factor):
+        if "unroll" in self.steps and self.reaches(loop, factor):
             self.kernel = schedule.unroll(self.kernel, loop, factor, exact=self.divides(loop, factor))
 
     def assemble(self, loop: str) -> None:
-        self.kernel = assembled.assemble(self.kernel, loop, "thumb-dsp")
+        if "assemble" in self.steps:
+            self.kernel = assembled.assemble(self.kernel, loop, "thumb-dsp")
 
     def pack(self, buffer: str, rows: int) -> None:
-        self.kernel = schedule.pack(self.kernel, buffer, rows)
+        if "pack" in self.steps:
+            self.kernel = schedule.pack(self.kernel, buffer, rows)
 
 
 def _evaluate(e: Expr, numbers: Mapping[str, int | float]) -> int | None:
@@ -216,10 +220,12 @@ FIXED: dict[str, tuple[str, ...]] = {
 """Numbers that a kernel's routines are always specialised for, flash or not: a loop unrolled whole needs them."""
 
 
-def apply_schedule(kernel: Kernel, cases: Sequence[Mapping[str, int | float]], optimize: str) -> Kernel:
-    """The kernel as it will be emitted: the schedule that its name asks for, or itself."""
-    draft = Draft(kernel, cases, optimize)
-    for name, steps in SCHEDULES.items():
+def apply_schedule(
+    kernel: Kernel, cases: Sequence[Mapping[str, int | float]], optimize: str, steps: tuple[str, ...] = STEPS
+) -> Kernel:
+    """The kernel as it will be emitted: the schedule that its name asks for, as far as ``steps`` go, or itself."""
+    draft = Draft(kernel, cases, optimize, steps)
+    for name, rewrite in SCHEDULES.items():
         if kernel.name == name:
-            steps(draft)
+            rewrite(draft)
     return replace(draft.kernel, body=without_unused_locals(draft.kernel.body))

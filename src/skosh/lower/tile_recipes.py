@@ -23,7 +23,7 @@ LARGEST_SHIFT = 22  # 2^30 + (128 << 22) and its half stay below 2^31
 
 def tiles(c: Call, inputs: Operands, target: Target, optimize: str) -> tuple[Call, ...] | None:
     """The call in assembly tiles, or None."""
-    if not target.has_dsp or optimize == "flash" or c.functions.get("rescale") is None:
+    if not (target.has_dsp and target.has_assembly) or optimize == "flash" or c.functions.get("rescale") is None:
         return None
     if c.functions["rescale"].name != "requantize_bounded" or _array(c, "right").max() > LARGEST_SHIFT:
         return None

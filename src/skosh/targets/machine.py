@@ -45,6 +45,7 @@ class Target:
     needs: tuple[str, ...] = ()
     has_fpu: bool = False
     has_dsp: bool = False
+    has_assembly: bool = True
     has_helium: bool = False
     has_hardware_divide: bool = True
     has_long_multiply: bool = True
