@@ -31,7 +31,8 @@ def _fitted(row: Array, codes: Codes, counts: Array) -> float:
         return largest / max(codes)
     if codes == TERNARY_CODES and np.all(counts == counts[0]):
         return _ternary(row)
-    tried = largest / max(codes) * np.linspace(0.15, 1.05, STEPS)
+    whole = largest / np.array([c for c in codes if c > 0])  # exact where the weights lie in such steps already
+    tried = np.concatenate([whole, largest / max(codes) * np.linspace(0.15, 1.05, STEPS)])
     errors = [float(np.sum(counts * (row - s * nearest(row / s, codes)) ** 2)) for s in tried]
     best = float(tried[int(np.argmin(errors))])
     q = nearest(row / best, codes)
