@@ -15,6 +15,7 @@ from skosh.ir.simplify import simplify
 from skosh.kernels import assembled, schedule
 from skosh.lower import vector_schedules
 from skosh.lower.means import STEPS
+from skosh.lower import helium_schedules
 from skosh.lower.unused import without_unused_locals
 
 
@@ -154,7 +155,10 @@ def wide_pairs(d: Draft) -> None:
 def tile(d: Draft) -> None:
     """Rows of a tile side by side, by two filters, in assembly."""
     d.tile("t", 4)
-    d.unroll("s", 8 if d.optimize == "speed" else 4)
+    steps = set(d.trips("s"))
+    most = 16 if d.optimize == "speed" else 8
+    whole = [f for f in range(4, most + 1) if all(t is not None and t % f == 0 for t in steps)]
+    d.unroll("s", max(whole, default=4))
     d.assemble("n")
     if d.kernel.name == "matmul_tiles":
         d.unroll("q", 4)
@@ -162,6 +166,13 @@ def tile(d: Draft) -> None:
     elif d.kernel.name == "conv2d_tiles":
         d.unroll("i", 4)
         d.assemble("i")
+    else:
+        for loop in ("g", "h"):
+            count = d.trips(loop)[0]
+            if count is not None and 1 < count <= 4:
+                d.unroll(loop, count)
+        count = d.trips("q")[0]
+        d.unroll("q", count if count is not None and count <= 16 else 4)
 
 
 def dense_tile(d: Draft) -> None:
@@ -169,6 +180,8 @@ def dense_tile(d: Draft) -> None:
     d.tile("f", 4)
     d.unroll("q", 4)
     d.assemble("n")
+    d.unroll("i", 4)
+    d.assemble("i")
 
 
 def depthwise_tile(d: Draft) -> None:
@@ -180,6 +193,18 @@ def depthwise_tile(d: Draft) -> None:
             d.unroll(loop, count)
     d.assemble("c")
     d.unroll("m", 4)
+    d.assemble("k")
+
+
+def depthwise_plane(d: Draft) -> None:
+    """Two pixels of two rows side by side, in assembly."""
+    d.tile("ow", 2)
+    count = d.trips("kw")[0]
+    if count is not None and count > 1:
+        d.unroll("kw", count)
+    d.unroll("i", 4)
+    for loop in ("c", "i"):
+        d.assemble(loop)
     d.assemble("m")
 
 
@@ -203,17 +228,21 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "conv2d_byte_tiles": tile,
     "dense_tiles": dense_tile,
     "depthwise_tiles": depthwise_tile,
+    "depthwise_planes": depthwise_plane,
+    **helium_schedules.SCHEDULES,
 }
 
 ONE_ROW = ("matmul", "matmul_pairs", "matmul_packed", "matmul_packed_pairs")
 """One row times filters runs once a layer: its copies, specialised for each shape, measured slower than a shared routine."""
 
 FIXED: dict[str, tuple[str, ...]] = {
+    **helium_schedules.FIXED,
     **vector_schedules.FIXED,
     **dict.fromkeys(("depthwise", "depthwise_rows"), ("KH", "KW", "R")),
     **dict.fromkeys(("matmul_tiles", "conv2d_tiles", "conv2d_byte_tiles"), ("T", "lo", "hi")),
     "dense_tiles": ("lo", "hi"),
     "depthwise_tiles": ("KH", "KW", "stride_w", "lo", "hi"),
+    "depthwise_planes": ("KW", "lo", "hi"),
     **dict.fromkeys(("matmul_packed", "conv2d_packed", "conv2d_packed_direct"), ("F",)),
     **dict.fromkeys(("matmul_packed_pairs", "conv2d_packed_pairs"), ("BITS", "J", "S", "mask", "half")),
 }

@@ -7,8 +7,8 @@ elements 0 and 2, then 1 and 3. The requantization is in its cheapest exact form
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, func, kernel, par, seq, word, wrap
-from skosh.targets.arm_dsp import pkhbt, pkhtb, smlabb, smlad, smlatt, smmulr, sxtb16, sxtb16_odd
+from skosh.kernels import clamp, func, kernel, par, seq, set_word, word, wrap
+from skosh.targets.arm_dsp import pkhbt, pkhtb, smlabb, smlabt, smlad, smlatb, smlatt, smmulr, sxtb16, sxtb16_odd
 
 
 @func
@@ -118,12 +118,18 @@ def conv2d_byte_tiles(
             for kh in seq(KH):
                 row = oh * stride_h + kh * dilation_h - top
                 if 0 <= row < H:
-                    for i in par(before):
-                        line[kh * (KW * C) + i] = wrap(i8, zx)
-                    for i in par(before, inside):
-                        line[kh * (KW * C) + i] = x[row, column * C + i]
-                    for i in par(inside, KW * C):
-                        line[kh * (KW * C) + i] = wrap(i8, zx)
+                    if before == 0 and inside == KW * C:
+                        for g in par(KW * C // 4):
+                            set_word(line[kh * (KW * C) + 4 * g], word(x[row, column * C + 4 * g]))
+                        for h in par(KW * C // 4 * 4, KW * C):
+                            line[kh * (KW * C) + h] = x[row, column * C + h]
+                    else:
+                        for i in par(before):
+                            line[kh * (KW * C) + i] = wrap(i8, zx)
+                        for i in par(before, inside):
+                            line[kh * (KW * C) + i] = x[row, column * C + i]
+                        for i in par(inside, KW * C):
+                            line[kh * (KW * C) + i] = wrap(i8, zx)
                 else:
                     for i in par(KW * C):
                         line[kh * (KW * C) + i] = wrap(i8, zx)
@@ -158,7 +164,7 @@ def dense_tiles(
 
 @kernel
 def channel_pairs(
-    rows: u32[KH, R], w: u32[C4, KW, KH], scale: i32[C4, 8], y: i8[OW, 4 * C4],
+    rows: u32[C4, PW, KH], w: u32[C4, KW, KH], scale: i32[C4, 8], y: i8[OW, 4 * C4],
     *, spread: function, stride_w, odd, lo, hi
 ):  # fmt: skip
     """Depthwise, two channels of each word of four: those that ``spread`` takes out of it; two rows a product."""
@@ -170,14 +176,17 @@ def channel_pairs(
             acc_next = bias_next
             for kw in seq(KW):
                 for p in seq(KH // 2):
-                    upper = spread(rows[2 * p, (ow * stride_w + kw) * C4 + c])
-                    lower = spread(rows[2 * p + 1, (ow * stride_w + kw) * C4 + c])
-                    acc = smlad(pkhbt(upper, lower), w[c, kw, 2 * p], acc)
-                    acc_next = smlad(pkhtb(lower, upper), w[c, kw, 2 * p + 1], acc_next)
+                    upper = spread(rows[c, ow * stride_w + kw, 2 * p])
+                    lower = spread(rows[c, ow * stride_w + kw, 2 * p + 1])
+                    taps = w[c, kw, 2 * p]
+                    taps_next = w[c, kw, 2 * p + 1]
+                    acc = smlad(pkhbt(upper, lower), taps, acc)
+                    acc_next = smlad(pkhtb(lower, upper), taps_next, acc_next)
                 for p in seq(KH // 2 * 2, KH):
-                    last = spread(rows[p, (ow * stride_w + kw) * C4 + c])
-                    acc = smlabb(last, w[c, kw, p], acc)
-                    acc_next = smlatt(last, w[c, kw, p], acc_next)
+                    last = spread(rows[c, ow * stride_w + kw, p])
+                    tap = w[c, kw, p]
+                    acc = smlabb(last, tap, acc)
+                    acc_next = smlatt(last, tap, acc_next)
             multiplier = scale[c, 2]
             rounding = scale[c, 3]
             right = scale[c, 4]
@@ -190,22 +199,89 @@ def channel_pairs(
 
 @kernel
 def depthwise_tiles(
-    x: i8[H, W * 4 * C4], w: u32[2, C4, KW, KH], scale: i32[2, C4, 8], y: i8[OH, OW, 4 * C4], rows: u32[KH, PW * C4],
+    x: i8[H, W * 4 * C4], w: u32[2, C4, KW, KH], scale: i32[2, C4, 8], y: i8[OH, OW, 4 * C4], rows: u32[C4, PW, KH],
     *, inside, stride_h, stride_w, top, left, zx, lo, hi
 ):  # fmt: skip
-    """Depthwise convolution: the rows under the window are staged with the zero point (zx: four times) around them."""
+    """Depthwise convolution: the rows under the window are staged, four channels by column by row, with zx around them.
+
+    zx: the input's zero point four times.
+    """
     for oh in seq(OH):
         for kh in seq(KH):
             row = oh * stride_h + kh - top
             if 0 <= row < H:
-                for i in par(left * C4):
-                    rows[kh, i] = wrap(u32, zx)
-                for m in par(inside * C4):
-                    rows[kh, left * C4 + m] = word(x[row, 4 * m])
-                for i in par((left + inside) * C4, PW * C4):
-                    rows[kh, i] = wrap(u32, zx)
+                for j in par(C4):
+                    for i in par(left):
+                        rows[j, i, kh] = wrap(u32, zx)
+                    for i in par(left + inside, PW):
+                        rows[j, i, kh] = wrap(u32, zx)
+                for k in par(C4):
+                    for m in par(inside):
+                        rows[k, left + m, kh] = word(x[row, (m * C4 + k) * 4])
             else:
-                for i in par(PW * C4):
-                    rows[kh, i] = wrap(u32, zx)
+                for j in par(C4):
+                    for i in par(PW):
+                        rows[j, i, kh] = wrap(u32, zx)
         channel_pairs(rows, w[0], scale[0], y[oh], spread=sxtb16, stride_w=stride_w, odd=0, lo=lo, hi=hi)
         channel_pairs(rows, w[1], scale[1], y[oh], spread=sxtb16_odd, stride_w=stride_w, odd=1, lo=lo, hi=hi)
+
+
+@kernel
+def depthwise_planes(
+    x: i8[H, W * 4 * C4], w: u32[4 * C4, KW, 2], scale: i32[4 * C4, 4], y: i8[2 * O, OW, 4 * C4],
+    rows: u32[C4 * PW * 4, 2],
+    *, inside, top, left, zx, lo, hi
+):  # fmt: skip
+    """Depthwise convolution of three rows with stride 1, two output rows at a time: four input rows as two pairs.
+
+    Rows 0 and 1 lie in one word, rows 2 and 3 in the next, channel by channel. With the taps (w0, w1) and (w1, w2), the
+    upper output is (r0, r1).(w0, w1) + r2 w2, the lower one r1 w0 + (r2, r3).(w1, w2). zx: the zero point in each byte.
+    """
+    for p in seq(O + 1):
+        if p > 0:
+            for i in par(C4 * PW * 4):
+                rows[i, 0] = rows[i, 1]
+        for g in par(C4):
+            for e in par(left * 4):
+                rows[g * PW * 4 + e, 1] = sxtb16(wrap(u32, zx))
+            for e in par((left + inside) * 4, PW * 4):
+                rows[g * PW * 4 + e, 1] = sxtb16(wrap(u32, zx))
+        row = 2 * p - top
+        if 0 <= row < H - 1:
+            for k in par(C4):
+                for m in par(inside):
+                    upper = word(x[row, (m * C4 + k) * 4])
+                    lower = word(x[row + 1, (m * C4 + k) * 4])
+                    rows[(k * PW + left + m) * 4, 1] = pkhbt(sxtb16(upper), sxtb16(lower))
+                    rows[(k * PW + left + m) * 4 + 1, 1] = pkhbt(sxtb16_odd(upper), sxtb16_odd(lower))
+                    rows[(k * PW + left + m) * 4 + 2, 1] = pkhtb(sxtb16(lower), sxtb16(upper))
+                    rows[(k * PW + left + m) * 4 + 3, 1] = pkhtb(sxtb16_odd(lower), sxtb16_odd(upper))
+        else:
+            for k, m in par(C4, inside):
+                upper = word(x[row, (m * C4 + k) * 4]) if 0 <= row < H else wrap(u32, zx)
+                lower = word(x[row + 1, (m * C4 + k) * 4]) if 0 <= row + 1 < H else wrap(u32, zx)
+                rows[(k * PW + left + m) * 4, 1] = pkhbt(sxtb16(upper), sxtb16(lower))
+                rows[(k * PW + left + m) * 4 + 1, 1] = pkhbt(sxtb16_odd(upper), sxtb16_odd(lower))
+                rows[(k * PW + left + m) * 4 + 2, 1] = pkhtb(sxtb16(lower), sxtb16(upper))
+                rows[(k * PW + left + m) * 4 + 3, 1] = pkhtb(sxtb16_odd(lower), sxtb16_odd(upper))
+        if p > 0:
+            for c in par(C4):
+                for j in par(4):
+                    for ow in par(OW):
+                        bias = scale[4 * c + j, 0]
+                        acc = bias
+                        acc_low = bias
+                        for kw in seq(KW):
+                            first = rows[(c * PW + ow + kw) * 4 + j, 0]
+                            second = rows[(c * PW + ow + kw) * 4 + j, 1]
+                            taps = w[4 * c + j, kw, 0]
+                            taps_low = w[4 * c + j, kw, 1]
+                            acc = smlad(first, taps, acc)
+                            acc = smlabt(second, taps_low, acc)
+                            acc_low = smlatb(first, taps, acc_low)
+                            acc_low = smlad(second, taps_low, acc_low)
+                        multiplier = scale[4 * c + j, 1]
+                        rounding = scale[4 * c + j, 2]
+                        right = scale[4 * c + j, 3]
+                        y[2 * p - 2, ow, 4 * c + j] = wrap(i8, clamp(scaled(acc, multiplier, rounding, right), lo, hi))
+                        y[2 * p - 1, ow, 4 * c + j] = wrap(i8, clamp(scaled(acc_low, multiplier, rounding, right), lo, hi))

@@ -14,7 +14,14 @@ from skosh.base.dtypes import i8, u32
 from skosh.ir.graph import Array, Operands
 from skosh.ir.program import Call, Const, In, Out, Scratch
 from skosh.kernels import call
-from skosh.lower.tile_kernels import conv2d_byte_tiles, conv2d_tiles, dense_tiles, depthwise_tiles, matmul_tiles
+from skosh.lower.tile_kernels import (
+    conv2d_byte_tiles,
+    conv2d_tiles,
+    dense_tiles,
+    depthwise_planes,
+    depthwise_tiles,
+    matmul_tiles,
+)
 from skosh.targets import Target
 
 ROWS = 4  # rows of a tile: with two filters, eight accumulators
@@ -83,9 +90,33 @@ def _conv2d(c: Call, weights: Array) -> tuple[Call, ...] | None:
 
 def _depthwise(c: Call, weights: Array) -> tuple[Call, ...] | None:
     n = {name: int(v) for name, v in c.numbers.items()}
+    if n["C"] == 1 and n["dilation_w"] == 1:  # every filter sees the one channel: a convolution
+        return _conv2d(replace(c, numbers={"top": 0, "left": 0, "zx": 0, **c.numbers, "N": n["R"]}), weights.reshape(-1, n["R"]).T)
     if n["R"] != 1 or n["C"] % 4 or n["KH"] * n["KW"] > 25 or n["dilation_h"] != 1 or n["dilation_w"] != 1:
         return None
-    width = n.get("PW", (n["OW"] - 1) * n["stride_w"] + n["KW"])
+    n = {"top": 0, "left": 0, "zx": 0, "PW": (n["OW"] - 1) * n["stride_w"] + n["KW"], **n}
+    n.setdefault("inside", min(n["PW"], n["W"]))
+    if n["KH"] == 3 and n["stride_h"] == n["stride_w"] == 1 and n["OH"] > 1:
+        whole = _planes(c, n, weights, 0, n["OH"] // 2)
+        # an odd last row is computed together with the one before it, again
+        return (whole, _planes(c, n, weights, n["OH"] - 2, 1)) if n["OH"] % 2 else (whole,)
+    return (_tiles(c, n, weights),)
+
+
+def _planes(c: Call, n: dict[str, int], weights: Array, first: int, pairs: int) -> Call:
+    """2 * pairs output rows from ``first`` on, two at a time."""
+    taps = weights.reshape(3, n["KW"], n["C"]).astype(np.int16).transpose(2, 1, 0)  # [C, KW, 3]
+    both = np.ascontiguousarray(np.stack([taps[..., :2], taps[..., 1:]], axis=2))  # (w0, w1), (w1, w2)
+    return call(
+        depthwise_planes, x=c.buffers["x"], y=_from(c.buffers["y"], first * n["OW"] * n["C"]), w=Const(both.view(np.uint32)[..., 0], "weight"),
+        scale=Const(_scale(c, n["C"]), "scale"), rows=Scratch(n["C"] * n["PW"] * 2, u32, "rows"), H=n["H"], W=n["W"],
+        C4=n["C"] // 4, KW=n["KW"], O=pairs, OW=n["OW"], PW=n["PW"], inside=n["inside"], top=n["top"] - first, left=n["left"],
+        zx=_signed((n["zx"] & 0xFF) * 0x01010101), **_bounds(c),
+    )  # fmt: skip
+
+
+def _tiles(c: Call, n: dict[str, int], weights: Array) -> Call:
+    """One output row at a time, for any stride."""
     height, across, words = n["KH"], n["KW"], n["C"] // 4
     taps = weights.reshape(height, across, words, 4).astype(np.int16)
     packed = np.zeros((2, words, across, height, 2), np.int16)
@@ -98,14 +129,11 @@ def _depthwise(c: Call, weights: Array) -> tuple[Call, ...] | None:
                 packed[odd, :, :, height - 1, k] = column[:, :, height - 1]
     scale = _scale(c, n["C"]).reshape(words, 4, 4)
     both = np.stack([np.concatenate(_pair(scale[:, odd], scale[:, odd + 2]), axis=1) for odd in (0, 1)])
-    return (
-        call(
-            depthwise_tiles, x=c.buffers["x"], y=c.buffers["y"], w=Const(packed.view(np.uint32)[..., 0], "weight"),
-            scale=Const(both, "scale"), rows=Scratch(height * width * words, u32, "rows"), H=n["H"], W=n["W"], C4=words,
-            KH=height, KW=across, OH=n["OH"], OW=n["OW"], PW=width, inside=n.get("inside", width),
-            stride_h=n["stride_h"], stride_w=n["stride_w"], top=n.get("top", 0), left=n.get("left", 0),
-            zx=_signed((n.get("zx", 0) & 0xFF) * 0x01010101), **_bounds(c),
-        ),
+    return call(
+        depthwise_tiles, x=c.buffers["x"], y=c.buffers["y"], w=Const(packed.view(np.uint32)[..., 0], "weight"), scale=Const(both, "scale"),
+        rows=Scratch(height * n["PW"] * words, u32, "rows"), H=n["H"], W=n["W"], C4=words, KH=height, KW=across,
+        OH=n["OH"], OW=n["OW"], PW=n["PW"], inside=n["inside"], stride_h=n["stride_h"], stride_w=n["stride_w"],
+        top=n["top"], left=n["left"], zx=_signed((n["zx"] & 0xFF) * 0x01010101), **_bounds(c),
     )  # fmt: skip
 
 

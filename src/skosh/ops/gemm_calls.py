@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skosh.base.arith import requantize
 from skosh.base.dtypes import i8, i32
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Operands, Tensor
@@ -106,8 +107,14 @@ def requantization(
             hint="the bias is out of proportion to the weights; quantize again",
         )
     multipliers, shifts = product_multipliers(x, w, y, filters) if scaling is None else scaling
-    rescale = rescale_constants(np.broadcast_to(multipliers, filters), np.broadcast_to(shifts, filters), bound)
+    multipliers, shifts = np.broadcast_to(multipliers, filters), np.broadcast_to(shifts, filters)
     lo, hi = activation_range(activation, y.quant, y.dtype)
+    odd = ~weights.any(axis=1) & ((shifts > -1) | (shifts < -22))
+    if odd.any():  # a filter of zeros has a scale that means nothing: its constant output, with a common one
+        value = np.clip(requantize(total, multipliers, shifts), lo - y.quant.zero_point, hi - y.quant.zero_point)
+        total, bound = np.where(odd, 4 * value, total), np.where(odd, np.abs(4 * value), bound)
+        multipliers, shifts = np.where(odd, 1 << 30, multipliers), np.where(odd, -1, shifts)
+    rescale = rescale_constants(multipliers, shifts, bound)
     return dict(
         bias=Const(total.astype(np.int32), "bias"),
         multiplier=rescale.multiplier,

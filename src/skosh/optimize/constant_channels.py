@@ -79,11 +79,21 @@ def _kept_columns(graph: Graph, parts: list[_Part]) -> dict[str, Mask]:
             kept[part.node.inputs[0]] |= ~part.absorbed.mask
     least = {part.node.outputs[0]: part.least for part in parts}
     _spread(parts, kept)
-    while short := [name for name, mask in kept.items() if np.count_nonzero(mask) < min(least.get(name, 1), mask.size)]:
+    while short := [name for name, mask in kept.items() if np.count_nonzero(mask) < _wanted(mask, least.get(name, 1))]:
         first = kept[short[0]]
         first[np.flatnonzero(~first)[0]] = True
         _spread(parts, kept)
     return kept
+
+
+CHANNELS = 4
+"""What stays is a multiple of it: registers hold tiles of 2 or 4 channels and words of 4, and a ragged rest costs more."""
+
+
+def _wanted(mask: Mask, least: int) -> int:
+    """How many columns must stay when those of ``mask`` do."""
+    count = max(int(np.count_nonzero(mask)), least)
+    return min(-(-count // CHANNELS) * CHANNELS, mask.size)
 
 
 def _spread(parts: list[_Part], kept: dict[str, Mask]) -> None:

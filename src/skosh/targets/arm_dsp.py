@@ -56,6 +56,20 @@ def smlabb(a: u32, b: u32, acc: i32) -> i32:
     return wrap(i32, i64(acc) + i64(widen(wrap(i16, a)) * widen(wrap(i16, b))))
 
 
+@instr(asm="smlabt {out}, {a}, {b}, {acc}")
+@func
+def smlabt(a: u32, b: u32, acc: i32) -> i32:
+    """acc + the lower halfword of a times the upper one of b; wraps."""
+    return wrap(i32, i64(acc) + i64(widen(wrap(i16, a)) * widen(wrap(i16, b >> 16))))
+
+
+@instr(asm="smlatb {out}, {a}, {b}, {acc}")
+@func
+def smlatb(a: u32, b: u32, acc: i32) -> i32:
+    """acc + the upper halfword of a times the lower one of b; wraps."""
+    return wrap(i32, i64(acc) + i64(widen(wrap(i16, a >> 16)) * widen(wrap(i16, b))))
+
+
 @instr(asm="smlatt {out}, {a}, {b}, {acc}")
 @func
 def smlatt(a: u32, b: u32, acc: i32) -> i32:
