@@ -29,7 +29,7 @@ LANES = 16
 def sum_loop(loop: For, names: Names, depth: int, scalar: Scalar) -> str:
     """C for a marked sum: Helium's own under its macro, the plain loop for other compilers."""
     machine = vector_machine(loop.vector)
-    plain = scalar((replace(loop, vector="", vectors=1),), replace(names, taken=set(names.taken)), depth)
+    plain = scalar((replace(loop, vector="", vectors=1),), names, depth)
     found = products(loop)
     assert isinstance(found, tuple), "the schedule marks no other loop"
     own = _Sum(loop, found, names, depth).text()

@@ -16,6 +16,7 @@ from skosh.kernels import assembled, schedule
 from skosh.lower import vector_schedules
 from skosh.lower.means import STEPS
 from skosh.lower import helium_schedules
+from skosh.lower import helium_schedules
 from skosh.lower.unused import without_unused_locals
 
 
@@ -221,6 +222,7 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "dense_wide_pairs": wide_pairs,
     "squared_distances": points,
     **vector_schedules.SCHEDULES,
+    **helium_schedules.SCHEDULES,
     "depthwise": depthwise,
     "depthwise_rows": depthwise,
     "matmul_tiles": tile,
@@ -236,6 +238,7 @@ ONE_ROW = ("matmul", "matmul_pairs", "matmul_packed", "matmul_packed_pairs")
 """One row times filters runs once a layer: its copies, specialised for each shape, measured slower than a shared routine."""
 
 FIXED: dict[str, tuple[str, ...]] = {
+    **helium_schedules.FIXED,
     **helium_schedules.FIXED,
     **vector_schedules.FIXED,
     **dict.fromkeys(("depthwise", "depthwise_rows"), ("KH", "KW", "R")),
