@@ -16,7 +16,6 @@ from skosh.kernels import assembled, schedule
 from skosh.lower import vector_schedules
 from skosh.lower.means import STEPS
 from skosh.lower import helium_schedules
-from skosh.lower import helium_schedules
 from skosh.lower.unused import without_unused_locals
 
 
@@ -166,14 +165,13 @@ def tile(d: Draft) -> None:
         d.assemble("t0")
     elif d.kernel.name == "conv2d_tiles":
         d.unroll("i", 4)
-        d.assemble("i")
+        d.assemble("v")
     else:
-        for loop in ("g", "h"):
+        for loop in ("g", "h", "q"):
             count = d.trips(loop)[0]
-            if count is not None and 1 < count <= 4:
+            if count is not None and 1 < count <= 16:
                 d.unroll(loop, count)
-        count = d.trips("q")[0]
-        d.unroll("q", count if count is not None and count <= 16 else 4)
+        d.assemble("v")
 
 
 def dense_tile(d: Draft) -> None:
@@ -222,7 +220,6 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "dense_wide_pairs": wide_pairs,
     "squared_distances": points,
     **vector_schedules.SCHEDULES,
-    **helium_schedules.SCHEDULES,
     "depthwise": depthwise,
     "depthwise_rows": depthwise,
     "matmul_tiles": tile,
@@ -238,7 +235,6 @@ ONE_ROW = ("matmul", "matmul_pairs", "matmul_packed", "matmul_packed_pairs")
 """One row times filters runs once a layer: its copies, specialised for each shape, measured slower than a shared routine."""
 
 FIXED: dict[str, tuple[str, ...]] = {
-    **helium_schedules.FIXED,
     **helium_schedules.FIXED,
     **vector_schedules.FIXED,
     **dict.fromkeys(("depthwise", "depthwise_rows"), ("KH", "KW", "R")),

@@ -79,26 +79,27 @@ def conv2d_tiles(
         for t0 in seq(T):
             oh = (start + b * T + t0) // OW
             ow = start + b * T + t0 - oh * OW
+            first = oh * stride_h - top
             column = ow * stride_w - left
-            before = min(max(-column, 0), KW) * C4
-            inside = max(min(KW, W - column) * C4, before)
-            for kh in seq(KH):
-                row = oh * stride_h + kh * dilation_h - top
-                if 0 <= row < H:
-                    for q in par(before):
-                        patch[2 * (kh * (KW * C4) + q), t0] = wrap(u32, zx)
-                        patch[2 * (kh * (KW * C4) + q) + 1, t0] = wrap(u32, zx)
-                    for i in par(before, inside):
-                        elements = word(x[row, column * (4 * C4) + 4 * i])
-                        patch[2 * (kh * (KW * C4) + i), t0] = sxtb16(elements)
-                        patch[2 * (kh * (KW * C4) + i) + 1, t0] = sxtb16_odd(elements)
-                    for q in par(inside, KW * C4):
-                        patch[2 * (kh * (KW * C4) + q), t0] = wrap(u32, zx)
-                        patch[2 * (kh * (KW * C4) + q) + 1, t0] = wrap(u32, zx)
-                else:
+            if 0 <= first and first + (KH - 1) * dilation_h < H and 0 <= column <= W - KW:
+                for v in par(KH):
+                    for i in par(KW * C4):
+                        elements = word(x[first + v * dilation_h, column * (4 * C4) + 4 * i])
+                        patch[2 * (v * (KW * C4) + i), t0] = sxtb16(elements)
+                        patch[2 * (v * (KW * C4) + i) + 1, t0] = sxtb16_odd(elements)
+            else:
+                before = min(max(-column, 0), KW) * C4
+                inside = max(min(KW, W - column) * C4, before)
+                for kh in par(KH):
+                    row = first + kh * dilation_h
                     for q in par(KW * C4):
-                        patch[2 * (kh * (KW * C4) + q), t0] = wrap(u32, zx)
-                        patch[2 * (kh * (KW * C4) + q) + 1, t0] = wrap(u32, zx)
+                        if 0 <= row < H and before <= q < inside:
+                            elements = word(x[row, column * (4 * C4) + 4 * q])
+                            patch[2 * (kh * (KW * C4) + q), t0] = sxtb16(elements)
+                            patch[2 * (kh * (KW * C4) + q) + 1, t0] = sxtb16_odd(elements)
+                        else:
+                            patch[2 * (kh * (KW * C4) + q), t0] = wrap(u32, zx)
+                            patch[2 * (kh * (KW * C4) + q) + 1, t0] = wrap(u32, zx)
         tile(patch, w, scale, y[b], lo=lo, hi=hi)
 
 
@@ -113,26 +114,23 @@ def conv2d_byte_tiles(
             oh = (start + b * T + t0) // OW
             ow = start + b * T + t0 - oh * OW
             column = ow * stride_w - left
-            before = min(max(-column, 0), KW) * C
-            inside = max(min(KW, W - column) * C, before)
-            for kh in seq(KH):
-                row = oh * stride_h + kh * dilation_h - top
-                if 0 <= row < H:
-                    if before == 0 and inside == KW * C:
-                        for g in par(KW * C // 4):
-                            set_word(line[kh * (KW * C) + 4 * g], word(x[row, column * C + 4 * g]))
-                        for h in par(KW * C // 4 * 4, KW * C):
-                            line[kh * (KW * C) + h] = x[row, column * C + h]
-                    else:
-                        for i in par(before):
-                            line[kh * (KW * C) + i] = wrap(i8, zx)
-                        for i in par(before, inside):
-                            line[kh * (KW * C) + i] = x[row, column * C + i]
-                        for i in par(inside, KW * C):
-                            line[kh * (KW * C) + i] = wrap(i8, zx)
-                else:
+            first = oh * stride_h - top
+            if 0 <= first and first + (KH - 1) * dilation_h < H and 0 <= column <= W - KW:
+                for v in par(KH):
+                    for g in par(KW * C // 4):
+                        set_word(line[v * (KW * C) + 4 * g], word(x[first + v * dilation_h, column * C + 4 * g]))
+                    for h in par(KW * C // 4 * 4, KW * C):
+                        line[v * (KW * C) + h] = x[first + v * dilation_h, column * C + h]
+            else:
+                before = min(max(-column, 0), KW) * C
+                inside = max(min(KW, W - column) * C, before)
+                for kh in par(KH):
+                    row = first + kh * dilation_h
                     for i in par(KW * C):
-                        line[kh * (KW * C) + i] = wrap(i8, zx)
+                        if 0 <= row < H and before <= i < inside:
+                            line[kh * (KW * C) + i] = x[row, column * C + i]
+                        else:
+                            line[kh * (KW * C) + i] = wrap(i8, zx)
             for i in par(KH * KW * C, 4 * Q):
                 line[i] = wrap(i8, 0)
             for q in par(Q):
