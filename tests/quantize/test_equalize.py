@@ -15,8 +15,8 @@ from skosh.ops.convolution import Conv2D, DepthwiseConv2D
 from skosh.ops.dense import Dense
 from skosh.ops.pooling import MaxPool2D
 from skosh.ops.reshape import Reshape
+from skosh.quantize.compare import noise_db
 from skosh.quantize.equalize import equalized
-from skosh.quantize.sensitivity import noise_db
 from tests.quantize.nets import network
 from tests.quantize.test_quantize_graph import ROWS, chain
 from tests.quantize.test_wide import real_outputs

@@ -17,8 +17,8 @@ from skosh.ops.dense import Dense
 from skosh.ops.elementwise import Add
 from skosh.ops.smooth import HardSwish
 from skosh.quantize import sensitivity
+from skosh.quantize.compare import noise_db
 from skosh.quantize.mixed import wide_layers
-from skosh.quantize.sensitivity import noise_db
 from tests.ops.one_operator import check_kernels
 from tests.quantize.nets import network
 from tests.quantize.test_quantize_graph import PLAIN, ROWS, chain, layer

@@ -13,6 +13,8 @@ from skosh.quantize.affine import dequantized, quantized
 from skosh.quantize.batch import Values, runs
 from skosh.quantize.calibrate import as_samples
 
+NOTHING_LOST = 200.0  # dB: more than float32 can tell
+
 
 @dataclass(frozen=True)
 class LayerError:
@@ -54,6 +56,27 @@ def compare_layers(floats: Graph, integers: Graph, samples: Any) -> tuple[LayerE
             )
         )
     return tuple(out)
+
+
+def real_outputs(graph: Graph, rows: Sequence[Sequence[Array]]) -> Array:
+    """[samples, elements] of the first output, as real numbers, float64. rows: real, as ``as_samples`` gives them."""
+    out = graph.tensors[graph.outputs[0]]
+    parts = [values[out.name] for values in runs(graph, [_inputs(graph, r) for r in rows])]
+    real = [p if out.quant is None else dequantized(p, out.quant) for p in parts]
+    return np.concatenate([np.asarray(p, np.float64).reshape(-1) for p in real]).reshape(len(rows), -1)
+
+
+def noise_db(want: Array, got: Array) -> float:
+    """Signal over noise: 10 log10 of the sum of squares over that of the differences; at most NOTHING_LOST."""
+    noise, signal = float(np.sum((got - want) ** 2)), float(np.sum(want**2))
+    if noise <= signal * 10 ** (-NOTHING_LOST / 10):
+        return NOTHING_LOST
+    return float(10 * np.log10(max(signal, 1e-300) / noise))
+
+
+def agreement(want: Array, got: Array) -> float | None:
+    """The share of samples whose largest output is the same; None for one output number. Both [samples, elements]."""
+    return float(np.mean(want.argmax(axis=1) == got.argmax(axis=1))) if want.shape[1] > 1 else None
 
 
 def _only_clamped(graph: Graph, name: str) -> bool:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from skosh.ir.graph import Array, Graph, Node
-from skosh.quantize.affine import dequantized, quantized
-from skosh.quantize.batch import runs
+from skosh.ir.graph import Graph, Node
 from skosh.quantize.calibrate import as_samples
+from skosh.quantize.compare import noise_db, real_outputs
 from skosh.quantize.rules import rule_of
-from skosh.quantize.sensitivity import noise_db, sensitivity
+from skosh.quantize.sensitivity import sensitivity
 
 GOAL_DB = 35.0
 """Signal over noise of the outputs at which int8 is left alone: 1.8 % of the outputs' size."""
@@ -27,12 +24,12 @@ def wide_layers(
     from skosh.quantize.post_training import quantize_graph
 
     found = as_samples(graph, samples)
-    want = _outputs(graph, found)
+    want = real_outputs(graph, found)
     order = sorted(sensitivity(graph, samples, calibration=calibration), key=lambda s: s.noise_db)
     chosen: list[str] = []
     for next_one in (*order, None):
         layers = dict.fromkeys(chosen, "int16x8")
-        got = _outputs(quantize_graph(graph, samples, calibration=calibration, layers=layers), found)
+        got = real_outputs(quantize_graph(graph, samples, calibration=calibration, layers=layers), found)
         if noise_db(want, got) >= goal_db or next_one is None:
             break
         node = next(n for n in graph.nodes if n.name == next_one.layer)
@@ -52,15 +49,3 @@ def _makers(graph: Graph, node: Node) -> list[str]:
         else:
             left += [n for n in maker.inputs if n]
     return names
-
-
-def _outputs(graph: Graph, found: list[tuple[Array, ...]]) -> Array:
-    """[samples, elements] of the first output, as real numbers."""
-    tensors = [graph.tensors[n] for n in graph.inputs]
-    rows = [
-        tuple(quantized(x, t.quant, t.dtype) if t.quant else x for x, t in zip(r, tensors, strict=True)) for r in found
-    ]
-    out = graph.tensors[graph.outputs[0]]
-    parts = [values[out.name] for values in runs(graph, rows)]
-    real = [p if out.quant is None else dequantized(p, out.quant) for p in parts]
-    return np.concatenate([np.asarray(p, np.float64).reshape(-1) for p in real]).reshape(len(found), -1)

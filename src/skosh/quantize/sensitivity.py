@@ -14,15 +14,13 @@ from skosh.ir.graph import Array, Graph, Node, Op, Operands, Quant, Tensor, Type
 from skosh.ops.common import given, required
 from skosh.quantize.affine import dequantized, quantized
 from skosh.quantize.assign import assign
-from skosh.quantize.batch import runs
 from skosh.quantize.boundary import Typed, typed
 from skosh.quantize.calibrate import as_samples, ranges
+from skosh.quantize.compare import agreement, noise_db, real_outputs
 from skosh.quantize.layers import Care, Layer, layers_of
 from skosh.quantize.rules import rule_of
 from skosh.quantize.scalers import scaler_nodes
 from skosh.quantize.schemes import schemes_of
-
-NOTHING_LOST = 200.0  # dB: more than float32 can tell
 
 
 @dataclass(frozen=True)
@@ -69,12 +67,12 @@ def sensitivity(
     found = as_samples(graph, samples)
     right = None if labels is None else _labels(graph, labels, len(found))
     part, quants, layers = _integers(graph, found, scheme, calibration)
-    want = _outputs(graph, found)
+    want = real_outputs(graph, found)
     out = []
     for node in graph.nodes:
         if rule_of(node).channels is None or node.outputs[0] not in layers:
             continue
-        got = _outputs(_with_one(graph, node, quants, part.types, layers[node.outputs[0]]), found)
+        got = real_outputs(_with_one(graph, node, quants, part.types, layers[node.outputs[0]]), found)
         parameters = layers[node.outputs[0]].weights.size
         out.append(_measured(node, parameters, want, got, right))
     return tuple(out)
@@ -117,28 +115,12 @@ def _with_one(graph: Graph, node: Node, quants: Mapping[str, Quant], types: Mapp
     return graph.with_(tensors=tensors, nodes=nodes)
 
 
-def _outputs(graph: Graph, found: list[tuple[Array, ...]]) -> Array:
-    """[samples, elements] of the first output, float64."""
-    parts = [np.asarray(values[graph.outputs[0]], np.float64) for values in runs(graph, found)]
-    return np.concatenate([p.reshape(-1) for p in parts]).reshape(len(found), -1)
-
-
 def _measured(node: Node, parameters: int, want: Array, got: Array, right: Array | None) -> Sensitivity:
-    several = want.shape[1] > 1
-    agreement = float(np.mean(want.argmax(axis=1) == got.argmax(axis=1))) if several else None
     accuracy = None
     if right is not None:
-        chosen = got.argmax(axis=1) if several else got[:, 0]
+        chosen = got.argmax(axis=1) if got.shape[1] > 1 else got[:, 0]
         accuracy = float(np.mean(chosen == right))
-    return Sensitivity(node.name, node.op.kind, parameters, noise_db(want, got), agreement, accuracy)
-
-
-def noise_db(want: Array, got: Array) -> float:
-    """10 log10 of the sum of squares over that of the differences; at most NOTHING_LOST."""
-    noise, signal = float(np.sum((got - want) ** 2)), float(np.sum(want**2))
-    if noise <= signal * 10 ** (-NOTHING_LOST / 10):
-        return NOTHING_LOST
-    return float(10 * np.log10(max(signal, 1e-300) / noise))
+    return Sensitivity(node.name, node.op.kind, parameters, noise_db(want, got), agreement(want, got), accuracy)
 
 
 def _labels(graph: Graph, labels: Any, count: int) -> Array:

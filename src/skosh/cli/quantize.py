@@ -1,0 +1,150 @@
+"""``skosh quantize``: a float model in integers, what that costs, and which layer loses what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from skosh.base.errors import InputError
+from skosh.cli.options import Json, Model, Optimize, Target
+from skosh.cli.terminal import bar, busy, number, out, print_json, row, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skosh.ir.graph import Graph
+    from skosh.quantize import Sensitivity
+
+EXAMPLE = "skosh quantize model.onnx --samples x.npy --scheme int4 --sensitivity"
+
+
+def command(
+    model: Model,
+    samples: Annotated[
+        Path,
+        typer.Option("--samples", metavar="FILE", help="What to calibrate on: .npy, or .npz with an array an input."),
+    ],
+    scheme: Annotated[
+        str, typer.Option(metavar="S", help="int8, int16x8, mixed, int4, int2, ternary or float16.")
+    ] = "int8",
+    calibration: Annotated[str, typer.Option(metavar="C", help="minmax, percentile, mse or entropy.")] = "minmax",
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="FILE", help="The right answers, .npy: accuracy is shown then.")
+    ] = None,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Each layer quantized alone: which loses what.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The sensitivity as a page.")] = None,
+    target: Target = "cortex-m4",
+    optimize: Optimize = "balanced",
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where the C goes.")] = None,
+    json: Json = False,
+) -> None:
+    """Quantize a float model: how far its outputs move on the samples, and, with -o, its C.
+
+    Signal over noise compares the quantized outputs with the float model's; 20 dB more is ten times closer.
+    """
+    import skosh
+    from skosh.quantize.calibrate import as_samples
+    from skosh.quantize.compare import agreement, noise_db, real_outputs
+
+    with busy(f"reading {Path(model).name}", quiet=json):
+        graph = skosh.load(model)
+    given = arrays(samples)
+    found = as_samples(graph, given)
+    right = None if labels is None else arrays(labels)
+    with busy(f"quantizing {graph.name} on {number(len(found))} samples", quiet=json):
+        made = skosh.quantize(graph, given, scheme=scheme, calibration=calibration)
+        want, got = real_outputs(graph, found), real_outputs(made, found)
+    answer: dict[str, Any] = {
+        "scheme": scheme, "calibration": calibration, "samples": len(found), "noise_db": round(noise_db(want, got), 2),
+        "agreement": agreement(want, got), "wide": list(made.notes["quantization"].get("wide", ())),
+        "weights": weights(graph), "layers": [],
+    }  # fmt: skip
+    layers: Sequence[Sensitivity] = ()
+    if sensitivity or html is not None:
+        from skosh.quantize import sensitivity as measure
+
+        alone = "int8" if scheme in ("mixed", "float16") else scheme
+        with busy("quantizing one layer at a time", quiet=json):
+            layers = measure(graph, given, scheme=alone, calibration=calibration, labels=right)
+        answer["layers"] = [vars(s) for s in layers]
+    if output is not None:
+        with busy(f"compiling for {target}", quiet=json):
+            build = skosh.compile(made, target=target, optimize=optimize)
+            answer["folder"] = str(build.save(output))
+    if html is not None:
+        from skosh.deliver.sensitivity_page import sensitivity_html
+
+        write(html, sensitivity_html(graph.name, scheme, len(found), layers))
+    if json:
+        print_json(answer)
+        return
+    _print(answer, layers, sensitivity)
+
+
+def _print(answer: dict[str, Any], layers: Sequence[Sensitivity], shown: bool) -> None:
+    console = out()
+    console.print(
+        f"{answer['scheme']}, calibrated on {number(answer['samples'])} samples by {answer['calibration']}",
+        markup=False,
+    )
+    same = answer["agreement"]
+    text = "" if same is None else f"; the same answer on {100 * same:.2f} % of the samples"
+    console.print(f"outputs: {answer['noise_db']:.1f} dB signal over noise{text}", markup=False)
+    if answer["wide"]:
+        console.print(f"int16: {', '.join(answer['wide'])}", markup=False)
+    if shown:
+        console.print(layers_table(layers))
+    if "folder" in answer:
+        console.print(f"C: {answer['folder']}", markup=False)
+
+
+def layers_table(layers: Sequence[Sensitivity]) -> Any:
+    """One line a layer; the bar is its noise beside the noisiest layer's."""
+    numbers = ("weights", "dB", "same", "right")
+    made = table("layer", "kind", *numbers, "noise", right=numbers, title="each layer quantized alone")
+    most = max((10 ** (-s.noise_db / 20) for s in layers), default=0.0) or 1.0
+    for s in layers:
+        shares = ("-" if v is None else f"{100 * v:.2f} %" for v in (s.agreement, s.accuracy))
+        row(
+            made,
+            s.layer,
+            s.kind,
+            number(s.parameters),
+            f"{s.noise_db:.1f}",
+            *shares,
+            bar(10 ** (-s.noise_db / 20) / most),
+        )
+    return made
+
+
+def weights(graph: Graph) -> int:
+    """How many numbers the layers hold."""
+    return sum(t.size for t in graph.constants)
+
+
+def arrays(path: Path) -> Any:
+    """The array of a .npy file, or the list of those in an .npz, in their order. InputError for anything else."""
+    import zipfile
+
+    import numpy as np
+
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else "it must be a whole .npy or .npz file"
+        raise InputError(f"can't be read: {reason}", loc=str(path)) from error
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        return [loaded[name] for name in loaded.files]
+
+
+def write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
