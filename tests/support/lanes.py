@@ -77,6 +77,15 @@ def _trial(key: str, uniform: bool, rng: np.random.Generator) -> Trial | None:
                 return _made(key, wide, {"a": DTYPES[t]}, rng)
             narrow = Cast("wrap", _load("a", i32), DTYPES[t]) if DTYPES[t].bits < 32 else e
             return _made(key, narrow, {"a": i32 if DTYPES[t].bits < 32 else DTYPES[t]}, rng)
+        case ["scatter", t]:
+            d = DTYPES[t]
+            value: Expr = _load("a", d)
+            place = Binary("*", I, Const(3), i32)
+            store = Store("y", (place,), Cast("wrap", Cast("widen", value, i32), d) if d.bits < 32 else value)
+            params = (Param("a", d, (Var("N"),)), Param("y", d, (Binary("*", Var("N"), Const(3), i32),), written=True))
+            kernel = Kernel("trial", params, ("N",), (), (For("i", Const(0), Var("N"), (store,), par=True),))
+            data = {"a": _values("a", d, rng, False, False, False, ""), "y": np.zeros(3 * COUNT, d.np)}
+            return Trial(key, kernel, data, {"N": COUNT})
         case ["set", "bool"] | ["index", _]:
             return _made(key, Var("i"), {"a": i32}, rng) if words[0] == "index" else None
         case ["set", t]:

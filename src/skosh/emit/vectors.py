@@ -169,11 +169,16 @@ class Lanes:
         whole_word = s.value.dtype != param.dtype
         stored = s.value.dtype if whole_word else param.dtype
         place, stride = self.place(s.buffer, s.index)
-        if stride * param.dtype.bytes != stored.bytes:
+        beside = stride * param.dtype.bytes == stored.bytes
+        if not beside and (whole_word or f"scatter {stored.name}" not in self.machine.spellings):
             raise Uncovered(f'"{s.buffer}" is written {stride} elements apart')
         value = s.value.a if isinstance(s.value, Cast) and s.value.how == "wrap" and stored.bits < 32 else s.value
         to = f"&{s.buffer}[{place}]"
-        self.line(f"{self.spell(f'store {stored.name}', {'to': to, 'a': self.value(value)})};")
+        if beside:
+            self.line(f"{self.spell(f'store {stored.name}', {'to': to, 'a': self.value(value)})};")
+        else:
+            operands = {"to": to, "a": self.value(value), "apart": str(stride)}
+            self.line(f"{self.spell(f'scatter {stored.name}', operands)};")
 
     def line(self, text: str) -> None:
         pad = INDENT * self.depth

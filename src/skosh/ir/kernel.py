@@ -134,7 +134,7 @@ class For(Stmt):
 
     threads: a par loop whose iterations a machine with several cores may share out. vector: a par loop whose iterations
     are lanes of the vector machine of that name (``targets.simd``), several ``vectors`` side by side; the body says what
-    one lane does.
+    one lane does. assembly: the loop is written in the assembly of that machine (``emit.thumb``), the body beside it in C.
     """
 
     var: str
@@ -146,6 +146,7 @@ class For(Stmt):
     threads: bool = False
     vector: str = ""
     vectors: int = 1
+    assembly: str = ""
 
 
 @dataclass(frozen=True)

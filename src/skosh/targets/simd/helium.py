@@ -60,6 +60,12 @@ for _key, _unsigned in (("store u8", "(uint8_t *)"), ("store u16", "(uint16_t *)
     for _whole, _z, _p in ((" whole", "", ""), ("", "_p", ", {p}")):
         _name = "vstrb" if _key == "store u8" else "vstrh"
         _MEMORY[_key + _whole] = f"{_name}q{_z}_u32({{to}}, vreinterpretq_u32_s32({{a}}){_p})"
+# lanes are ``apart`` elements from each other
+_SCATTER: dict[str, Templates] = {
+    f"scatter {t}{whole}": f"{name}q_scatter_{place}{z}_s32({{to}}, vmulq_n_u32(vidupq_n_u32(0, 1), {{apart}}), {{a}}{p})"
+    for t, name, place in (("i8", "vstrb", "offset"), ("i16", "vstrh", "shifted_offset"), ("i32", "vstrw", "shifted_offset"))
+    for whole, z, p in ((" whole", "", ""), ("", "_p", ", {p}"))
+}
 
 _REQUANTIZE_BOUNDED = """/* Rounded twice; adding the sign moves ties of the second away from zero. */
 static inline int32x4_t {name}(int32x4_t x, int32x4_t multiplier, int32x4_t right)
@@ -106,6 +112,7 @@ MACHINE = VectorMachine(
         **_COMPARE,
         **_SHIFTS,
         **_MEMORY,
+        **_SCATTER,
         "set i32": "vdupq_n_s32({a})",
         "set u32": "vdupq_n_u32({a})",
         "set bool": "(mve_pred16_t)(({a}) ? 0xffff : 0)",

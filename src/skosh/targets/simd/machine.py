@@ -17,6 +17,7 @@ operation, a template its C. Several templates for one key are tried in turn.
 | ``index i32``            | a          | a, a + 1, a + 2, ...                                                       |
 | ``load i8``              | from       | elements side by side, widened to i32 (``u8``, ``i16``, ``u16`` too)       |
 | ``store i8``             | to, a      | the low bits of each lane to elements side by side                         |
+| ``scatter i8``           | to, a      | the same to elements ``apart`` from each other (a number), where the machine can |
 | ``srdhm``                | by name    | a scalar function of the language, by the names of its parameters          |
 
 ``{b_n}`` asks for the scalar that is the same in all lanes, so the template fits only where the operand is one. ``{p}`` is
