@@ -41,9 +41,7 @@ def branches(x: i8[M, N], y: i32[M, N], *, limit):
             y[m, n] = total
 
 
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["jam", "unroll"]), st.sampled_from("mnkj"), st.integers(2, 5)), max_size=4
-)
+STEPS = st.lists(st.tuples(st.sampled_from(["jam", "unroll"]), st.sampled_from("mnkj"), st.integers(2, 5)), max_size=4)
 
 
 def apply(k: Kernel, steps: list[tuple[str, str, int]]) -> Kernel:
@@ -61,7 +59,9 @@ def apply(k: Kernel, steps: list[tuple[str, str, int]]) -> Kernel:
 
 
 @settings(max_examples=60)
-@given(st.integers(1, 5), st.integers(1, 6), st.integers(1, 7), STEPS, st.integers(1, 4), st.booleans(), st.integers(0, 99))
+@given(
+    st.integers(1, 5), st.integers(1, 6), st.integers(1, 7), STEPS, st.integers(1, 4), st.booleans(), st.integers(0, 99)
+)
 def test_random_schedules_of_a_product(M, N, K, steps, tile, bound, seed):
     rng = np.random.default_rng(seed)
     x = rng.integers(-128, 128, M * K).astype(np.int8)

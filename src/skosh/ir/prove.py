@@ -17,7 +17,8 @@ from skosh.ir.kernel import Binary, Cast, Const, Expr, Select, Unary, Var
 from skosh.ir.simplify import Monomial, polynomial
 
 Poly = dict[Monomial, int]
-MOST_CASES, MOST_STEPS, DEPTHS = 96, 2000, (3, 5, 8)
+MOST_CASES, MOST_OPENINGS, MOST_STEPS, MOST_TERMS, DEPTHS = 96, 250, 2000, 48, (3, 5, 8)
+MOST_WORK, MOST_DEGREE = 300, 8
 
 
 def poly(e: Expr) -> Poly:
@@ -119,6 +120,7 @@ def decide(condition: Expr, facts: list[Poly], positive: frozenset[str] = frozen
 @dataclass
 class _Budget:
     cases: int = MOST_CASES
+    openings: int = MOST_OPENINGS
     steps: int = MOST_STEPS
 
 
@@ -134,6 +136,9 @@ def _cases(goal: Poly, facts: list[Poly], assumed: list[Poly], positive: frozens
         if budget.cases < 0:
             return False
         return _Leaf([*near], positive, budget).holds(goal, assumed)
+    budget.openings -= 1
+    if budget.openings < 0 or max(map(len, (goal, *near)), default=0) > MOST_TERMS:
+        return False
     for replacement, extra in _openings(atom, near, positive, budget):
 
         def put(p: Poly, new: Poly = replacement) -> Poly:
@@ -280,7 +285,7 @@ class _Leaf:
         p = tightened(p if ready else self.shifted(p))
         if self.plain(p):
             return True
-        if set(p) <= {()} or depth <= 0 or self.budget.steps <= 0:
+        if set(p) <= {()} or depth <= 0 or self.budget.steps <= 0 or len(p) > MOST_TERMS:
             return False
         key = frozenset(p.items())
         if self.failed.get(key, -1) >= depth:
@@ -314,6 +319,10 @@ class _Leaf:
         if ratio is not None:
             top, bottom = ratio  # a / c
             return plus(plus({m: bottom * k for m, k in b.items()}, g, -top), {(): bottom - 1}) if top > 0 else None
+        work = len(a) * len(g) + len(b) * len(c)
+        self.budget.steps -= work // 8
+        if work > MOST_WORK or _degree(a) + _degree(g) > MOST_DEGREE or _degree(b) + _degree(c) > MOST_DEGREE:
+            return None
         for sign in (1, -1):  # c = sign * d with d >= 1; a whole number p is >= 0 where d*p + d - 1 is
             d, wanted = plus({}, c, sign), plus({}, a, sign)
             if self.plain(plus(d, ONE, -1)) and (
@@ -325,6 +334,10 @@ class _Leaf:
     def plain(self, p: Poly) -> bool:
         """Not negative at first sight."""
         return all(c >= 0 and all(f.name in self.never_negative for f in m if isinstance(f, Var)) for m, c in p.items())
+
+
+def _degree(p: Poly) -> int:
+    return max(map(len, p), default=0)
 
 
 def tightened(p: Poly) -> Poly:

@@ -84,6 +84,8 @@ def _fold(e: Expr) -> Expr:
             return Const(_COMPARE[op](a, b), e.dtype)
         case Unary("not", Const(value=value)):
             return Const(not value, e.dtype)
+        case Unary("-", Const(value=value), dtype) if dtype.is_float or (dtype.kind == "int" and -int(value) <= dtype.max):
+            return Const(-value, dtype)
         case Select(Const(value=value), a, b):
             return a if value else b
         case Cast("widen" | "wrap", Const(value=value), dtype) if dtype.is_integer and dtype.min <= value <= dtype.max:
