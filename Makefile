@@ -8,7 +8,7 @@ JOBS   ?= auto
 TORCH  ?= torch==2.13.0
 
 # what tests use besides Python packages: gcc, for the sanitizers; QEMU, for what Unicorn can't emulate
-DEBIAN := gcc libc6-dev make qemu-system-arm
+DEBIAN := gcc libc6-dev make qemu-system-arm qemu-user
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo test quick torch check bench debian clean

@@ -1,4 +1,4 @@
-"""Emitted C, a harness and our startup code, compiled and linked for a bare Cortex-M."""
+"""Emitted C, a harness and our startup code, compiled and linked for a bare machine, or for Linux without a C library."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from skosh.targets.machine import Target
 from skosh.targets.toolchain import cached, run_tool, zig, zig_version
 
 _HARNESS = "skosh_harness.c"
-_RUNTIME = {"skosh_startup.c": "startup.c", "skosh_memory.c": "memory.c", "skosh_float.c": "float.c"}
+_STARTUP = "skosh_startup.c"
+_RUNTIME = {"skosh_memory.c": "memory.c", "skosh_float.c": "float.c"}
 _SUPPORT = frozenset({"skosh_startup.o", "skosh_harness.o"})
+PAGE = 4096  # bytes: what Linux maps; the marker has one of its own after RAM
 _STACK_BYTES = 2048  # the least that a program must leave
 
 _LINKER_SCRIPT = """\
@@ -32,15 +34,25 @@ SECTIONS
 {{
     .vectors : {{ KEEP(*(.vectors)) }} > FLASH
     .text : {{ *(.text .text.*) }} > FLASH
-    .rodata : {{ *(.rodata .rodata.*) }} > FLASH
-    .data : ALIGN(8) {{ skosh_data_start = .; *(.data .data.*) . = ALIGN(4); skosh_data_end = .; }} > RAM AT> FLASH
+    .rodata : {{ *(.rodata .rodata.* .srodata .srodata.*) }} > FLASH
+    .data : ALIGN(8) {{ skosh_data_start = .; *(.data .data.* .sdata .sdata.*) . = ALIGN(4); skosh_data_end = .; }} > RAM{load}
     skosh_data_load = LOADADDR(.data);
-    .bss (NOLOAD) : ALIGN(8) {{ skosh_bss_start = .; *(.bss .bss.* COMMON) . = ALIGN(8); skosh_bss_end = .; }} > RAM
+    .bss (NOLOAD) : ALIGN(8) {{
+        skosh_bss_start = .; *(.bss .bss.* .sbss .sbss.* COMMON) . = ALIGN(8); skosh_bss_end = .;
+    }} > RAM
     skosh_stack_top = ORIGIN(RAM) + LENGTH(RAM);
+    skosh_map_start = ORIGIN(RAM);
+    skosh_map_bytes = LENGTH(RAM) + {page};
     ASSERT(skosh_bss_end + {stack} <= skosh_stack_top, "no RAM left for the stack")
-    /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .comment .note*) }}
+    /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .comment .note* .eh_frame*) }}
 }}
 """
+
+
+def linker_script(target: Target) -> str:
+    """Where everything lies. Under Linux, RAM begins as the emulator's parent fills it; else startup copies .data there."""
+    load = "" if target.startup == "startup_user" else " AT> FLASH"
+    return _LINKER_SCRIPT.format(flash=target.flash, ram=target.ram, stack=_STACK_BYTES, load=load, page=PAGE)
 
 
 def compile_firmware(
@@ -63,12 +75,12 @@ def compile_firmware(
     ToolError: the compiler is missing, or refuses the C. FitError: the program is larger than flash or RAM.
     """
     assert not target.is_host, "the host has no firmware: use compile_host"
-    runtime = {name: _runtime_text(path) for name, path in _RUNTIME.items()}
+    runtime = {name: _runtime_text(path) for name, path in {_STARTUP: f"{target.startup}.c", **_RUNTIME}.items()}
     units = {**runtime, _HARNESS: harness, **sources}
     assert len(units) == len(runtime) + 1 + len(sources), "a source has the name of a runtime file"
     headers = {f"include/{name}": _runtime_text(f"include/{name}") for name in ("string.h", "math.h")}
     flags = (*target.flags, *optimize_flags(optimize), *MEANING, *BARE, *(f"-D{define}" for define in defines))
-    script = _LINKER_SCRIPT.format(flash=target.flash, ram=target.ram, stack=_STACK_BYTES)
+    script = linker_script(target)
 
     def make(folder: Path) -> None:
         _write(folder, {**units, **headers, "link.ld": script})
@@ -107,7 +119,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
 
 def _compile(folder: Path, name: str, flags: Sequence[str], target: Target, prefix: str) -> str:
     own: tuple[str, ...] = ()
-    if name in _RUNTIME:  # it defines memcpy itself: its loops must not become calls of memcpy
+    if name in (_STARTUP, *_RUNTIME):  # it defines memcpy itself: its loops must not become calls of memcpy
         own = ("-Os", "-ffreestanding", "-fno-builtin", *(("-DSKOSH_FPU",) if target.has_fpu else ()))
     made = name.removesuffix(".c") + ".o"
     command = [str(zig()), "cc", *flags, *own, *WARNINGS, "-I.", "-Iinclude", "-c", name, "-o", made]
@@ -118,6 +130,8 @@ def _compile(folder: Path, name: str, flags: Sequence[str], target: Target, pref
 def _link(folder: Path, objects: Sequence[str], target: Target, optimize: str) -> None:
     """Links; when functions are missing, once more with each library of Zig's, which take up to seconds to make."""
     command = [str(zig()), "ld.lld", "-T", "link.ld", "--gc-sections", "-Map=out.map", "-o", "out.elf", *objects]
+    if target.startup == "startup_user":  # Linux maps pages: code and constants share theirs
+        command[2:2] = ["--no-rosegment", "-z", f"max-page-size={PAGE}"]
     failure = _try(command, folder, target)
     for library in ("math", "runtime"):
         if failure is not None and "undefined symbol" in failure.message:

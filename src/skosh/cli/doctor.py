@@ -100,6 +100,8 @@ TOOLS = (
         "apt install qemu-system-arm",
         _program("qemu-system-arm", "--version"),
     ),
+    Tool("qemu-riscv64", "emulates rv64gcv (RVV)", "apt install qemu-user", _program("qemu-riscv64", "--version")),
+    Tool("qemu-aarch64", "emulates aarch64 (NEON, SVE)", "apt install qemu-user", _program("qemu-aarch64", "--version")),
     Tool(
         "arm-none-eabi-gcc",
         "to come: a second compiler to compare with",

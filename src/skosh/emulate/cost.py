@@ -8,7 +8,9 @@ from importlib import import_module
 from typing import Any
 
 from skosh.emulate.counter import Blocks
-from skosh.targets.timings import Insn, block_cycles
+from skosh.targets.timings import BlockCycles, Insn, block_cycles
+from skosh.targets.timings_riscv import TABLES as RISCV
+from skosh.targets.timings_riscv import riscv_block_cycles
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,13 @@ class Decoder:
     def __init__(self, timings: str, read: Callable[[int, int], bytes]) -> None:
         capstone: Any = import_module("capstone")
         self._timings, self._read = timings, read
-        mode = capstone.CS_MODE_THUMB + capstone.CS_MODE_MCLASS
-        if timings == "cortex-m33":
-            mode += capstone.CS_MODE_V8
-        self._disassembler = capstone.Cs(capstone.CS_ARCH_ARM, mode)
+        if timings in RISCV:
+            self._disassembler = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 + capstone.CS_MODE_RISCVC)
+        else:
+            mode = capstone.CS_MODE_THUMB + capstone.CS_MODE_MCLASS
+            if timings == "cortex-m33":
+                mode += capstone.CS_MODE_V8
+            self._disassembler = capstone.Cs(capstone.CS_ARCH_ARM, mode)
         self._known: dict[tuple[int, int], BlockCost] = {}
 
     def block(self, address: int, size: int) -> BlockCost:
@@ -48,9 +53,14 @@ class Decoder:
         known = self._known.get((address, size))
         if known is None:
             insns = self._decode(address, self._read(address, size))
-            known = BlockCost(len(insns), *block_cycles(self._timings, insns))
+            known = BlockCost(len(insns), *self._cycles(insns))
             self._known[address, size] = known
         return known
+
+    def _cycles(self, insns: list[Insn]) -> BlockCycles:
+        if self._timings in RISCV:
+            return riscv_block_cycles(self._timings, insns)
+        return block_cycles(self._timings, insns)
 
     def _decode(self, address: int, code: bytes) -> list[Insn]:
         """All instructions of ``code``; one that the disassembler doesn't know becomes "?" of the right length."""
@@ -62,8 +72,10 @@ class Decoder:
                 at += size
             if at < len(code):
                 insns.append(Insn("?", ""))
-                # Armv7-M ARM, A5.1: a first halfword from 0b11101 up begins a 32-bit instruction
-                at += 4 if code[at + 1] >> 3 >= 0b11101 else 2
+                # a first halfword that begins a 32-bit instruction: Armv7-M ARM, A5.1, from 0b11101 up; RISC-V unprivileged
+                # ISA, 1.5, ends in 0b11
+                wide = code[at] & 3 == 3 if self._timings in RISCV else code[at + 1] >> 3 >= 0b11101
+                at += 4 if wide else 2
         return insns
 
 

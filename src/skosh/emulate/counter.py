@@ -63,14 +63,13 @@ class _Counter(ctypes.Structure):
 
 class Counter:
     """Counts what an emulator runs. ``watched``: address of the function to count apart, or COUNT_ALL; ``fault``: of
-    the code to stop at.
+    the code to stop at; ``registers``: Unicorn's numbers of the stack pointer and of the one with the return address.
 
     The emulator must call ``block`` at each block and ``marker`` at each store to the marker address. ``access``,
     called at each load and store, stops at a misaligned one.
     """
 
-    def __init__(self, watched: int, fault: int) -> None:
-        from unicorn import arm_const
+    def __init__(self, watched: int, fault: int, registers: tuple[int, int]) -> None:
         from unicorn.unicorn_py3.unicorn import uclib
 
         self._library = _library()
@@ -82,7 +81,7 @@ class Counter:
         self._state.read_register = ctypes.cast(uclib.uc_reg_read, ctypes.c_void_p).value
         self._state.stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
         self._state.watched, self._state.fault = watched, fault
-        self._state.sp_id, self._state.lr_id = arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR
+        self._state.sp_id, self._state.lr_id = registers
         self._buffers: list[ctypes.Array[ctypes.c_char]] = []
 
     def __del__(self) -> None:

@@ -1,4 +1,4 @@
-"""A Cortex-M under Unicorn, alive over many calls: write inputs, call, read outputs, and what it cost.
+"""A Cortex-M or RV32 core under Unicorn, alive over many calls: write inputs, call, read outputs, and what it cost.
 
 Unicorn executes and counts instructions; it isn't cycle-true. Cycles are modelled from published timings.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from skosh.base.errors import InputError, ToolError
+from skosh.emulate.cores import core_of, unicorn_package
 from skosh.emulate.cost import Cost, Decoder, layer_costs, segment_costs
 from skosh.emulate.counter import COUNT_ALL, FAULT, LIMIT, MISALIGNED, OUT_OF_MEMORY, Counter, Snapshot
 from skosh.targets.image import read_elf
@@ -55,19 +55,19 @@ class Machine:
     Raises ToolError when the program has no such symbol, doesn't start, or unicorn is missing.
     """
 
-    def __init__(
-        self, elf: bytes, target: Target, *, watch: str | None = None, check_alignment: bool = False
-    ) -> None:
+    def __init__(self, elf: bytes, target: Target, *, watch: str | None = None, check_alignment: bool = False) -> None:
         if target.is_host:
             raise InputError(f'target must be one that is emulated, not "{target.name}"', hint="see emulate.HostModel")
         self.image, self.target = read_elf(elf), target
-        self._emulator = _open(target)
+        self._core = core_of(target.emulator)
+        self._emulator = self._core.open()
         for memory, access in ((target.flash, "rx"), (target.ram, "rw"), (_SYSTEM, "rw")):
             self._map(memory, access)
         for address, content in self.image.segments:
             self._emulator.mem_write(address, content)
         self._stop = self.image.address("skosh_stop")
-        self._counter = Counter(self.image.address(watch) if watch else COUNT_ALL, self.image.address("skosh_fault"))
+        watched, fault = self.image.address(watch) if watch else COUNT_ALL, self.image.address("skosh_fault")
+        self._counter = Counter(watched, fault, (self._core.sp, self._core.lr))
         self._hook(check_alignment)
         self._decoder = Decoder(target.timings, lambda address, size: bytes(self._emulator.mem_read(address, size)))
         self._stack_top = self.image.address("skosh_stack_top")
@@ -144,17 +144,17 @@ class Machine:
         assert not failed, f"unicorn refused a hook: error {failed}"
 
     def _start(self, entry: str, until: int, timeout_s: float, limit: int, snapshots: Sequence[Snapshot]) -> None:
-        uc, arm_const = self._emulator, _unicorn().arm_const
-        uc.reg_write(arm_const.UC_ARM_REG_SP, self._stack_top)
-        uc.reg_write(arm_const.UC_ARM_REG_LR, self._stop | 1)
+        uc, core = self._emulator, self._core
+        uc.reg_write(core.sp, self._stack_top)
+        uc.reg_write(core.lr, self._stop | core.mode_bit)
         # an instruction has 2 or 4 bytes: the limit is on bytes, so that no program is stopped too early
         self._counter.reset(limit * 4, snapshots)
         failure = ""
         try:
-            uc.emu_start(self.image.address(entry) | 1, until, timeout=int(timeout_s * 1e6))
+            uc.emu_start(self.image.address(entry) | core.mode_bit, until, timeout=int(timeout_s * 1e6))
         except _unicorn().UcError as error:
             failure = str(error)
-        pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
+        pc = uc.reg_read(core.pc)
         reason = self._counter.reason
         if reason == 0 and not failure and pc == until:
             return
@@ -205,16 +205,4 @@ def run_firmware(
 
 
 def _unicorn() -> Any:
-    """The unicorn package, which has no types; imported on use, a ToolError when it can't be."""
-    try:
-        import_module("unicorn.arm_const")
-        return import_module("unicorn")
-    except ImportError as error:
-        raise ToolError("no emulator: unicorn can't be imported", hint="pip install unicorn capstone") from error
-
-
-def _open(target: Target) -> Any:
-    unicorn = _unicorn()
-    emulator = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-    emulator.ctl_set_cpu_model(getattr(unicorn.arm_const, f"UC_CPU_ARM_{target.emulator}"))
-    return emulator
+    return unicorn_package()

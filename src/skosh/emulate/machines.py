@@ -14,6 +14,8 @@ from skosh.targets.machine import Target
 #: The part of ``Target.emulator`` before a colon, when there is one -> the class that speaks to that program.
 PROGRAMS: Table = {
     "qemu-system-arm": "skosh.emulate.qemu_system:QemuMachine",
+    "qemu-riscv64": "skosh.emulate.qemu_user:QemuUserMachine",
+    "qemu-aarch64": "skosh.emulate.qemu_user:QemuUserMachine",
 }
 
 

@@ -86,6 +86,7 @@ class Process:
     ``command``: the emulator and its options, without the plugin's. ``addresses``: watched, stop and fault; 0 for none.
     ``mark``: the address range of the marker function; ``outside``: those of code that calls the watched function and
     isn't called by it. ``keep``: file descriptors that the emulator inherits.
+    ``after``: what stands behind the options; ``file_0``: the descriptor that becomes its standard input.
 
     Raises ToolError when the emulator ends by itself, with what it said.
     """
@@ -98,6 +99,8 @@ class Process:
         mark: tuple[int, int],
         outside: Sequence[tuple[int, int]],
         keep: Sequence[int] = (),
+        after: Sequence[str] = (),
+        file_0: int = subprocess.DEVNULL,
     ) -> None:
         own, its = socket.socketpair()
         words = [f"socket={its.fileno()}", *(f"{name}={address:x}" for name, address in addresses.items())]
@@ -107,8 +110,8 @@ class Process:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         try:
             self._process = subprocess.Popen(
-                [*command, "-plugin", ",".join([str(plugin(version)), *words])],
-                stdin=subprocess.DEVNULL,
+                [*command, "-plugin", ",".join([str(plugin(version)), *words]), *after],
+                stdin=file_0,
                 stdout=self._said,
                 stderr=self._said,
                 pass_fds=(its.fileno(), *keep),

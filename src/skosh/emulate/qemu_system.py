@@ -55,8 +55,9 @@ class QemuMachine:
 
     def __init__(self, elf: bytes, target: Target, *, watch: str | None = None, single: bool = False) -> None:
         program, _, board = target.emulator.partition(":")
-        version = qemu_version(program, program)
+        version = qemu_version(program, package=program)
         self.image, self.target, self._board = read_elf(elf), target, BOARDS[board]
+        self._first = target.flash.origin
         self._count_all = watch is None
         self._stack_top = self.image.address("skosh_stack_top")
         self._stack_low = (self.image.address("skosh_bss_end") + 3) & ~3
@@ -193,7 +194,7 @@ class QemuMachine:
         self._view[at : at + len(content)] = content
 
     def _offset(self, address: int, size: int, verb: str) -> int:
-        at = address - self.target.flash.origin
+        at = address - self._first
         if at < 0 or at + size > len(self._view):
             raise InputError(f"no memory at {address:#010x} to {verb} {size} bytes")
         return at

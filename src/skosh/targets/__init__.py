@@ -10,6 +10,7 @@ from skosh.targets.boards import device, devices
 from skosh.targets.image import Firmware, Image, Sizes, read_elf
 from skosh.targets.machine import MARKER_ADDRESS, Device, Memory, Target, marker_define
 from skosh.targets.native import missing
+from skosh.targets.scalable import vector_length
 
 TARGETS: Table = {
     "host": "skosh.targets.host:TARGET",
@@ -22,6 +23,10 @@ TARGETS: Table = {
     "cortex-m7": "skosh.targets.cortex_m7:TARGET",
     "cortex-m33": "skosh.targets.cortex_m33:TARGET",
     "cortex-m55": "skosh.targets.cortex_m55:TARGET",
+    "rv32imc": "skosh.targets.rv32imc:TARGET",
+    "rv64gcv": "skosh.targets.rv64gcv:TARGET",
+    "aarch64": "skosh.targets.aarch64:TARGET",
+    "aarch64-sve": "skosh.targets.aarch64_sve:TARGET",
 }
 
 
@@ -40,4 +45,5 @@ def names() -> tuple[str, ...]:
 __all__ = [
     "MARKER_ADDRESS", "TARGETS", "Device", "Firmware", "Image", "Memory", "Sizes", "Target",
     "device", "devices", "marker_define", "missing", "names", "read_elf", "target",
+    "vector_length",
 ]  # fmt: skip

@@ -95,33 +95,51 @@ class Firmware:
         return self.sizes.ram_static
 
 
-_HEADER = struct.Struct("<16sHHIIIIIHHHHHH")
-_SEGMENT = struct.Struct("<8I")
-_SECTION = struct.Struct("<10I")
-_SYMBOL = struct.Struct("<IIIBBH")
+@dataclass(frozen=True)
+class _Layout:
+    """The records of an ELF file of 32 or 64 bits, and where the fields stand that come in another order."""
+
+    header: struct.Struct
+    segment: struct.Struct  # type, offset, virtual, physical address, size in file, in memory: at ``segment_order``
+    section: struct.Struct
+    symbol: struct.Struct  # name, value, size, info, other, section: at ``symbol_order``
+    segment_order: tuple[int, ...]
+    symbol_order: tuple[int, ...]
+
+
+_LAYOUTS = {
+    1: _Layout(
+        struct.Struct("<16sHHIIIIIHHHHHH"), struct.Struct("<8I"), struct.Struct("<10I"), struct.Struct("<IIIBBH"),
+        (0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 5),
+    ),
+    2: _Layout(
+        struct.Struct("<16sHHIQQQIHHHHHH"), struct.Struct("<IIQQQQQQ"), struct.Struct("<IIQQQQIIQQ"),
+        struct.Struct("<IBBHQQ"), (0, 2, 3, 4, 5, 6), (0, 4, 5, 1, 2, 3),
+    ),
+}  # fmt: skip
 _ALLOCATED, _NO_BITS, _SYMBOL_TABLE, _LOAD = 0x2, 8, 2, 1
 
 
 def read_elf(elf: bytes) -> Image:
-    """Reads a 32-bit little-endian ELF executable (System V ABI, chapter 4); a ToolError when it's something else."""
-    if len(elf) < _HEADER.size or elf[:6] != b"\x7fELF\x01\x01":
-        raise ToolError("firmware must be a 32-bit little-endian ELF file")
-    head = _HEADER.unpack_from(elf)
+    """Reads a little-endian ELF executable of 32 or 64 bits (System V ABI, chapter 4); a ToolError when it's something else."""
+    layout = _LAYOUTS.get(elf[4]) if len(elf) > 5 and elf[:4] == b"\x7fELF" and elf[5] == 1 else None
+    if layout is None or len(elf) < layout.header.size:
+        raise ToolError("firmware must be a little-endian ELF file of 32 or 64 bits")
+    head = layout.header.unpack_from(elf)
     entry, program_offset, section_offset = head[4:7]
     segment_count, section_count, names_index = head[10], head[12], head[13]
 
     loads = []
     segments = []
     for i in range(segment_count):
-        kind, offset, virtual, physical, file_size, memory_size, _, _ = _SEGMENT.unpack_from(
-            elf, program_offset + i * _SEGMENT.size
-        )
+        fields = layout.segment.unpack_from(elf, program_offset + i * layout.segment.size)
+        kind, offset, virtual, physical, file_size, memory_size = (fields[k] for k in layout.segment_order)
         if kind == _LOAD:
             loads.append((virtual, physical, memory_size))
             if file_size:
                 segments.append((physical, elf[offset : offset + file_size]))
 
-    headers = [_SECTION.unpack_from(elf, section_offset + i * _SECTION.size) for i in range(section_count)]
+    headers = [layout.section.unpack_from(elf, section_offset + i * layout.section.size) for i in range(section_count)]
     sections: dict[str, Section] = {}
     symbols: dict[str, Symbol] = {}
     for name, kind, flags, address, offset, size, link, _, _, _ in headers:
@@ -131,8 +149,9 @@ def read_elf(elf: bytes) -> Image:
                 address, size, address if kind == _NO_BITS else load
             )
         if kind == _SYMBOL_TABLE:
-            for at in range(offset, offset + size, _SYMBOL.size):
-                symbol_name, value, symbol_size, info, _, section = _SYMBOL.unpack_from(elf, at)
+            for at in range(offset, offset + size, layout.symbol.size):
+                fields = layout.symbol.unpack_from(elf, at)
+                symbol_name, value, symbol_size, info, _, section = (fields[k] for k in layout.symbol_order)
                 label = _text(elf, headers[link][4] + symbol_name)
                 if label and section and not label.startswith("$") and info & 15 in (0, 1, 2):
                     is_code = info & 15 == 2

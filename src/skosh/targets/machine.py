@@ -29,7 +29,8 @@ class Target:
     modelled; ``emulator`` is Unicorn's name of the processor, or "program:machine" for an emulator that is a program of
     its own, "" where the code runs on this computer; ``marker`` is where a traced build stores finished layers' numbers;
     ``simd`` names its vector machine in ``targets.simd``, "" where it has none; ``needs`` are the extensions that this
-    computer's processor must have to run the code itself, by Linux's names.
+    computer's processor must have to run the code itself, by Linux's names; ``startup`` names the file of
+    ``build/runtime`` that a program begins with: "startup" (Cortex-M), "startup_riscv", "startup_user" (under Linux).
     """
 
     name: str
@@ -43,6 +44,7 @@ class Target:
     pointer_bytes: int = 4
     simd: str = ""
     needs: tuple[str, ...] = ()
+    startup: str = "startup"
     has_fpu: bool = False
     has_dsp: bool = False
     has_assembly: bool = True

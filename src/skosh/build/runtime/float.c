@@ -3,12 +3,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if !defined(__ARM_FP)
+#if !defined(__ARM_FP) && !defined(__riscv_flen)
 
 #define QUIET_NAN 0x7FC00000u
 #define INFINITE 0x7F800000u
 
-float __aeabi_fdiv(float a, float b);
+#if defined(__riscv)
+#define DIVIDE __divsf3
+#else
+#define DIVIDE __aeabi_fdiv
+#endif
+
+float DIVIDE(float a, float b);
 
 static uint32_t bits_of(float x)
 {
@@ -40,7 +46,7 @@ static uint32_t normalized(uint32_t magnitude, int32_t *exponent)
     return significand;
 }
 
-float __aeabi_fdiv(float a, float b)
+float DIVIDE(float a, float b)
 {
     const uint32_t sign = (bits_of(a) ^ bits_of(b)) & 0x80000000u;
     const uint32_t x = bits_of(a) & 0x7FFFFFFFu;

@@ -83,6 +83,7 @@ WEAK int memcmp(const void *a, const void *b, size_t n)
     return 0;
 }
 
+#if defined(__arm__)
 /* Arm IHI 0043, "Run-time ABI": __aeabi_memset takes the size before the value */
 void __aeabi_memcpy(void *to, const void *from, size_t n);
 void __aeabi_memcpy4(void *to, const void *from, size_t n);
@@ -109,3 +110,4 @@ WEAK void __aeabi_memset8(void *to, size_t n, int value) { memset(to, value, n);
 WEAK void __aeabi_memclr(void *to, size_t n) { memset(to, 0, n); }
 WEAK void __aeabi_memclr4(void *to, size_t n) { memset(to, 0, n); }
 WEAK void __aeabi_memclr8(void *to, size_t n) { memset(to, 0, n); }
+#endif
