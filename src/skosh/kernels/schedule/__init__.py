@@ -13,9 +13,10 @@ from skosh.kernels.schedule.packing import can_pack, pack
 from skosh.kernels.schedule.peeling import can_peel, peel
 from skosh.kernels.schedule.replacing import can_replace, replace
 from skosh.kernels.schedule.rewriting import loops
+from skosh.kernels.schedule.scalars import can_registers, registers
 from skosh.kernels.schedule.specializing import bind, settle
 from skosh.kernels.schedule.splitting import can_split, split
-from skosh.kernels.schedule.staging import can_registers, can_stage, registers, stage
+from skosh.kernels.schedule.staging import can_stage, stage
 from skosh.kernels.schedule.tiling import can_tile, tile
 from skosh.kernels.schedule.unrolling import can_unroll, can_unroll_and_jam, unroll, unroll_and_jam
 

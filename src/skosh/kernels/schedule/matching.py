@@ -170,7 +170,8 @@ class Match:
     def said(self, part: Part) -> str:
         if isinstance(part, Expr):
             return expr_text(part, self.buffers)
-        return body_text((part,), self.buffers, 0).strip()
+        words = body_text((part,), self.buffers, 0).strip()
+        return words.partition("\n")[0] if isinstance(part, For) else words
 
 
 def _parts(e: Expr) -> list[Expr]:

@@ -119,6 +119,37 @@ def with_rest(loop: For, factor: int, exact: bool, body: Body) -> Body:
     return (replace(loop, hi=whole, body=body, step=step), replace(loop, lo=whole))
 
 
+def unwrapped(kernel: Kernel) -> Body:
+    """Loops of one round without the loop; locals that the block around them may have too get names of their own.
+
+    for k in seq(0, 4, 4): a = x[k]; y[k] = a  ->  a = x[0]; y[0] = a
+    """
+    names = [s.var.name for s in walk(kernel.body) if isinstance(s, Let)]
+    names += [s.name for s in walk(kernel.body) if isinstance(s, Local)]
+    return _unwrapped(kernel.body, {n for n in names if names.count(n) > 1}, all_names(kernel))
+
+
+def _unwrapped(body: Body, twice: set[str], taken: set[str]) -> Body:
+    out: list[Stmt] = []
+    for s in body:
+        match s:
+            case For(lo=Const(value=lo), hi=Const(value=hi)) if (
+                0 < int(hi) - int(lo) <= s.step and not s.vector and not s.threads
+            ):
+                inside = _unwrapped(substitute(s.body, {s.var: s.lo}), twice, taken)
+                own = {x.var.name for x in inside if isinstance(x, Let)} | {
+                    x.name for x in inside if isinstance(x, Local)
+                }
+                out.extend(renamed(inside, {n: fresh(n, taken) for n in sorted(own & twice)}))
+            case For() | While():
+                out.append(replace(s, body=_unwrapped(s.body, twice, taken)))
+            case If(condition, then, other):
+                out.append(If(condition, _unwrapped(then, twice, taken), _unwrapped(other, twice, taken)))
+            case _:
+                out.append(s)
+    return tuple(out)
+
+
 def depends(expressions: Sequence[Expr], names: Collection[str]) -> bool:
     """Does one of the expressions read one of these variables or buffers?"""
     return any(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from skosh.base.dtypes import i32
 from skosh.ir.kernel import (
+    Assign,
     Binary,
     Body,
     Const,
@@ -14,6 +15,7 @@ from skosh.ir.kernel import (
     For,
     If,
     Kernel,
+    Let,
     Select,
     Stmt,
     Var,
@@ -21,10 +23,12 @@ from skosh.ir.kernel import (
     map_body,
     map_expr,
     substitute,
+    walk,
 )
 from skosh.ir.known import Known, start
 from skosh.ir.simplify import simplify
-from skosh.kernels.fold import fold_body
+from skosh.kernels.fold import fold, fold_body
+from skosh.kernels.schedule.rewriting import unwrapped
 
 
 def bind(kernel: Kernel, numbers: Mapping[str, int | float]) -> Kernel:
@@ -54,7 +58,26 @@ def settle(kernel: Kernel) -> Kernel:
 
     for i in par(2, 8): if i < 9: f(i)  ->  for i in par(2, 8): f(i)
     """
-    return replace(kernel, body=fold_body(settled(kernel.body, start(kernel))))
+    body = fold_body(settled(unwrapped(kernel), start(kernel)))
+    plain = fold_body(_without_constants(body, {s.var.name for s in walk(body) if isinstance(s, Assign)}))
+    made = replace(kernel, body=plain)
+    return made if plain == body else settle(made)
+
+
+def _without_constants(body: Body, assigned: set[str]) -> Body:
+    """Locals that are numbers become the numbers."""
+    out: list[Stmt] = []
+    for i, s in enumerate(body):
+        match s:
+            case Let(var, Const() as value) if var.name not in assigned:
+                return (*out, *_without_constants(substitute(body[i + 1 :], {var.name: value}), assigned))
+            case For() | While():
+                out.append(replace(s, body=_without_constants(s.body, assigned)))
+            case If(condition, then, other):
+                out.append(If(condition, *(_without_constants(b, assigned) for b in (then, other))))
+            case _:
+                out.append(s)
+    return tuple(out)
 
 
 def settled(body: Body, known: Known) -> Body:
@@ -63,13 +86,12 @@ def settled(body: Body, known: Known) -> Body:
         new = s
         match s:
             case If(condition, then, other):
-                answer = known.decides(condition)
-                if answer is not None:
-                    chosen = settled(then if answer else other, known)
-                    new = If(Const(answer, condition.dtype), chosen if answer else (), () if answer else chosen)
-                else:
-                    told = known.where(condition), known.where(condition, False)
-                    new = If(_expr(condition, known), settled(then, told[0]), settled(other, told[1]))
+                left = _condition(condition, known)
+                told = known.where(condition), known.where(condition, False)
+                sides = [settled(b, t) for b, t in zip((then, other), told, strict=True)]
+                if isinstance(left, Const):
+                    sides[0 if not left.value else 1] = ()
+                new = If(left, sides[0], sides[1])
             case For():
                 lo, hi = _expr(s.lo, known), _expr(s.hi, known)
                 never = known.shows(Binary("-", lo, hi, i32))
@@ -81,6 +103,16 @@ def settled(body: Body, known: Known) -> Body:
         out.append(new)
         known = known.after(s)
     return tuple(out)
+
+
+def _condition(e: Expr, known: Known) -> Expr:
+    """What is left to ask of a condition: the parts that nothing decides."""
+    answer = known.decides(e)
+    if answer is not None:
+        return Const(answer, e.dtype)
+    if isinstance(e, Binary) and e.op in ("and", "or"):
+        return fold(replace(e, a=_condition(e.a, known), b=_condition(e.b, known.where(e.a, e.op == "and"))))
+    return _expr(e, known)
 
 
 def _expr(e: Expr, known: Known) -> Expr:

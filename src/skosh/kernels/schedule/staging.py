@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 
 from skosh.base.dtypes import DType, bool_, i32
 from skosh.ir.kernel import (
-    Assign,
-    Assume,
     Binary,
     Body,
     Cast,
@@ -17,7 +15,6 @@ from skosh.ir.kernel import (
     For,
     If,
     Kernel,
-    Let,
     Load,
     Local,
     Param,
@@ -119,6 +116,7 @@ class _Staging:
     def __init__(self, param: Param, at: str, name: str, memory: str, dtype: DType, taken: set[str]) -> None:
         self.param, self.at, self.name, self.memory, self.dtype, self.taken = param, at, name, memory, dtype, taken
         self.written = False
+        self.counting: list[str] = []
 
     def body(self, body: Body, known: Known) -> Body | No:
         out: list[Stmt] = []
@@ -256,9 +254,18 @@ class _Staging:
 
         return statements(body, known)
 
+    def counters(self, window: _Window) -> list[str]:
+        """What counts the copied elements, dimension by dimension; the same on the way in and out."""
+        if not self.counting:
+            several = sum(e > 1 for e in window.extents) > 1
+            self.counting = [
+                fresh(f"c{d}" if several else "c", self.taken) if e > 1 else "" for d, e in enumerate(window.extents)
+            ]
+        return self.counting
+
     def copy(self, window: _Window, known: Known, *, back: bool) -> Body:
         """Loops that copy the part, guarded where it may reach outside the buffer."""
-        counters = [fresh(f"c{d}" if len(window.extents) > 1 else "c", self.taken) for d in range(len(window.extents))]
+        counters = self.counters(window)
         there: list[Expr] = []
         here: list[Expr] = []
         guards: list[Expr] = []
@@ -347,73 +354,3 @@ def _base_and_reach(index: Expr, ranges: dict[str, tuple[int, int] | None]) -> t
         low += c * (span[0] if c > 0 else span[1])
         high += c * (span[1] if c > 0 else span[0])
     return base, low, high
-
-
-# ------------------------------------------------------------------------------------------------ registers
-
-
-def can_registers(kernel: Kernel, buffer: str) -> Answer:
-    found = [s for s in walk(kernel.body) if isinstance(s, Local) and s.name == buffer]
-    if not found:
-        return No(f'"{buffer}" is no buffer of the kernel\'s own')
-    if any(s.memory != "register" for s in found):
-        return No(f'"{buffer}" isn\'t in registers')
-    places = [e.index for e in all_exprs(kernel.body) if isinstance(e, Load) and e.buffer == buffer]
-    places += [s.index for s in walk(kernel.body) if isinstance(s, Store) and s.buffer == buffer]
-    for index in places:
-        if not all(isinstance(simplify(i), Const) for i in index):
-            return No(
-                f'an index of "{buffer}" isn\'t a number: registers have no addresses; unroll the loops around it'
-            )
-    return Yes()
-
-
-def registers(kernel: Kernel, buffer: str) -> Kernel:
-    """A register buffer whose indices are all numbers becomes scalars.
-
-    acc = register(i32[2])  ->  acc_0 = 0; acc_1 = 0
-    acc[0] += x[k]              acc_0 += x[k]
-    """
-    step = f'"{buffer}" in scalars'
-    act(kernel, can_registers(kernel, buffer), step)
-    taken = all_names(kernel)
-    return done(kernel, _scalars(kernel.body, buffer, {}, taken), step)
-
-
-def _scalars(body: Body, buffer: str, names: dict[tuple[int, ...], Var], taken: set[str]) -> Body:
-    def rule(e: Expr) -> Expr:
-        return names[_place(e.index)] if isinstance(e, Load) and e.buffer == buffer else e
-
-    out: list[Stmt] = []
-    for s in body:
-        match s:
-            case Local(name, dtype, shape) if name == buffer:
-                for place in _places(tuple(int(d.value) for d in shape if isinstance(d, Const))):
-                    names[place] = Var(fresh("_".join([buffer, *map(str, place)]), taken), dtype)
-                    zero = Const(0.0 if dtype.is_float else dtype.kind == "bool" and False, dtype)
-                    out.append(Let(names[place], zero))
-            case Store(name, index, value) if name == buffer:
-                out.append(Assign(names[_place(index)], map_expr(value, rule)))
-            case For() | While():
-                (head,) = map_body((replace(s, body=()),), rule)
-                assert isinstance(head, For | While), "a loop stays one"
-                out.append(replace(head, body=_scalars(s.body, buffer, names, taken)))
-            case If(condition, then, other):
-                sides = _scalars(then, buffer, names, taken), _scalars(other, buffer, names, taken)
-                out.append(If(map_expr(condition, rule), *sides))
-            case Assume(condition):
-                out.append(Assume(map_expr(condition, rule)))
-            case _:
-                out.extend(map_body((s,), rule))
-    return tuple(out)
-
-
-def _place(index: tuple[Expr, ...]) -> tuple[int, ...]:
-    return tuple(int(i.value) for i in map(simplify, index) if isinstance(i, Const))
-
-
-def _places(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    out: list[tuple[int, ...]] = [()]
-    for n in shape:
-        out = [(*p, i) for p in out for i in range(n)]
-    return out
