@@ -35,12 +35,13 @@ from skosh.ir.kernel import (
 from skosh.ir.layout import used_numbers
 from skosh.kernels import arithmetic, dots
 from skosh.kernels.lanes import vectorize
+from skosh.ladder import fma
 from skosh.targets.simd import VectorMachine
 
 COUNT = 83
 I = Var("i")
 COMPARE = ("==", "!=", "<", "<=", ">", ">=")
-KNOWN = {f.name: f for module in (arithmetic, dots) for f in vars(module).values() if isinstance(f, Function)}
+KNOWN = {f.name: f for module in (arithmetic, dots, fma) for f in vars(module).values() if isinstance(f, Function)}
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,19 @@ def _trial(key: str, uniform: bool, rng: np.random.Generator) -> Trial | None:
             kernel = Kernel("trial", params, ("N",), (), (For("i", Const(0), Var("N"), (store,), par=True),))
             data = {"a": _values("a", d, rng, False, False, False, ""), "y": np.zeros(3 * COUNT, d.np)}
             return Trial(key, kernel, data, {"N": COUNT})
+        case ["load", t, "pairs"]:
+            sides = tuple(
+                Cast("widen", Load("a", (Binary("+", Binary("*", Const(2), I, i32), Const(k), i32),), DTYPES[t]), i32)
+                for k in (0, 1)
+            )
+            return _made(
+                key, CallExpr(dots.halfwords, sides, dots.halfwords.returns), {"a": DTYPES[t]}, rng, double="a"
+            )
+        case ["store", t, "clamped", *more]:
+            bounds = (-100, 90) if t.startswith("i") else (3, 90)
+            low, high = (Const(n) for n in bounds)
+            clamped = Binary("min", Binary("max", _load("a", i32), low, i32), high, i32)
+            return _made(key, Cast("wrap", clamped, DTYPES[t]), {"a": i32}, rng, twice=more == ["apart"])
         case ["set", "bool"] | ["index", _]:
             return _made(key, Var("i"), {"a": i32}, rng) if words[0] == "index" else None
         case ["set", t]:
@@ -153,16 +167,24 @@ def _load(buffer: str, dtype: DType) -> Load:
 def _made(
     name: str, value: Expr, buffers: Mapping[str, DType], rng: np.random.Generator, *, scalar: DType | None = None,
     small: bool = False, positive: bool = False, shift: bool = False, ties: bool = False, rule: str = "",
+    twice: bool = False, double: str = "",
 ) -> Trial:  # fmt: skip
-    params = tuple(Param(b, t, (Var("N"),)) for b, t in buffers.items())
-    params += (Param("y", value.dtype, (Var("N"),), written=True),)
+    both = Binary("*", Var("N"), Const(2), i32)
+    params = tuple(Param(b, t, (both if b == double else Var("N"),)) for b, t in buffers.items())
+    size = both if twice else Var("N")
+    params += (Param("y", value.dtype, (size,), written=True),)
     scalars = (Var("c", scalar),) if scalar is not None else ()
-    body = (For("i", Const(0), Var("N"), (Store("y", (I,), value),), par=True),)
+    stores: tuple[Store, ...] = (Store("y", (I,), value),)
+    if twice:
+        stores += (Store("y", (Binary("+", I, Var("N"), i32),), value),)
+    body = (For("i", Const(0), Var("N"), stores, par=True),)
     kernel = Kernel("trial", params, ("N",), scalars, body)
     data = {b: _values(b, t, rng, small, positive, shift, rule) for b, t in buffers.items()}
+    if double:
+        data[double] = np.concatenate([data[double], data[double][::-1]])
     if ties:
         data["b"][::3] = data["a"][::3]
-    data["y"] = np.zeros(COUNT, value.dtype.np)
+    data["y"] = np.zeros(2 * COUNT if twice else COUNT, value.dtype.np)
     numbers: dict[str, Any] = {"N": COUNT}
     if scalar is not None:
         last = "b" if "b" in data else "c"
@@ -194,6 +216,10 @@ def _values(
     if rule in ("bounded", "requantize") and name == "multiplier":
         return rng.integers(1 << 30, (1 << 31) - 1, COUNT).astype(t.np)
     low, high = (-(1 << 15), 1 << 15) if small else (t.min, t.max + 1)
+    if rule == "requantize_doubled" and (name == "right"):
+        return np.append([1, 22], rng.integers(1, 23, COUNT - 2)).astype(t.np)
+    if rule == "requantize_doubled" and (name == "offset" or only_last):
+        return rng.integers(-(1 << 29), 1 << 29, COUNT).astype(t.np)
     if rule == "bounded":
         low, high = -(1 << 30) + 1, 1 << 30
     x = rng.integers(low, high, COUNT, dtype=np.int64).astype(t.np)
@@ -227,7 +253,12 @@ def unit(kernels: Sequence[Kernel]) -> str:
     headers = "".join(f"#if {m.test}\n#include <{m.header}>\n#endif\n" for m in machines)
     prototypes = "".join(t[t.index("void t_k") : t.index("\n{\n")] + ";\n" for t in texts)
     head = "#include <stdint.h>\n#include <stdbool.h>\n#include <string.h>\n#include <math.h>\n"
-    parts = [*small_functions(small, texts, [m.test for m in machines]), *machine_helpers(texts, machines, spell), prototypes, *texts]
+    parts = [
+        *small_functions(small, texts, [m.test for m in machines]),
+        *machine_helpers(texts, machines, spell),
+        prototypes,
+        *texts,
+    ]
     return head + headers + "\n".join(parts)
 
 

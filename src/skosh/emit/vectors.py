@@ -78,8 +78,13 @@ class Lanes:
     # ------------------------------------------------------------------------------------------------ statements
 
     def body(self, body: Body) -> None:
-        for s in body:
-            self.statement(s)
+        rest = list(body)
+        while rest:
+            s = rest.pop(0)
+            if rest and isinstance(s, Store) and isinstance(rest[0], Store) and self.store_two(s, rest[0]):
+                rest.pop(0)
+            else:
+                self.statement(s)
 
     def statement(self, s: Stmt) -> None:
         match s:
@@ -172,6 +177,11 @@ class Lanes:
         beside = stride * param.dtype.bytes == stored.bytes
         if not beside and (whole_word or f"scatter {stored.name}" not in self.machine.spellings):
             raise Uncovered(f'"{s.buffer}" is written {stride} elements apart')
+        clamped = _clamped(s)
+        if beside and clamped is not None and self.has(f"store {stored.name} clamped"):
+            given = {"to": f"&{s.buffer}[{place}]", "a": self.value(clamped.value), **clamped.spelled}
+            self.line(f"{self.spell(f'store {stored.name} clamped', given)};")
+            return
         value = s.value.a if isinstance(s.value, Cast) and s.value.how == "wrap" and stored.bits < 32 else s.value
         to = f"&{s.buffer}[{place}]"
         if beside:
@@ -179,6 +189,28 @@ class Lanes:
         else:
             operands = {"to": to, "a": self.value(value), "apart": str(stride)}
             self.line(f"{self.spell(f'scatter {stored.name}', operands)};")
+
+    def store_two(self, s: Store, other: Store) -> bool:
+        """Two clamped stores in one, where the machine has that: side by side, or apart. False where it isn't done."""
+        one, two = _clamped(s), _clamped(other)
+        if one is None or two is None or one.bounds != two.bounds or s.buffer != other.buffer or self.mask:
+            return False
+        if not {x.buffer for x in walk_expr(other.value) if isinstance(x, Load)} <= self.fixed:
+            return False  # it may read what the first one writes
+        kind = self.names.params[s.buffer].dtype
+        places = [address(self.names.params[x.buffer], x.index, self.names.steps) for x in (s, other)]
+        distance = simplify(Binary("-", places[1], places[0], i32))
+        beside = isinstance(distance, Const) and distance.value == self.machine.width
+        key = f"store {kind.name} clamped {'2' if beside else 'apart'}"
+        if not self.has(key) or kind.name not in ("i8", "u8", "i16", "u16"):
+            return False
+        flats = [self.place(x.buffer, x.index) for x in (s, other)]
+        if any(stride != 1 for _, stride in flats):
+            return False
+        given = {"to": f"&{s.buffer}[{flats[0][0]}]", "to_2": f"&{s.buffer}[{flats[1][0]}]"}
+        given |= {"a": self.value(one.value), "b": self.value(two.value)}
+        self.line(f"{self.spell(key, given | one.spelled)};")
+        return True
 
     def line(self, text: str) -> None:
         pad = INDENT * self.depth
@@ -270,6 +302,22 @@ class Lanes:
         text = self.spell(f"load {e.dtype.name}", {"from": f"&{e.buffer}[{place}]"})
         return self.named(text, e.dtype, e.buffer, share=self.steady(e))
 
+    def load_pair(self, e: CallExpr) -> str | None:
+        """halfwords(widen(w[n, 0]), widen(w[n, 1])): two neighbours a lane, as a pair; None where it isn't."""
+        match e.args:
+            case (Cast("widen", Load(buffer, first) as low), Cast("widen", Load(other, second))) if buffer == other:
+                param = self.names.params[buffer]
+                places = [address(param, index, self.names.steps) for index in (first, second)]
+                key = f"load {param.dtype.name} pairs"
+                if not self.has(key) or simplify(Binary("-", places[1], places[0], i32)) != Const(1):
+                    return None
+                place, stride = self.place(buffer, first)
+                if stride != 2:
+                    return None
+                text = self.spell(key, {"from": f"&{buffer}[{place}]"})
+                return self.named(text, e.dtype, buffer, share=self.steady(low))
+        return None
+
     def place(self, buffer: str, index: tuple[Expr, ...]) -> tuple[str, int]:
         """(C of the flat position of lane 0, elements from lane to lane)."""
         flat = address(self.names.params[buffer], index, self.names.steps)
@@ -287,6 +335,8 @@ class Lanes:
     # ------------------------------------------------------------------------------------------------ functions
 
     def call(self, e: CallExpr) -> str:
+        if e.function.name == "halfwords" and (together := self.load_pair(e)) is not None:
+            return together
         arguments = {p.name: a for p, a in zip(e.function.params, e.args, strict=True)}
         if e.function.name in self.machine.spellings:
             try:
@@ -360,6 +410,9 @@ class Lanes:
             return self.fill(template, operands)
         raise Uncovered(f'{self.machine.name} has no "{key}"')
 
+    def has(self, key: str) -> bool:
+        return next(iter(self.machine.templates(key, whole=self.whole)), None) is not None
+
     def fill(self, template: str, operands: Mapping[str, str]) -> str:
         known = {**operands, "p": self.predicate}
         for name in places(template):
@@ -381,6 +434,27 @@ class Lanes:
             candidate = f"{name}{count}"
         self.names.taken.add(candidate)
         return candidate
+
+
+@dataclass(frozen=True)
+class _Clamped:
+    """What is stored: ``value``, clamped to ``bounds``, which the elements' type holds."""
+
+    value: Expr
+    bounds: tuple[int, int]
+
+    @property
+    def spelled(self) -> dict[str, str]:
+        return {"lo_n": str(self.bounds[0]), "hi_n": str(self.bounds[1])}
+
+
+def _clamped(s: Store) -> _Clamped | None:
+    """y[i] = wrap(i8, clamp(x, lo, hi)) with lo and hi known and in range."""
+    match s.value:
+        case Cast("wrap", Binary("min", Binary("max", x, Const(value=lo)), Const(value=hi)), dtype):
+            if dtype.is_integer and dtype.bits < 32 and x.dtype == i32 and dtype.min <= lo <= hi <= dtype.max:
+                return _Clamped(x, (int(lo), int(hi)))
+    return None
 
 
 def _held(dtype: DType) -> str:

@@ -42,3 +42,31 @@ def requantize_bounded(x: i32, multiplier: i32, right: i32) -> i32:
     """
     high = rounded_high(x + x, multiplier)
     return (high + (high >> 31) + (1 << (right - 1))) >> right
+
+
+@func
+def rounded_high_plus(a: i32, b: i32, c: i32) -> i32:
+    """round(a * b / 2^32), ties upward, plus c; wraps."""
+    return wrap(i32, ((i64(a) * i64(b) + 2147483648) >> 32) + i64(c))
+
+
+@func
+def requantize_doubled(twice: i32, multiplier: i32, right: i32, offset: i32) -> i32:
+    """requantize_bounded(x, multiplier, right) + zy, for twice = 2 x, offset = 2^(right - 1) + zy 2^right, right <= 22.
+
+    Both roundings and the zero point are one addition. Ties move away from zero by the sign of x: the rounded product has
+    the same one, or is 0, where it doesn't matter.
+    """
+    return (rounded_high_plus(twice, multiplier, offset) + (twice >> 31)) >> right
+
+
+@func
+def requantize_bounded_plus(x: i32, multiplier: i32, right: i32, offset: i32) -> i32:
+    """requantize_bounded, plus the zero point."""
+    return requantize_bounded(x, multiplier, right) + offset
+
+
+@func
+def requantize_plus(x: i32, multiplier: i32, shift: i32, offset: i32) -> i32:
+    """requantize, plus the zero point."""
+    return requantize(x, multiplier, shift) + offset

@@ -6,15 +6,17 @@ A recipe asks a machine how it multiplies (``dot``), never its name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from skosh.base.dtypes import DType, i8, i16
 from skosh.ir.graph import Array, Operands
+from skosh.ir.kernel import Function
 from skosh.ir.program import Call, Const, In, Scratch
 from skosh.kernels import call
+from skosh.kernels.arithmetic import requantize_bounded_plus, requantize_doubled, requantize_plus
 from skosh.kernels.lanes import vectorize
 from skosh.lower.vector_kernels import conv2d_pair_lanes, depthwise_pair_lanes, matmul_pair_lanes, row_pair_lanes
 from skosh.targets import Target
@@ -22,6 +24,9 @@ from skosh.targets.simd import VectorMachine, vector_machine
 
 FEW_ROWS = 2
 """With so many rows or fewer, a product of rows and filters reads its weights so seldom that their size counts."""
+
+LARGEST_SHIFT = 22
+"""Above, the constants of ``requantize_doubled`` might not fit 32 bits."""
 
 STAGED = 16384
 """Bytes of widened input that should stay in the first cache."""
@@ -72,15 +77,60 @@ def interleaved(weights: Array, group: int, dtype: DType) -> Array:
     return np.ascontiguousarray(whole.reshape(filters, -1, group).transpose(1, 0, 2))
 
 
+@dataclass(frozen=True)
+class Rescaling:
+    """How a vector kernel rescales its sums. ``factor``: what the sums are multiplied by, in advance."""
+
+    function: Function
+    factor: int
+    bias: Const
+    offset: Const
+
+    @property
+    def given(self) -> dict[str, Any]:
+        return {"rescale": self.function, "bias": self.bias, "offset": self.offset}
+
+
+def rescaling(c: Call) -> Rescaling:
+    """A call's requantization with the zero point in it: the shortest form that is exact.
+
+    That of doubled sums needs |sum| < 2^30, as ``requantize_bounded`` does, and shifts up to 22.
+    """
+    bias, right, zy = c.buffers["bias"], c.buffers["right"], int(c.numbers["zy"])
+    assert isinstance(bias, Const) and isinstance(right, Const), "requantization is made of constants"
+    shifts = right.data.astype(np.int64)
+    short = c.functions["rescale"].name == "requantize_bounded"
+    if short and shifts.max() <= LARGEST_SHIFT:
+        offset = (1 << (shifts - 1)) + (zy << shifts)
+        return Rescaling(
+            _function(requantize_doubled),
+            2,
+            replace(bias, data=bias.data * 2),
+            Const(offset.astype(np.int32), "offset"),
+        )
+    function = _function(requantize_bounded_plus if short else requantize_plus)
+    return Rescaling(function, 1, bias, Const(np.full(shifts.shape, zy, np.int32), "offset"))
+
+
+def _function(function: object) -> Function:
+    assert isinstance(function, Function), "not a function of the kernel language"
+    return function
+
+
 def _matmul(c: Call, inputs: Operands, machine: VectorMachine) -> Call:
     rows, depth, filters = (int(c.numbers[n]) for n in ("M", "K", "N"))
     weights = weights_of(c, inputs, (filters, depth))
-    given: dict[str, Any] = {**c.numbers, **c.buffers, **c.functions}
+    rescale = rescaling(c)
+    given: dict[str, Any] = {**_without(c.numbers, "zy"), **c.buffers, **rescale.given}
     if rows <= FEW_ROWS:
-        quads = interleaved(weights, 4, i8)
-        given |= {"w": Const(quads, "weight"), "Q": len(quads), "wide": Scratch(rows * 4 * len(quads), i16, "wide")}
-        return _marked(call(row_pair_lanes, **given), "n", machine, 4 if rows == 1 else 2)
-    pairs = interleaved(weights, 2, i16)
+        vectors = 8 if rows == 1 else 2
+        block = (machine.width or 16) * vectors
+        block = block if filters % block == 0 else filters
+        pairs = np.stack([interleaved(w, 2, i8) for w in weights.reshape(-1, block, depth)])
+        given |= {"w": Const(pairs, "weight"), "K2": pairs.shape[1], "B": block, "factor": rescale.factor}
+        given |= {"wide": Scratch(rows * 2 * pairs.shape[1], i16, "wide")}
+        return _marked(call(row_pair_lanes, **given), "f", machine, vectors)
+    pairs = interleaved(weights, 2, i16) * np.int16(rescale.factor)
     staged = rows_at_a_time(rows, 4 * len(pairs))
     given |= {"w": Const(pairs, "weight"), "K2": len(pairs), "T": staged}
     given |= {"wide": Scratch(staged * 2 * len(pairs), i16, "wide")}
@@ -101,9 +151,10 @@ def _conv2d(c: Call, inputs: Operands, machine: VectorMachine) -> Call:
     laid = np.ascontiguousarray(pairs.reshape(-1, n["N"], n["KH"], 2).transpose(2, 0, 1, 3))
     reach = (n["OW"] - 1) * n["stride_w"] + n["KW"]
     left = min(n["left"], reach)
+    rescale = rescaling(c)
     given: dict[str, Any] = {
-        **{name: value for name, value in n.items() if name not in ("KW", "T")}, **c.buffers, **c.functions,
-        "w": Const(laid, "weight"), "S": laid.shape[1], "PW": reach, "left": left,
+        **_without(n, "KW", "T", "zy"), **c.buffers, **rescale.given,
+        "w": Const(laid * np.int16(rescale.factor), "weight"), "S": laid.shape[1], "PW": reach, "left": left,
         "inside": min(n["W"], reach - left), "rows": Scratch(n["KH"] * (reach * n["C"] + 1), i16, "rows"),
     }  # fmt: skip
     del given["patch"]
@@ -119,13 +170,18 @@ def _depthwise(c: Call, inputs: Operands, machine: VectorMachine) -> Call | None
     laid = np.ascontiguousarray(whole.reshape(-1, 2, width, channels).transpose(0, 2, 3, 1))
     reach = (n["OW"] - 1) * n["stride_w"] + (width - 1) * n["dilation_w"] + 1
     left = min(n.get("left", 0), reach)
+    rescale = rescaling(c)
     given: dict[str, Any] = {
-        "top": 0, "zx": 0, **{name: value for name, value in n.items() if name not in ("R", "KH")},
-        **c.buffers, **c.functions, "w": Const(laid, "weight"), "K2": len(laid), "PW": reach, "left": left,
+        "top": 0, "zx": 0, **_without(n, "R", "KH", "zy"), **c.buffers, **rescale.given,
+        "w": Const(laid * np.int16(rescale.factor), "weight"), "K2": len(laid), "PW": reach, "left": left,
         "inside": min(n["W"], reach - left), "rows": Scratch(len(laid) * reach * channels * 2, i16, "rows"),
     }  # fmt: skip
     made = _marked(call(depthwise_pair_lanes, **given), "c", machine, 1)
     return replace(made, kernel=vectorize(made.kernel, "i", machine.name))
+
+
+def _without(numbers: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in numbers.items() if name not in names}
 
 
 def _marked(c: Call, loop: str, machine: VectorMachine, vectors: int) -> Call:

@@ -46,15 +46,31 @@ def _tile_evenly(d: Draft, loop: str, factors: tuple[int, ...]) -> None:
 
 SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "matmul_pair_lanes": products,
-    "row_pair_lanes": lambda d: d.unroll("q", 2),
+    "row_pair_lanes": lambda d: d.unroll("k", 4),
     "conv2d_pair_lanes": products,
     "depthwise_pair_lanes": depthwise,
 }
 
 FIXED: dict[str, tuple[str, ...]] = {
-    "matmul_pair_lanes": ("M", "N", "K", "K2", "T", "P"),
-    "row_pair_lanes": ("M", "N", "K", "Q", "P"),
-    "conv2d_pair_lanes": ("H", "W", "C", "N", "OH", "OW", "KH", "S", "PW", "P", "stride_w", "left", "inside"),
+    "matmul_pair_lanes": ("M", "N", "K", "K2", "T", "P", "lo", "hi"),
+    "row_pair_lanes": ("M", "N", "K", "K2", "B", "P", "factor", "lo", "hi"),
+    "conv2d_pair_lanes": (
+        "H",
+        "W",
+        "C",
+        "N",
+        "OH",
+        "OW",
+        "KH",
+        "S",
+        "PW",
+        "P",
+        "lo",
+        "hi",
+        "stride_w",
+        "left",
+        "inside",
+    ),
     "depthwise_pair_lanes": (
         "H",
         "W",
@@ -65,6 +81,8 @@ FIXED: dict[str, tuple[str, ...]] = {
         "KW",
         "PW",
         "P",
+        "lo",
+        "hi",
         "stride_w",
         "left",
         "inside",

@@ -22,6 +22,36 @@ static inline void {name}(void *to, __m256i x)
 }}
 """
 
+_PACKED = """/* Sixteen lanes as bytes, saturated, then clamped. */
+static inline __m128i {name}(__m256i a, __m256i b, int8_t lo, int8_t hi)
+{{
+    const __m256i halves = _mm256_packs_epi32(a, b);
+    const __m256i bytes = _mm256_packs_epi16(halves, halves);
+    const __m128i all = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+    return _mm_min_epi8(_mm_max_epi8(all, _mm_set1_epi8(lo)), _mm_set1_epi8(hi));
+}}
+"""
+
+_STORE_CLAMPED = """static inline void {name}(void *to, __m256i a, int8_t lo, int8_t hi)
+{{
+    _mm_storel_epi64(to, {avx2_packed}(a, a, lo, hi));
+}}
+"""
+
+_STORE_CLAMPED_2 = """static inline void {name}(void *to, __m256i a, __m256i b, int8_t lo, int8_t hi)
+{{
+    _mm_storeu_si128(to, {avx2_packed}(a, b, lo, hi));
+}}
+"""
+
+_STORE_CLAMPED_APART = """static inline void {name}(void *to, void *to_2, __m256i a, __m256i b, int8_t lo, int8_t hi)
+{{
+    const __m128i both = {avx2_packed}(a, b, lo, hi);
+    _mm_storel_epi64(to, both);
+    _mm_storel_epi64(to_2, _mm_unpackhi_epi64(both, both));
+}}
+"""
+
 MACHINE = VectorMachine(
     name="avx2",
     test="defined(__AVX2__)",
@@ -42,6 +72,7 @@ MACHINE = VectorMachine(
         ">> i32": ("_mm256_srai_epi32({a}, {b_n})", "_mm256_srav_epi32({a}, {b})"),
         ">> u32": ("_mm256_srli_epi32({a}, {b_n})", "_mm256_srlv_epi32({a}, {b})"),
         "load i8": "_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *){from}))",
+        "load i8 pairs": "_mm256_cvtepi8_epi16(_mm_loadu_si128((const void *){from}))",
         "load u8": "_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *){from}))",
         "load i16": "_mm256_cvtepi16_epi32(_mm_loadu_si128((const void *){from}))",
         "load u16": "_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *){from}))",
@@ -52,6 +83,10 @@ MACHINE = VectorMachine(
     },
     helpers={
         **helpers("avx2", "_mm256", "si256", "__m256i"),
+        "avx2_packed": _PACKED,
+        "avx2_store_clamped": _STORE_CLAMPED,
+        "avx2_store_clamped_2": _STORE_CLAMPED_2,
+        "avx2_store_clamped_apart": _STORE_CLAMPED_APART,
         "avx2_store_bytes": _STORE_BYTES,
         "avx2_store_halves": _STORE_HALVES,
     },

@@ -47,6 +47,17 @@ static inline __m512i {name}(__m512i a, __m512i b)
     return _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
 }}
 """
+_ROUNDED_HIGH_PLUS = """/* ((a b + 2^31) >> 32) + c */
+static inline __m512i {name}(__m512i a, __m512i b, __m512i c)
+{{
+    const __m512i half = _mm512_set1_epi32(INT32_MIN);
+    const __m512i c_even = _mm512_mask_blend_epi32(0xaaaa, half, _mm512_slli_epi64(c, 32));
+    const __m512i c_odd = _mm512_mask_blend_epi32(0xaaaa, half, c);
+    const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(a, b), c_even);
+    const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32)), c_odd);
+    return _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+}}
+"""
 _SRDHM = """/* (a b + 2^30) >> 31 */
 static inline __m512i {name}(__m512i a, __m512i b)
 {{
@@ -92,6 +103,7 @@ MACHINE = VectorMachine(
         "bits i32 f32": "_mm512_castps_si512({a})",
         "bits f32 i32": "_mm512_castsi512_ps({a})",
         "load i8": "_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8({p}, (const void *){from}))",
+        "load i8 pairs": "_mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi16({p}, (const void *){from}))",
         "load u8": "_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8({p}, (const void *){from}))",
         "load i16": "_mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16({p}, (const void *){from}))",
         "load u16": "_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16({p}, (const void *){from}))",
@@ -110,8 +122,13 @@ MACHINE = VectorMachine(
         "even_bytes": "_mm512_srai_epi16(_mm512_slli_epi16({x}, 8), 8)",
         "odd_bytes": "_mm512_srai_epi16({x}, 8)",
         "rounded_high": "{avx512_rounded_high}({a}, {b})",
+        "rounded_high_plus": "{avx512_rounded_high_plus}({a}, {b}, {c})",
         "srdhm": "{avx512_srdhm}({a}, {b})",
     },
-    helpers={"avx512_rounded_high": _ROUNDED_HIGH, "avx512_srdhm": _SRDHM},
+    helpers={
+        "avx512_rounded_high": _ROUNDED_HIGH,
+        "avx512_rounded_high_plus": _ROUNDED_HIGH_PLUS,
+        "avx512_srdhm": _SRDHM,
+    },
     dot=2,
 )

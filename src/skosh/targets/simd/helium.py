@@ -63,7 +63,11 @@ for _key, _unsigned in (("store u8", "(uint8_t *)"), ("store u16", "(uint16_t *)
 # lanes are ``apart`` elements from each other
 _SCATTER: dict[str, Templates] = {
     f"scatter {t}{whole}": f"{name}q_scatter_{place}{z}_s32({{to}}, vmulq_n_u32(vidupq_n_u32(0, 1), {{apart}}), {{a}}{p})"
-    for t, name, place in (("i8", "vstrb", "offset"), ("i16", "vstrh", "shifted_offset"), ("i32", "vstrw", "shifted_offset"))
+    for t, name, place in (
+        ("i8", "vstrb", "offset"),
+        ("i16", "vstrh", "shifted_offset"),
+        ("i32", "vstrw", "shifted_offset"),
+    )
     for whole, z, p in ((" whole", "", ""), ("", "_p", ", {p}"))
 }
 

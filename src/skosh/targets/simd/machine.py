@@ -16,8 +16,11 @@ operation, a template its C. Several templates for one key are tried in turn.
 | ``set i32``              | a          | the same number in all lanes (``a`` is a scalar of that type)              |
 | ``index i32``            | a          | a, a + 1, a + 2, ...                                                       |
 | ``load i8``              | from       | elements side by side, widened to i32 (``u8``, ``i16``, ``u16`` too)       |
+| ``load i8 pairs``        | from       | two elements a lane, each widened to 16 bits: ``halfwords`` of neighbours  |
 | ``store i8``             | to, a      | the low bits of each lane to elements side by side                         |
 | ``scatter i8``           | to, a      | the same to elements ``apart`` from each other (a number), where the machine can |
+| ``store i8 clamped``     | to, a, lo_n, hi_n | a clamped to constants that the elements hold: saturation may do a part |
+| ``store i8 clamped 2``   | to, a, b, lo_n, hi_n | two vectors side by side; ``apart``: a at to, b at to_2                 |
 | ``srdhm``                | by name    | a scalar function of the language, by the names of its parameters          |
 
 ``{b_n}`` asks for the scalar that is the same in all lanes, so the template fits only where the operand is one. ``{p}`` is

@@ -42,6 +42,37 @@ static inline __m128i {{name}}(__m128i x, __m128i by)
 }}}}
 """
 
+_PACKED = """/* Eight lanes as bytes, saturated, then clamped. */
+static inline __m128i {name}(__m128i a, __m128i b, int8_t lo, int8_t hi)
+{{
+    const __m128i halves = _mm_packs_epi32(a, b);
+    const __m128i bytes = _mm_packs_epi16(halves, halves);
+    return _mm_min_epi8(_mm_max_epi8(bytes, _mm_set1_epi8(lo)), _mm_set1_epi8(hi));
+}}
+"""
+
+_STORE_CLAMPED = """static inline void {name}(void *to, __m128i a, int8_t lo, int8_t hi)
+{{
+    const int32_t word = _mm_cvtsi128_si32({sse4_packed}(a, a, lo, hi));
+    memcpy(to, &word, sizeof word);
+}}
+"""
+
+_STORE_CLAMPED_2 = """static inline void {name}(void *to, __m128i a, __m128i b, int8_t lo, int8_t hi)
+{{
+    _mm_storel_epi64(to, {sse4_packed}(a, b, lo, hi));
+}}
+"""
+
+_STORE_CLAMPED_APART = """static inline void {name}(void *to, void *to_2, __m128i a, __m128i b, int8_t lo, int8_t hi)
+{{
+    const __m128i both = {sse4_packed}(a, b, lo, hi);
+    const int32_t first = _mm_cvtsi128_si32(both), second = _mm_extract_epi32(both, 1);
+    memcpy(to, &first, sizeof first);
+    memcpy(to_2, &second, sizeof second);
+}}
+"""
+
 MACHINE = VectorMachine(
     name="sse4",
     test="defined(__SSE4_1__)",
@@ -62,6 +93,7 @@ MACHINE = VectorMachine(
         ">> i32": ("_mm_srai_epi32({a}, {b_n})", "{sse4_shift_right_signed}({a}, {b})"),
         ">> u32": ("_mm_srli_epi32({a}, {b_n})", "{sse4_shift_right}({a}, {b})"),
         "load i8": "_mm_cvtepi8_epi32({sse4_load_word}({from}))",
+        "load i8 pairs": "_mm_cvtepi8_epi16(_mm_loadl_epi64((const void *){from}))",
         "load u8": "_mm_cvtepu8_epi32({sse4_load_word}({from}))",
         "load i16": "_mm_cvtepi16_epi32(_mm_loadl_epi64((const void *){from}))",
         "load u16": "_mm_cvtepu16_epi32(_mm_loadl_epi64((const void *){from}))",
@@ -76,6 +108,10 @@ MACHINE = VectorMachine(
         "sse4_shift_right": _SHIFT_EACH.format(shift="_mm_srl_epi32"),
         "sse4_shift_right_signed": _SHIFT_EACH.format(shift="_mm_sra_epi32"),
         "sse4_load_word": _LOAD_WORD,
+        "sse4_packed": _PACKED,
+        "sse4_store_clamped": _STORE_CLAMPED,
+        "sse4_store_clamped_2": _STORE_CLAMPED_2,
+        "sse4_store_clamped_apart": _STORE_CLAMPED_APART,
         "sse4_store_bytes": _STORE_BYTES,
         "sse4_store_halves": _STORE_HALVES,
     },

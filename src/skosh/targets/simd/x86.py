@@ -56,7 +56,11 @@ OPERATIONS = {
     "even_bytes": "{v}_srai_epi16({v}_slli_epi16({{x}}, 8), 8)",
     "odd_bytes": "{v}_srai_epi16({{x}}, 8)",
     "rounded_high": "{{{t}_rounded_high}}({{a}}, {{b}})",
+    "rounded_high_plus": "{{{t}_rounded_high_plus}}({{a}}, {{b}}, {{c}})",
     "srdhm": "{{{t}_srdhm}}({{a}}, {{b}})",
+    "store i8 clamped": "{{{t}_store_clamped}}({{to}}, {{a}}, {{lo_n}}, {{hi_n}})",
+    "store i8 clamped 2": "{{{t}_store_clamped_2}}({{to}}, {{a}}, {{b}}, {{lo_n}}, {{hi_n}})",
+    "store i8 clamped apart": "{{{t}_store_clamped_apart}}({{to}}, {{to_2}}, {{a}}, {{b}}, {{lo_n}}, {{hi_n}})",
 }  # fmt: skip
 
 HELPERS = {
@@ -71,6 +75,17 @@ static inline {T} {{name}}({T} a, {T} b)
     const {T} half = {v}_set1_epi64x(INT64_C(2147483648));
     const {T} even = {v}_add_epi64({v}_mul_epi32(a, b), half);
     const {T} odd = {v}_add_epi64({v}_mul_epi32({v}_srli_epi64(a, 32), {v}_srli_epi64(b, 32)), half);
+    return {v}_blend_epi16({v}_srli_epi64(even, 32), odd, 0xcc);
+}}}}
+""",
+    "{t}_rounded_high_plus": """/* ((a b + 2^31) >> 32) + c */
+static inline {T} {{name}}({T} a, {T} b, {T} c)
+{{{{
+    const {T} half = {v}_set1_epi32(INT32_MIN);
+    const {T} c_even = {v}_blend_epi16(half, {v}_slli_epi64(c, 32), 0xcc);
+    const {T} c_odd = {v}_blend_epi16(half, c, 0xcc);
+    const {T} even = {v}_add_epi64({v}_mul_epi32(a, b), c_even);
+    const {T} odd = {v}_add_epi64({v}_mul_epi32({v}_srli_epi64(a, 32), {v}_srli_epi64(b, 32)), c_odd);
     return {v}_blend_epi16({v}_srli_epi64(even, 32), odd, 0xcc);
 }}}}
 """,
