@@ -7,6 +7,7 @@ elements 0 and 2 of both, the next one elements 1 and 3. What is left of K below
 from __future__ import annotations
 
 from skosh.kernels import clamp, kernel, par, seq, widen, word, wrap
+from skosh.ops.gemm import gather_patches
 from skosh.targets.arm_dsp import smlad, sxtb16, sxtb16_odd
 
 
@@ -50,24 +51,11 @@ def conv2d_pairs(
     """Convolution by im2col: T output pixels at a time are gathered as rows (padding is the zero point), then multiplied."""
     for b in seq((OH * OW + T - 1) // T):
         rows = min(T, OH * OW - b * T)
+        gather_patches(
+            x, patch, W=W, C=C, KH=KH, KW=KW, OW=OW, first=b * T, rows=rows,
+            stride_h=stride_h, stride_w=stride_w, dilation_h=dilation_h, top=top, left=left, zx=zx,
+        )  # fmt: skip
         for t in seq(rows):
-            oh = (b * T + t) // OW
-            ow = b * T + t - oh * OW
-            column = ow * stride_w - left
-            before = min(max(-column, 0), KW) * C
-            inside = max(min(KW, W - column) * C, before)
-            for kh in seq(KH):
-                row = oh * stride_h + kh * dilation_h - top
-                if 0 <= row < H:
-                    for i in par(before):
-                        patch[t, kh * (KW * C) + i] = wrap(i8, zx)
-                    for i in par(before, inside):
-                        patch[t, kh * (KW * C) + i] = x[row, column * C + i]
-                    for i in par(inside, KW * C):
-                        patch[t, kh * (KW * C) + i] = wrap(i8, zx)
-                else:
-                    for i in par(KW * C):
-                        patch[t, kh * (KW * C) + i] = wrap(i8, zx)
             for i in par(KH * KW * C, 4 * Q):
                 patch[t, i] = wrap(i8, 0)
         for m, n in par(rows, N2):

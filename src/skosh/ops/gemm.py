@@ -30,6 +30,31 @@ def matmul(
 
 
 @kernel
+def gather_patches(
+    x: i8[H, W * C], patch: i8[T, R], *, W, C, KH, KW, OW, first, rows, stride_h, stride_w, dilation_h, top, left, zx
+):
+    """patch[t], for t below rows: what lies under the window of output pixel first + t; padding is the zero point."""
+    for t in seq(rows):
+        oh = (first + t) // OW
+        ow = first + t - oh * OW
+        column = ow * stride_w - left
+        before = min(max(-column, 0), KW) * C
+        inside = max(min(KW, W - column) * C, before)
+        for kh in seq(KH):
+            row = oh * stride_h + kh * dilation_h - top
+            if 0 <= row < H:
+                for i in par(before):
+                    patch[t, kh * (KW * C) + i] = wrap(i8, zx)
+                for i in par(before, inside):
+                    patch[t, kh * (KW * C) + i] = x[row, column * C + i]
+                for i in par(inside, KW * C):
+                    patch[t, kh * (KW * C) + i] = wrap(i8, zx)
+            else:
+                for i in par(KW * C):
+                    patch[t, kh * (KW * C) + i] = wrap(i8, zx)
+
+
+@kernel
 def conv2d_patches(
     x: i8[H, W * C], w: i8[N, KH * KW * C], bias: i32[N], multiplier: i32[(N - 1) * P + 1], right: i8[(N - 1) * P + 1],
     y: i8[OH * OW, N], patch: i8[T, KH * KW * C],
@@ -38,24 +63,10 @@ def conv2d_patches(
     """Convolution by im2col: T output pixels at a time are gathered as rows (padding is the zero point), then multiplied."""
     for b in seq((OH * OW + T - 1) // T):
         rows = min(T, OH * OW - b * T)
-        for t in seq(rows):
-            oh = (b * T + t) // OW
-            ow = b * T + t - oh * OW
-            column = ow * stride_w - left
-            before = min(max(-column, 0), KW) * C
-            inside = max(min(KW, W - column) * C, before)
-            for kh in seq(KH):
-                row = oh * stride_h + kh * dilation_h - top
-                if 0 <= row < H:
-                    for i in par(before):
-                        patch[t, kh * (KW * C) + i] = wrap(i8, zx)
-                    for i in par(before, inside):
-                        patch[t, kh * (KW * C) + i] = x[row, column * C + i]
-                    for i in par(inside, KW * C):
-                        patch[t, kh * (KW * C) + i] = wrap(i8, zx)
-                else:
-                    for i in par(KW * C):
-                        patch[t, kh * (KW * C) + i] = wrap(i8, zx)
+        gather_patches(
+            x, patch, W=W, C=C, KH=KH, KW=KW, OW=OW, first=b * T, rows=rows,
+            stride_h=stride_h, stride_w=stride_w, dilation_h=dilation_h, top=top, left=left, zx=zx,
+        )  # fmt: skip
         for m, n in par(rows, N):
             acc = bias[n]
             for k in seq(KH * KW * C):
