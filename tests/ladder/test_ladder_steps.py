@@ -16,6 +16,7 @@ from skosh.ir.kernel import Const, Kernel
 from skosh.kernels import kernel, par, schedule, seq
 from skosh.ladder.matmul import matmul_of
 from skosh.ladder.native import shared
+from skosh.ladder.pairs import pair
 from skosh.ladder.rungs import Tile, panels, tiled
 from skosh.ladder.steps import blocks, can_blocks, can_hold, can_interchange, can_panel, hold, interchange, order, panel
 
@@ -89,7 +90,7 @@ def test_random_schedules_agree(m: int, depth: int, n: int, data: st.DataObject)
 def test_the_schedules_of_the_rungs_agree(n: int, threads: int, rows: int, columns: int) -> None:
     want = run(bound(n, n, n), n, n, n)
     assert np.array_equal(run(tiled(f32, n, threads), n, n, n, threads), want)
-    tile = Tile("avx2-f32", lanes=2, rows=rows, vectors=columns, depth=7, block=3 * rows)
+    tile = Tile("avx2-f32", lanes=2, rows=rows, vectors=columns, depth=7, block=6 * columns, most=5)
     k = panels(f32, n, threads, tile, fuse=False)
     assert np.array_equal(run(k, n, n, n, threads), want)
 
@@ -108,6 +109,22 @@ def message(step: object, *args: object) -> str:
     return str(caught.value)
 
 
+@settings(deadline=None, derandomize=True, max_examples=20)
+@given(n=st.integers(2, 9), threads=st.integers(1, 2), depth=st.integers(1, 6), block=st.integers(1, 3))
+def test_pairs_of_bytes_agree(n: int, threads: int, depth: int, block: int) -> None:
+    rng = np.random.default_rng(n)
+    a, b = (rng.integers(-128, 127, n * n, np.int8, endpoint=True) for _ in "ab")
+    tile = Tile("avx2", lanes=2, rows=3, vectors=1, depth=depth, block=2 * block, most=4)
+    k = panels(i8, n, threads, tile)
+    scratch = {p.name: np.zeros(int(np.prod([d.value for d in p.shape])), p.dtype.np) for p in k.params[3:]}  # type: ignore[attr-defined]
+    buffers = {"a": a, "b": b, "c": np.zeros(n * n, np.int32), **scratch}
+    for part in range(threads):
+        run_kernel(k, buffers, {"part": part, "parts": threads}, shuffle=random.Random(n))
+    want = a.reshape(n, n).astype(np.int32) @ b.reshape(n, n).astype(np.int32)
+    assert np.array_equal(buffers["c"].reshape(n, n), want)
+    assert [p.dtype.name for p in k.params[3:]] == ["u32", "u32"]
+
+
 def test_illegal_steps_say_why() -> None:
     k = schedule.bind(matmul_of(f64), {"M": 8, "K": 8, "N": 8})
     assert "already split" in message(blocks, blocks(k, "i", 4, "ib"), "ib", 2, "x")
@@ -123,6 +140,9 @@ def test_illegal_steps_say_why() -> None:
     assert "must be read at one place" in message(panel, schedule.bind(skewed, {"N": 4}), "x", "i", "p", ("j",))
     assert 'is another one in each round of "j"' in message(hold, schedule.bind(ordered, {"N": 4}), "j")
     assert "loops to reorder must be some of" in message(order, k, ("i", "q"))
+    assert "one sum of products of widened elements" in message(pair, hold(k, "k"), "k")
+    held = hold(schedule.bind(matmul_of(i8), {"M": 8, "K": 8, "N": 8}), "k")
+    assert '"a" must be a panel' in message(pair, held, "k")
     assert 'share only a par loop that is all of the kernel, not "j"' in message(shared, k, "j")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from skosh.base.dtypes import DType
+from skosh.base.dtypes import DType, i8
 from skosh.ir.kernel import Kernel
 from skosh.kernels import schedule
 from skosh.kernels.lanes import vectorize
 from skosh.ladder.fma import fused
 from skosh.ladder.matmul import matmul_of
 from skosh.ladder.native import BASELINE, NATIVE, Native, shared
+from skosh.ladder.pairs import pair
 from skosh.ladder.steps import blocks, chain, hold, order, panel
 
 
@@ -19,8 +20,8 @@ from skosh.ladder.steps import blocks, chain, hold, order, panel
 class Tile:
     """The numbers of the last rung for one vector machine and element type.
 
-    rows x (vectors * lanes) sums are held in registers; a panel of ``depth`` products of that many columns of b stays in
-    the first cache, ``block`` rows of a in the second.
+    rows x (vectors * lanes) sums are held in registers while ``depth`` products are added to each; their rows of a stay in
+    the first cache, ``block`` columns of b in the second, ``most`` rows of a in the third.
     """
 
     machine: str
@@ -29,6 +30,7 @@ class Tile:
     vectors: int
     depth: int
     block: int
+    most: int
 
     @property
     def columns(self) -> int:
@@ -36,14 +38,12 @@ class Tile:
 
 
 TILES: dict[tuple[str, str], Tile] = {
-    # 12 sums, 2 of b, 1 of a: 15 of 16 registers. depth * columns * 8 bytes = 32 KiB, block * depth * 8 = 192 KiB
-    ("f64", "avx2"): Tile("avx2-f64", lanes=4, rows=6, vectors=2, depth=512, block=48),
-    ("f32", "avx2"): Tile("avx2-f32", lanes=8, rows=6, vectors=2, depth=512, block=96),
+    # 12 sums, 2 of b, 1 of a: 15 of 16 registers; 24 KiB of a, 256 KiB of b, 6 MiB of a
+    ("f64", "avx2"): Tile("avx2-f64", lanes=4, rows=6, vectors=2, depth=512, block=64, most=1536),
+    ("f32", "avx2"): Tile("avx2-f32", lanes=8, rows=6, vectors=2, depth=512, block=128, most=3072),
+    ("i8", "avx2"): Tile("avx2", lanes=8, rows=6, vectors=2, depth=1024, block=128, most=3072),
 }
-"""(element type, the machine's own name) -> its tile; elsewhere the last rung is the one before it."""
-
-WIDEST = 4096
-"""Columns of b that are laid out at once: with ``depth`` rows, 16 MiB of f64."""
+"""(element type, the machine's own name) -> its tile; elsewhere there is no last rung."""
 
 
 def bound(dtype: DType, n: int) -> Kernel:
@@ -86,22 +86,24 @@ def vectorized(dtype: DType, n: int, threads: int) -> Native:
 def panels(dtype: DType, n: int, threads: int, tile: Tile, *, fuse: bool = True) -> Kernel:
     """A register tile of fused multiply-adds that walks over panels of a and b, laid out in the order in which it reads them.
 
-    After Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34 (2008).
+    After Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34 (2008), mirrored: c lies
+    row by row, so tiles follow each other along rows, and the next elements of c are where the processor expects them.
     """
     share = -(-n // threads)
-    width = min(WIDEST, -(-share // tile.columns) * tile.columns)
+    rows = -(-share // -(-share // tile.most))
     kernel = chain(
         fused(bound(dtype, n)) if fuse else bound(dtype, n),
-        lambda k: blocks(k, "j", width, "jb"),
-        lambda k: blocks(k, "j", tile.columns, "jp"),
-        lambda k: blocks(k, "k", tile.depth, "kb"),
-        lambda k: blocks(k, "i", tile.block, "ib"),
+        lambda k: blocks(k, "i", -(-rows // tile.rows) * tile.rows, "ib"),
         lambda k: blocks(k, "i", tile.rows, "ip"),
-        lambda k: order(k, ("jb", "kb", "ib", "jp", "ip", "j", "i", "k")),
-        lambda k: shared(k, "jb"),
-        lambda k: panel(k, "b", "kb", "b_panel", ("jp", "k", "j")),
-        lambda k: panel(k, "a", "ib", "a_panel", ("ip", "k", "i")),
+        lambda k: blocks(k, "k", tile.depth, "kb"),
+        lambda k: blocks(k, "j", tile.block, "jb"),
+        lambda k: blocks(k, "j", tile.columns, "jp"),
+        lambda k: order(k, ("ib", "kb", "jb", "ip", "jp", "j", "i", "k")),
+        lambda k: shared(k, "ib"),
+        lambda k: panel(k, "a", "kb", "a_panel", ("ip", "k", "i")),
+        lambda k: panel(k, "b", "jb", "b_panel", ("jp", "k", "j")),
         lambda k: hold(k, "k"),
+        lambda k: pair(k, "k") if dtype == i8 else k,
     )
     kernel = schedule.unroll_and_jam(kernel, "i", tile.rows)
     return vectorize(kernel, "j", tile.machine, tile.vectors)
