@@ -115,10 +115,10 @@ TOOLS = (
         _program("verilator", "--version"),
     ),
     Tool(
-        "java",
-        "to come: other soft cores (SpinalHDL)",
-        "apt install default-jre-headless",
-        _program("java", "-version"),
+        "javac",
+        "the Java rung of skosh ladder",
+        "apt install default-jdk-headless",
+        _program("javac", "-version"),
     ),
 )
 

@@ -48,10 +48,8 @@ def shared(kernel: Kernel, loop: str) -> Kernel:
     def bound(number: Expr) -> Expr:
         return _binary("+", outer.lo, _binary("*", _binary("//", _binary("*", rounds, number), parts), step))
 
-    high = bound(_binary("+", part, Const(1)))
-    inner = replace(
-        outer, lo=simplify(bound(part)), hi=_binary("min", outer.hi, high) if outer.step > 1 else simplify(high)
-    )
+    high = simplify(bound(_binary("+", part, Const(1))))
+    inner = replace(outer, lo=simplify(bound(part)), hi=_binary("min", outer.hi, high) if outer.step > 1 else high)
     return replace(
         kernel, body=(inner,), scalars=(*kernel.scalars, part, parts), steps=(*kernel.steps, f'threads share "{loop}"')
     )

@@ -13,7 +13,7 @@ from skosh.ladder.fma import fused
 from skosh.ladder.matmul import matmul_of
 from skosh.ladder.native import BASELINE, NATIVE, Native, shared
 from skosh.ladder.pairs import pair
-from skosh.ladder.steps import blocks, chain, hold, order, panel
+from skosh.ladder.steps import blocks, chain, hold, named_ends, order, panel
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def tiled(dtype: DType, n: int, threads: int) -> Kernel:
         lambda k: blocks(k, "k", 64, "kb"),
         lambda k: order(k, ("ib", "jb", "kb", "i", "k", "j")),
         lambda k: shared(k, "ib"),
+        named_ends,
     )
 
 
@@ -104,6 +105,7 @@ def panels(dtype: DType, n: int, threads: int, tile: Tile, *, fuse: bool = True)
         lambda k: panel(k, "b", "jb", "b_panel", ("jp", "k", "j")),
         lambda k: hold(k, "k"),
         lambda k: pair(k, "k") if dtype == i8 else k,
+        named_ends,
     )
     kernel = schedule.unroll_and_jam(kernel, "i", tile.rows)
     return vectorize(kernel, "j", tile.machine, tile.vectors)

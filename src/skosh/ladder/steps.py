@@ -301,6 +301,24 @@ def hold(kernel: Kernel, name: str) -> Kernel:
     return _done(kernel, _rewrite(kernel.body, name, rule), f'hold the element that "{name}" changes in a register')
 
 
+def named_ends(kernel: Kernel) -> Kernel:
+    """The ends of cut-off blocks get names, so that loops are short to read. Last of these steps: others read the ends.
+
+    for i in par(min(6, M - ib)): f(i)  ->  i_end = min(6, M - ib); for i in par(i_end): f(i)
+    """
+
+    def one(s: Stmt) -> Body:
+        if not isinstance(s, For):
+            return (s,)
+        inner = replace(s, body=tuple(new for x in s.body for new in one(x)))
+        if not any(isinstance(e, Binary) and e.op == "min" for e in walk_expr(s.hi)):
+            return (inner,)
+        end = Var(f"{s.var}_end")
+        return (Let(end, s.hi), replace(inner, hi=end))
+
+    return replace(kernel, body=tuple(new for s in kernel.body for new in one(s)))
+
+
 def chain(kernel: Kernel, *steps: Callable[[Kernel], Kernel]) -> Kernel:
     """One step after the other."""
     return reduce(lambda k, step: step(k), steps, kernel)
