@@ -125,9 +125,11 @@ class _Loop:
         pad, inner = INDENT * self.depth, INDENT * (self.depth + 1)
         var, lanes, p = self.loop.var, f"{self.loop.var}_lanes", f"{self.loop.var}_in_use"
         low, high = (expression(simplify(e), self.names) for e in (self.loop.lo, self.loop.hi))
-        out = f"{pad}{{\n{inner}const int32_t {lanes} = (int32_t){self.machine.lanes};\n{inner}int32_t {var} = {low};\n"
-        self.depth += 1
         vectors = self.loop.vectors
+        counted = f"{inner}const int32_t {lanes} = (int32_t){self.machine.lanes};\n"
+        wanted = vectors > 1 or not self.machine.advance
+        out = f"{pad}{{\n{counted if wanted else ''}{inner}int32_t {var} = {low};\n"
+        self.depth += 1
         if vectors > 1:
             step = f"{vectors} * {lanes}"
             body = self.lanes(self.loop.lo, vectors, Var(lanes), self.machine.all, whole=True)

@@ -236,6 +236,8 @@ class Lanes:
             case Binary(op, a, b, _) if op in (*COMPARE, "and", "or"):
                 key = op if op in ("and", "or") else f"{op} {_held(a.dtype)}"
                 return self.binary(key, a, b)
+            case Binary("+", a, Binary("*", b, c, _), dtype) if f"+ * {dtype.name}" in self.machine.spellings:
+                return self.choose(f"+ * {dtype.name}", {"a": a, "b": b, "c": c})
             case Binary(op, a, b, dtype):
                 text = self.binary(f"{op} {dtype.name}", a, b)
                 return self.named(text, dtype, "t") if len(text) > SHORT else text

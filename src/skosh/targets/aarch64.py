@@ -13,6 +13,7 @@ TARGET = Target(
     emulator="qemu-aarch64:max,sve=off",
     marker=0x24000000,
     pointer_bytes=8,
+    simd="neon",
     startup="startup_user",
     has_fpu=True,
 )

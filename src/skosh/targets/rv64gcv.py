@@ -17,6 +17,7 @@ TARGET = Target(
     emulator="qemu-riscv64:rv64,v=true,vext_spec=v1.0,vlen=128",
     marker=0x24000000,
     pointer_bytes=8,
+    simd="rvv",
     startup="startup_user",
     has_fpu=True,
 )

@@ -14,6 +14,9 @@ MACHINES: Table = {
     "avx2-f64": "skosh.targets.simd.avx2_f64:MACHINE",
     "avx512": "skosh.targets.simd.avx512:MACHINE",
     "helium": "skosh.targets.simd.helium:MACHINE",
+    "neon": "skosh.targets.simd.neon:MACHINE",
+    "sve": "skosh.targets.simd.sve:MACHINE",
+    "rvv": "skosh.targets.simd.rvv:MACHINE",
 }
 
 

@@ -8,6 +8,7 @@ operation, a template its C. Several templates for one key are tried in turn.
 | key                      | operands   | is                                                                         |
 |--------------------------|------------|----------------------------------------------------------------------------|
 | ``+ i32``, ``max f32``   | a, b       | the language's binary operation on two vectors of this type                |
+| ``+ * i32``              | a, b, c    | a + b * c, where the machine has it in one instruction                     |
 | ``- i32 1``, ``sqrt f32 1`` | a       | its unary one                                                              |
 | ``< i32``                | a, b       | a comparison: a vector of truth values                                     |
 | ``and``, ``or``, ``not`` | a, b       | of truth values                                                            |
