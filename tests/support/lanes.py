@@ -141,7 +141,7 @@ def _trial(key: str, uniform: bool, rng: np.random.Generator) -> Trial | None:
             value = Binary(op, _load("a", d), b, d)
             return _made(
                 _name(key, uniform), value, {"a": d, "b": other}, rng, scalar=other if uniform else None,
-                shift=op in ("<<", ">>"), small=op in "+-*" and d == i32,
+                rule="divide" if op == "//" else "", shift=op in ("<<", ">>"), small=op in "+-*" and d == i32,
             )  # fmt: skip
         case [name] if name in KNOWN:
             return _applied(KNOWN[name], uniform, rng)
@@ -230,6 +230,8 @@ def _values(
         low, high = -(1 << 30) + 1, 1 << 30
     x = rng.integers(low, high, COUNT, dtype=np.int64).astype(t.np)
     edges = [0, low, high - 1, min(-1 % (1 << 32), high - 1) if low == 0 else -1, 1]
+    if rule == "divide" and (name == "b" or only_last):
+        return np.where(np.isin(x, (0, -1)), 7, rng.permutation(x >> rng.integers(0, 31, COUNT))).astype(t.np) | 1
     if rule == "srdhm":
         edges.remove(low)
     x[: len(edges)] = np.array(edges, np.int64).astype(t.np)

@@ -35,6 +35,7 @@ from skosh.ir.kernel import (
 )
 from skosh.ir.layout import address, with_step
 from skosh.ir.simplify import from_polynomial, polynomial, simplify
+from skosh.kernels.fold import fold_body
 from skosh.kernels.lanes import depends, varying
 from skosh.targets.simd import VectorMachine
 from skosh.targets.simd.machine import places
@@ -81,8 +82,14 @@ class Lanes:
         rest = list(body)
         while rest:
             s = rest.pop(0)
-            if rest and isinstance(s, Store) and isinstance(rest[0], Store) and self.store_two(s, rest[0]):
-                rest.pop(0)
+            other = rest[0] if rest else None
+            if isinstance(s, Store) and isinstance(other, Store) and (key := self.joined(s, other)):
+                first, second = self.opened_store(s), self.opened_store(other)
+                if self.store_two(key, first, second):
+                    rest.pop(0)
+                else:
+                    self.statement(first)
+                    rest[0] = second
             else:
                 self.statement(s)
 
@@ -170,6 +177,7 @@ class Lanes:
     def store(self, s: Store) -> None:
         if self.mask:
             raise Uncovered("memory is written under a condition that differs from lane to lane")
+        s = self.opened_store(s)
         param = self.names.params[s.buffer]
         whole_word = s.value.dtype != param.dtype
         stored = s.value.dtype if whole_word else param.dtype
@@ -190,26 +198,35 @@ class Lanes:
             operands = {"to": to, "a": self.value(value), "apart": str(stride)}
             self.line(f"{self.spell(f'scatter {stored.name}', operands)};")
 
-    def store_two(self, s: Store, other: Store) -> bool:
-        """Two clamped stores in one, where the machine has that: side by side, or apart. False where it isn't done."""
-        one, two = _clamped(s), _clamped(other)
-        if one is None or two is None or one.bounds != two.bounds or s.buffer != other.buffer or self.mask:
-            return False
-        if not {x.buffer for x in walk_expr(other.value) if isinstance(x, Load)} <= self.fixed:
-            return False  # it may read what the first one writes
+    def opened_store(self, s: Store) -> Store:
+        """A store of a function's value, with the function written out, so that a clamp at its end is seen."""
+        match s.value:
+            case Cast("wrap", CallExpr() as e, dtype) if e.function.name not in self.machine.spellings:
+                if depends(e, self.different):
+                    return replace(s, value=Cast("wrap", self.opened(e), dtype))
+        return s
+
+    def joined(self, s: Store, other: Store) -> str:
+        """The key of a store of both at once: side by side, or apart; "" where the machine has none, or order matters."""
         kind = self.names.params[s.buffer].dtype
+        if self.mask or s.buffer != other.buffer or s.value.dtype != kind or not kind.is_integer or kind.bits >= 32:
+            return ""
         places = [address(self.names.params[x.buffer], x.index, self.names.steps) for x in (s, other)]
         distance = simplify(Binary("-", places[1], places[0], i32))
         beside = isinstance(distance, Const) and distance.value == self.machine.width
+        if not beside and not {x.buffer for x in walk_expr(other.value) if isinstance(x, Load)} <= self.fixed:
+            return ""  # the second one may read what the first one writes; side by side, they are of other iterations
         key = f"store {kind.name} clamped {'2' if beside else 'apart'}"
-        if not self.has(key) or kind.name not in ("i8", "u8", "i16", "u16"):
+        return key if self.has(key) and all(self.place(x.buffer, x.index)[1] == 1 for x in (s, other)) else ""
+
+    def store_two(self, key: str, s: Store, other: Store) -> bool:
+        """Two clamped stores in one; False, and nothing written, where they aren't clamped alike."""
+        one, two = _clamped(s), _clamped(other)
+        if one is None or two is None or one.bounds != two.bounds:
             return False
-        flats = [self.place(x.buffer, x.index) for x in (s, other)]
-        if any(stride != 1 for _, stride in flats):
-            return False
-        given = {"to": f"&{s.buffer}[{flats[0][0]}]", "to_2": f"&{s.buffer}[{flats[1][0]}]"}
-        given |= {"a": self.value(one.value), "b": self.value(two.value)}
-        self.line(f"{self.spell(key, given | one.spelled)};")
+        to = {name: f"&{s.buffer}[{self.place(s.buffer, x.index)[0]}]" for name, x in (("to", s), ("to_2", other))}
+        values = {"a": self.short(one.value), "b": self.short(two.value)}
+        self.line(f"{self.spell(key, {**to, **values, **one.spelled})};")
         return True
 
     def line(self, text: str) -> None:
@@ -255,6 +272,11 @@ class Lanes:
             case CallExpr():
                 return self.call(e)
         raise Uncovered(f"a {type(e).__name__.lower()} in lanes")
+
+    def short(self, e: Expr) -> str:
+        """The value by a name, unless it is short."""
+        text = self.value(e)
+        return self.named(text, e.dtype, "t") if len(text) > SHORT // 2 else text
 
     def broadcast(self, e: Expr) -> str:
         text = self.spell(f"set {_held(e.dtype)}", {"a": expression(e, self.names)})
@@ -345,10 +367,10 @@ class Lanes:
                 return self.choose(e.function.name, arguments)
             except Uncovered:
                 pass  # its body may do
-        return self.written_out(e)
+        return self.value(self.opened(e))
 
-    def written_out(self, e: CallExpr) -> str:
-        """The function's body in place, its variables under names of their own."""
+    def opened(self, e: CallExpr) -> Expr:
+        """The function's body in place, its variables under names of their own; gives what it returns."""
         changed = {s.var.name for s in walk(e.function.body) if isinstance(s, Assign)}
         new: dict[str, Expr] = {}
         for p, a in zip(e.function.params, e.args, strict=True):
@@ -370,20 +392,20 @@ class Lanes:
         for s in walk(e.function.body):
             if isinstance(s, Let):
                 new[s.var.name] = replace(s.var, name=self.fresh(s.var.name))
-        body = tuple(_renamed(s, new) for s in e.function.body)
+        body = fold_body(tuple(_renamed(s, new) for s in e.function.body))
         self.different |= varying(body, self.different)
-        result = ""
+        result: Expr | None = None
         outer, self.mask = self.mask, ""
         for s in body:
             if isinstance(s, Return):
-                result = self.value(s.value)
+                result = s.value
             elif isinstance(s, Let):
                 own = any(isinstance(x, Assign) and x.var.name == s.var.name for x in walk(body))
                 self.declare(s.var, s.value, const=not own)
             else:
                 self.statement(s)
         self.mask = outer
-        assert result, f"{e.function.name} ended without return"
+        assert result is not None, f"{e.function.name} ended without return"
         return result
 
     def declare(self, var: Var, value: Expr, *, const: bool) -> None:

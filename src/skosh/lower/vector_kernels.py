@@ -89,34 +89,41 @@ def conv2d_pair_lanes(
 @kernel
 def depthwise_pair_lanes(
     x: i8[H, W * C], w: i16[K2, KW, C, 2], bias: i32[C], multiplier: i32[(C - 1) * P + 1], right: i8[(C - 1) * P + 1],
-    offset: i32[(C - 1) * P + 1], y: i8[OH, OW, C], rows: i16[K2, PW * C, 2],
-    *, rescale: function, P, inside, stride_h, stride_w, dilation_h, dilation_w, top, left, zx, lo, hi
+    offset: i32[(C - 1) * P + 1], y: i8[OH, OW, C], rows: i16[R, PW * C, 2],
+    *, rescale: function, P, inside, again, stride_h, stride_w, dilation_h, dilation_w, top, left, zx, lo, hi
 ):  # fmt: skip
-    """Depthwise convolution: rows under the window are staged two by two, so that a lane multiplies a pair."""
+    """Depthwise convolution: rows under the window are staged two by two, so that a lane multiplies a pair.
+
+    A pair (a row, and the one dilation_h below) is staged once, and used again ``again`` output rows later, as another pair
+    of the window: pairs take turns in R places. Only the window's last pair is new, but for the first ``again`` rows.
+    """
     for oh in seq(OH):
-        for j in par(K2):
+        for j in par((K2 - 1) * (1 if oh >= again else 0), K2):
+            place = (oh * stride_h + 2 * j * dilation_h) % R
             upper = oh * stride_h + 2 * j * dilation_h - top
             lower = upper + dilation_h
             for i in par(left * C):
-                set_word(rows[j, i, 0], halfwords(zx, zx))
+                set_word(rows[place, i, 0], halfwords(zx, zx))
             for i in par((left + inside) * C, PW * C):
-                set_word(rows[j, i, 0], halfwords(zx, zx))
+                set_word(rows[place, i, 0], halfwords(zx, zx))
             if 0 <= upper < H and 0 <= lower < H:
                 for i in par(inside * C):
-                    set_word(rows[j, left * C + i, 0], halfwords(widen(x[upper, i]), widen(x[lower, i])))
+                    set_word(rows[place, left * C + i, 0], halfwords(widen(x[upper, i]), widen(x[lower, i])))
             elif 0 <= upper < H:
                 for i in par(inside * C):
-                    set_word(rows[j, left * C + i, 0], halfwords(widen(x[upper, i]), zx))
+                    set_word(rows[place, left * C + i, 0], halfwords(widen(x[upper, i]), zx))
             elif 0 <= lower < H:
                 for i in par(inside * C):
-                    set_word(rows[j, left * C + i, 0], halfwords(zx, widen(x[lower, i])))
+                    set_word(rows[place, left * C + i, 0], halfwords(zx, widen(x[lower, i])))
             else:
                 for i in par(inside * C):
-                    set_word(rows[j, left * C + i, 0], halfwords(zx, zx))
+                    set_word(rows[place, left * C + i, 0], halfwords(zx, zx))
         for c, ow in par(C, OW):
             acc = bias[c]
             for kh in seq(K2):
                 for kw in seq(KW):
-                    tap = word(rows[kh, (ow * stride_w + kw * dilation_w) * C + c, 0])
+                    column = (ow * stride_w + kw * dilation_w) * C
+                    tap = word(rows[(oh * stride_h + 2 * kh * dilation_h) % R, column + c, 0])
                     acc = dot_pairs(acc, tap, word(w[kh, kw, c, 0]))
-            y[oh, ow, c] = wrap(i8, clamp(rescale(acc, multiplier[c * P], widen(right[c * P]), offset[c * P]), lo, hi))
+            scaled = rescale(acc, multiplier[c * P], widen(right[c * P]), offset[c * P])
+            y[oh, ow, c] = wrap(i8, clamp(scaled, lo, hi))

@@ -13,7 +13,7 @@ import numpy as np
 
 from skosh.base.dtypes import DType, i8, i16
 from skosh.ir.graph import Array, Operands
-from skosh.ir.kernel import Function
+from skosh.ir.kernel import Assign, For, Function, If, Kernel, Let, Store, walk
 from skosh.ir.program import Call, Const, In, Scratch
 from skosh.kernels import call
 from skosh.kernels.arithmetic import requantize_bounded_plus, requantize_doubled, requantize_plus
@@ -48,14 +48,26 @@ def products(c: Call, inputs: Operands, target: Target) -> Call | None:
 
 
 def loops(c: Call, inputs: Operands, target: Target) -> Call | None:
-    """Other kernels as they are, with lanes for the loop that LOOPS names."""
-    if not target.simd or c.kernel.name not in LOOPS:
+    """Other kernels as they are, with lanes for channels (POOLING) or elements."""
+    if not target.simd:
         return None
-    name, vectors = LOOPS[c.kernel.name]
-    return replace(c, kernel=vectorize(c.kernel, name, target.simd, vectors))
+    pooling = c.kernel.name.startswith(POOLING)
+    name = "c" if pooling else elements(c.kernel)
+    return replace(c, kernel=vectorize(c.kernel, name, target.simd, 1 if pooling else 2)) if name else None
 
 
-LOOPS: Mapping[str, tuple[str, int]] = {}
+POOLING = ("average_pool2d", "max_pool2d", "l2_pool2d")
+
+
+def elements(kernel: Kernel) -> str:
+    """The innermost loop of a kernel that only goes over elements, all of them independent; "" of another kernel."""
+    found, body = "", kernel.body
+    while body and isinstance(body[-1], For) and all(isinstance(s, Let) for s in body[:-1]):
+        if not body[-1].par or body[-1].vector:
+            return ""
+        found, body = body[-1].var, body[-1].body
+    plain = all(isinstance(s, Let | Assign | If | Store) for s in walk(body))
+    return found if plain else ""
 
 
 def weights_of(c: Call, inputs: Operands, shape: tuple[int, ...]) -> Array:
@@ -171,13 +183,26 @@ def _depthwise(c: Call, inputs: Operands, machine: VectorMachine) -> Call | None
     reach = (n["OW"] - 1) * n["stride_w"] + (width - 1) * n["dilation_w"] + 1
     left = min(n.get("left", 0), reach)
     rescale = rescaling(c)
+    places, again = turns(len(laid), n["stride_h"], n["dilation_h"], n["OH"])
     given: dict[str, Any] = {
         "top": 0, "zx": 0, **_without(n, "R", "KH", "zy"), **c.buffers, **rescale.given,
         "w": Const(laid * np.int16(rescale.factor), "weight"), "K2": len(laid), "PW": reach, "left": left,
-        "inside": min(n["W"], reach - left), "rows": Scratch(len(laid) * reach * channels * 2, i16, "rows"),
+        "inside": min(n["W"], reach - left), "R": places, "again": again,
+        "rows": Scratch(places * reach * channels * 2, i16, "rows"),
     }  # fmt: skip
     made = _marked(call(depthwise_pair_lanes, **given), "c", machine, 1)
     return replace(made, kernel=vectorize(made.kernel, "i", machine.name))
+
+
+def turns(pairs: int, stride: int, dilation: int, rows: int) -> tuple[int, int]:
+    """(R, again) of ``depthwise_pair_lanes``: places for staged pairs, and after how many output rows one is used again.
+
+    Pair j of output row oh begins at row oh * stride + 2 * j * dilation: pair j - 1 of the row 2 * dilation / stride later.
+    Where that isn't whole, or there is one pair only, each output row stages all of its own.
+    """
+    if pairs > 1 and 2 * dilation % stride == 0:
+        return 2 * dilation * (pairs - 1) + 1, 2 * dilation // stride
+    return 2 * dilation * (pairs - 1) + 1, rows
 
 
 def _without(numbers: Mapping[str, Any], *names: str) -> dict[str, Any]:

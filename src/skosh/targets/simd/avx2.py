@@ -22,6 +22,18 @@ static inline void {name}(void *to, __m256i x)
 }}
 """
 
+_DIVIDE = """/* a / b toward zero: doubles hold both, and round no quotient to an integer that it isn't. */
+static inline __m256i {name}(__m256i a, __m256i b)
+{{
+    const __m256d a_low = _mm256_cvtepi32_pd(_mm256_castsi256_si128(a));
+    const __m256d b_low = _mm256_cvtepi32_pd(_mm256_castsi256_si128(b));
+    const __m256d a_high = _mm256_cvtepi32_pd(_mm256_extracti128_si256(a, 1));
+    const __m256d b_high = _mm256_cvtepi32_pd(_mm256_extracti128_si256(b, 1));
+    const __m128i low = _mm256_cvttpd_epi32(_mm256_div_pd(a_low, b_low));
+    return _mm256_set_m128i(_mm256_cvttpd_epi32(_mm256_div_pd(a_high, b_high)), low);
+}}
+"""
+
 _PACKED = """/* Sixteen lanes as bytes, saturated, then clamped. */
 static inline __m128i {name}(__m256i a, __m256i b, int8_t lo, int8_t hi)
 {{
@@ -83,6 +95,7 @@ MACHINE = VectorMachine(
     },
     helpers={
         **helpers("avx2", "_mm256", "si256", "__m256i"),
+        "avx2_divide": _DIVIDE,
         "avx2_packed": _PACKED,
         "avx2_store_clamped": _STORE_CLAMPED,
         "avx2_store_clamped_2": _STORE_CLAMPED_2,

@@ -38,6 +38,17 @@ _SHIFTS = {
     f"{op} {t}": (f"_mm512_{name}i_epi32({{a}}, (unsigned){{b_n}})", f"_mm512_{name}v_epi32({{a}}, {{b}})")
     for op, t, name in (("<<", "i32", "sll"), ("<<", "u32", "sll"), (">>", "i32", "sra"), (">>", "u32", "srl"))
 }
+_DIVIDE = """/* a / b toward zero: doubles hold both, and round no quotient to an integer that it isn't. */
+static inline __m512i {name}(__m512i a, __m512i b)
+{{
+    const __m512d a_low = _mm512_cvtepi32_pd(_mm512_castsi512_si256(a));
+    const __m512d b_low = _mm512_cvtepi32_pd(_mm512_castsi512_si256(b));
+    const __m512d a_high = _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(a, 1));
+    const __m512d b_high = _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(b, 1));
+    const __m512i low = _mm512_castsi256_si512(_mm512_cvttpd_epi32(_mm512_div_pd(a_low, b_low)));
+    return _mm512_inserti64x4(low, _mm512_cvttpd_epi32(_mm512_div_pd(a_high, b_high)), 1);
+}}
+"""
 _ROUNDED_HIGH = """/* (a b + 2^31) >> 32 */
 static inline __m512i {name}(__m512i a, __m512i b)
 {{
@@ -121,11 +132,13 @@ MACHINE = VectorMachine(
         "halfwords": "_mm512_mask_blend_epi16(0xaaaaaaaau, {low}, _mm512_slli_epi32({high}, 16))",
         "even_bytes": "_mm512_srai_epi16(_mm512_slli_epi16({x}, 8), 8)",
         "odd_bytes": "_mm512_srai_epi16({x}, 8)",
+        "// i32": "{avx512_divide}({a}, {b})",
         "rounded_high": "{avx512_rounded_high}({a}, {b})",
         "rounded_high_plus": "{avx512_rounded_high_plus}({a}, {b}, {c})",
         "srdhm": "{avx512_srdhm}({a}, {b})",
     },
     helpers={
+        "avx512_divide": _DIVIDE,
         "avx512_rounded_high": _ROUNDED_HIGH,
         "avx512_rounded_high_plus": _ROUNDED_HIGH_PLUS,
         "avx512_srdhm": _SRDHM,

@@ -42,6 +42,16 @@ static inline __m128i {{name}}(__m128i x, __m128i by)
 }}}}
 """
 
+_DIVIDE = """/* a / b toward zero: doubles hold both, and round no quotient to an integer that it isn't. */
+static inline __m128i {name}(__m128i a, __m128i b)
+{{
+    const __m128i a_high = _mm_unpackhi_epi64(a, a), b_high = _mm_unpackhi_epi64(b, b);
+    const __m128d low = _mm_div_pd(_mm_cvtepi32_pd(a), _mm_cvtepi32_pd(b));
+    const __m128d high = _mm_div_pd(_mm_cvtepi32_pd(a_high), _mm_cvtepi32_pd(b_high));
+    return _mm_unpacklo_epi64(_mm_cvttpd_epi32(low), _mm_cvttpd_epi32(high));
+}}
+"""
+
 _PACKED = """/* Eight lanes as bytes, saturated, then clamped. */
 static inline __m128i {name}(__m128i a, __m128i b, int8_t lo, int8_t hi)
 {{
@@ -108,6 +118,7 @@ MACHINE = VectorMachine(
         "sse4_shift_right": _SHIFT_EACH.format(shift="_mm_srl_epi32"),
         "sse4_shift_right_signed": _SHIFT_EACH.format(shift="_mm_sra_epi32"),
         "sse4_load_word": _LOAD_WORD,
+        "sse4_divide": _DIVIDE,
         "sse4_packed": _PACKED,
         "sse4_store_clamped": _STORE_CLAMPED,
         "sse4_store_clamped_2": _STORE_CLAMPED_2,

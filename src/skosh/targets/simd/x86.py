@@ -55,6 +55,7 @@ OPERATIONS = {
     "halfwords": "{v}_blend_epi16({{low}}, {v}_slli_epi32({{high}}, 16), 0xaa)",
     "even_bytes": "{v}_srai_epi16({v}_slli_epi16({{x}}, 8), 8)",
     "odd_bytes": "{v}_srai_epi16({{x}}, 8)",
+    "// i32": "{{{t}_divide}}({{a}}, {{b}})",
     "rounded_high": "{{{t}_rounded_high}}({{a}}, {{b}})",
     "rounded_high_plus": "{{{t}_rounded_high_plus}}({{a}}, {{b}}, {{c}})",
     "srdhm": "{{{t}_srdhm}}({{a}}, {{b}})",
