@@ -118,8 +118,8 @@ def _trial(key: str, uniform: bool, rng: np.random.Generator) -> Trial | None:
             return _made(key, Select(e, Const(1), Const(0), i32), {"a": i32}, rng)
         case ["+", "*", t]:
             d = DTYPES[t]
-            b = Var("c", d) if uniform else _load("b", d)
-            value = Binary("+", _load("a", d), Binary("*", b, _load("d", d), d), d)
+            factor: Expr = Var("c", d) if uniform else _load("b", d)
+            value = Binary("+", _load("a", d), Binary("*", factor, _load("d", d), d), d)
             given = {"a": d, "d": d} if uniform else {"a": d, "b": d, "d": d}
             return _made(_name(key, uniform), value, given, rng, scalar=d if uniform else None, small=True)
         case [op, t, "1"]:

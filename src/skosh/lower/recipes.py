@@ -15,7 +15,7 @@ from skosh.base.dtypes import i8
 from skosh.ir.graph import Array, Operands
 from skosh.ir.program import Call, Const, In, Scratch
 from skosh.kernels import call
-from skosh.lower import helium_recipes, vector_recipes
+from skosh.lower import helium_recipes, lane_recipes, vector_recipes
 from skosh.lower.pair_kernels import conv2d_pairs, matmul_pairs
 from skosh.lower.tile_recipes import tiles
 from skosh.lower.wide_pair_kernels import dense_wide_pairs
@@ -99,4 +99,4 @@ def wide_pairs(c: Call, inputs: Operands, target: Target) -> Call | None:
     return call(dense_wide_pairs, **{**c.numbers, **c.buffers, **c.functions, **more})
 
 
-RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (helium_recipes.sums, vector_recipes.products, vector_recipes.loops, pairs, wide_pairs)
+RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (helium_recipes.sums, vector_recipes.products, lane_recipes.lanes, vector_recipes.loops, pairs, wide_pairs)

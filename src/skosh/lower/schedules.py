@@ -13,7 +13,7 @@ from skosh.base.dtypes import i32
 from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var, map_expr
 from skosh.ir.simplify import simplify
 from skosh.kernels import assembled, schedule
-from skosh.lower import vector_schedules
+from skosh.lower import lane_schedules, vector_schedules
 from skosh.lower.means import STEPS
 from skosh.lower import helium_schedules
 from skosh.lower.unused import without_unused_locals
@@ -220,6 +220,7 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "dense_wide_pairs": wide_pairs,
     "squared_distances": points,
     **vector_schedules.SCHEDULES,
+    **lane_schedules.SCHEDULES,
     "depthwise": depthwise,
     "depthwise_rows": depthwise,
     "matmul_tiles": tile,
@@ -237,6 +238,7 @@ ONE_ROW = ("matmul", "matmul_pairs", "matmul_packed", "matmul_packed_pairs")
 FIXED: dict[str, tuple[str, ...]] = {
     **helium_schedules.FIXED,
     **vector_schedules.FIXED,
+    **lane_schedules.FIXED,
     **dict.fromkeys(("depthwise", "depthwise_rows"), ("KH", "KW", "R")),
     **dict.fromkeys(("matmul_tiles", "conv2d_tiles", "conv2d_byte_tiles"), ("T", "lo", "hi")),
     "dense_tiles": ("lo", "hi"),
