@@ -32,9 +32,9 @@ def everything(x: i8[N, K], w: i4[K] @ flash, y: i32[N], f: f32[N], a: i64, *, l
     In two paragraphs, with a \\ and "quotes".
     """
     assume(lo >= 0 and lo < N)
-    sums = register(i32[2])
-    row = ram(i8[K])
     for i in par(N):
+        sums = register(i32[2])
+        row = ram(i8[K])
         sums[0] = 0
         for k in par(K):
             row[k] = x[i, k]
@@ -60,9 +60,9 @@ def everything(x: i8[N, K], w: i4[K] @ flash, y: i32[N], f: f32[N], *, a: i64, l
     In two paragraphs, with a \\\\ and "quotes".
     """
     assume(lo >= 0 and lo < N)
-    sums = register(i32[2])
-    row = ram(i8[K])
     for i in par(N):
+        sums = register(i32[2])
+        row = ram(i8[K])
         sums[0] = 0
         for k in par(K):
             row[k] = x[i, k]

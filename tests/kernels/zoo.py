@@ -12,7 +12,7 @@ import numpy.typing as npt
 from skosh.base.dtypes import f32, i8, i16, i32
 from skosh.ir.interpret_kernel import run_kernel
 from skosh.ir.kernel import Kernel
-from skosh.kernels import clamp, kernel, par, requantize, schedule, seq, widen, wrap
+from skosh.kernels import assume, clamp, kernel, par, requantize, schedule, seq, widen, wrap
 from skosh.kernels.language import resolve
 from skosh.lower.assemble import lay_out
 from skosh.ops.depthwise import depthwise_rows
@@ -46,9 +46,11 @@ def viterbi(transition: i32[S, S], emission: i32[T, S], score: i32[T, S], back: 
             back[t, s] = wrap(u8, where)
     last = 0
     for s in seq(1, S):
+        assume(0 <= last < S)
         if score[T - 1, s] > score[T - 1, last]:
             last = s
     for t in seq(T):
+        assume(0 <= last < S)
         path[T - 1 - t] = wrap(u8, last)
         last = widen(back[T - 1 - t, last])
 

@@ -269,7 +269,7 @@ def _const(c: Const) -> tuple[str, int]:
     if c.dtype.is_float:
         value = float(c.value)
         words = repr(value) if math.isfinite(value) else "nan" if math.isnan(value) else "inf"
-        words = f"-{words}" if value == -math.inf else words
+        words = "-1e999" if value == -math.inf else words  # Python's literal; -inf is the negation of a number
         return (words, _UNARY if words.startswith("-") else _ATOM) if c.dtype == f32 else (f"{c.dtype}({words})", _ATOM)
     if c.dtype == i32:
         return str(c.value), _ATOM if c.value >= 0 else _UNARY

@@ -13,11 +13,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from skosh.base.dtypes import i32
-from skosh.ir.kernel import Binary, Cast, Const, Expr, Select, Unary, Var
-from skosh.ir.simplify import Monomial, polynomial
+from skosh.ir.kernel import (
+    Binary,
+    CallExpr,
+    Cast,
+    Const,
+    Expr,
+    Function,
+    Let,
+    Load,
+    Return,
+    Select,
+    Unary,
+    Var,
+    map_expr,
+    walk_expr,
+)
+from skosh.ir.simplify import Monomial, from_polynomial, polynomial
 
 Poly = dict[Monomial, int]
-MOST_CASES, MOST_OPENINGS, MOST_STEPS, MOST_TERMS, DEPTHS = 96, 250, 2000, 48, (3, 5, 8)
+MOST_CASES, MOST_OPENINGS, MOST_STEPS, MOST_TERMS, DEPTHS = 96, 150, 1000, 48, (3, 5, 8)
 MOST_WORK, MOST_DEGREE = 300, 8
 
 
@@ -90,8 +105,7 @@ def always(goal: Poly, facts: list[Poly], positive: frozenset[str] = frozenset()
         if len(f) == 2 and len(m) == 1 and f[m] > 0 and f.get((), 0) <= -f[m] and isinstance(m[0], Var)
     ]
     positive = positive.union(ones)
-    budget = _Budget()
-    return _cases(goal, facts, [], positive, budget)
+    return any(_cases(goal, facts, [], positive, _Budget(deep)) for deep in (False, True))
 
 
 def decide(condition: Expr, facts: list[Poly], positive: frozenset[str] = frozenset()) -> bool | None:
@@ -119,6 +133,9 @@ def decide(condition: Expr, facts: list[Poly], positive: frozenset[str] = frozen
 
 @dataclass
 class _Budget:
+    """How much work a question is worth. ``deep``: with facts that only share variables inside atoms."""
+
+    deep: bool
     cases: int = MOST_CASES
     openings: int = MOST_OPENINGS
     steps: int = MOST_STEPS
@@ -129,7 +146,7 @@ class _Budget:
 
 def _cases(goal: Poly, facts: list[Poly], assumed: list[Poly], positive: frozenset[str], budget: _Budget) -> bool:
     """Open one atom after another; ``assumed``: what distinguishes this case, which may contradict the facts."""
-    near = _relevant(goal, [*facts, *assumed])
+    near = _relevant(goal, [*facts, *assumed], budget.deep)
     atom = next((f for p in [goal, *near] for m in p for f in m if not isinstance(f, Var)), None)
     if atom is None:
         budget.cases -= 1
@@ -154,18 +171,29 @@ def _cases(goal: Poly, facts: list[Poly], assumed: list[Poly], positive: frozens
     return True
 
 
-def _relevant(goal: Poly, facts: list[Poly]) -> list[Poly]:
-    """The facts that are linked to the goal by variables or atoms."""
-    seen = {f for m in goal for f in m}
+def _relevant(goal: Poly, facts: list[Poly], deep: bool) -> list[Poly]:
+    """The facts that are linked to the goal by variables and atoms; ``deep``: by variables inside atoms too."""
+    names = _names if deep else _factors
+    seen = names(goal)
     kept: list[Poly] = []
-    rest = facts
+    rest = [(p, names(p)) for p in facts]
     while True:
-        linked = [p for p in rest if any(f in seen for m in p for f in m) or set(p) <= {()}]
+        linked = [(p, own) for p, own in rest if not own or not own.isdisjoint(seen)]
         if not linked:
             return kept
-        kept += linked
-        rest = [p for p in rest if not any(p is k for k in linked)]
-        seen |= {f for p in linked for m in p for f in m}
+        kept += [p for p, _ in linked]
+        rest = [(p, own) for p, own in rest if own and own.isdisjoint(seen)]
+        seen = seen.union(*(own for _, own in linked))
+
+
+def _factors(p: Poly) -> frozenset[Expr]:
+    return frozenset(f for m in p for f in m)
+
+
+def _names(p: Poly) -> frozenset[Expr]:
+    return frozenset(
+        x for m in p for f in m for x in ([f] if isinstance(f, Var) else walk_expr(f)) if isinstance(x, Var | Load)
+    )
 
 
 def _replaced(p: Poly, atom: Expr, new: Poly) -> Poly:
@@ -214,9 +242,30 @@ def _openings(
         case Binary(">>", a, Const(value=count)) if atom.dtype == i32 and 0 <= int(count) < 31:
             q, unit = _variable(atom), 1 << int(count)
             yield q, [plus(poly(a), q, -unit), plus(plus({(): unit - 1}, q, unit), poly(a), -1)]
+        case Binary("<<", Const(value=1), n) if atom.dtype == i32 and _is_count(n, facts, positive, budget):
+            offset = poly(n).get((), 0)  # 1 << (n + 1) is twice 1 << n
+            v = _variable(Binary("<<", Const(1), from_polynomial({m: c for m, c in poly(n).items() if m}), i32))
+            yield {m: c << offset for m, c in v.items()}, [plus(v, ONE, -1)]
+        case Binary(">>", a, n) if atom.dtype == i32 and _is_count(n, facts, positive, budget):
+            q, power = _variable(atom), poly(Binary("<<", Const(1), n, i32))
+            whole = product(q, power)
+            if _quick(poly(a), facts, positive, budget):
+                yield q, [q, plus(poly(a), whole, -1), plus(plus(plus(whole, power), ONE, -1), poly(a), -1)]
+            else:
+                yield q, []
         case Binary("&", a, Const(value=mask)) if atom.dtype == i32 and int(mask) >= 0:
             v = _variable(atom)
             yield v, [v, plus({(): int(mask)}, v, -1)]
+        case CallExpr(function, args) if (inside := formula(function)) is not None:
+            values = {p.name: a for p, a in zip(function.params, args, strict=True)}
+            yield poly(map_expr(inside, lambda e: values.get(e.name, e) if isinstance(e, Var) else e)), []
+        case Cast("wrap", Binary("min", Binary("max", _, low), high)) if atom.dtype == i32:
+            v, bottom, top = _variable(atom), _as_i32(low), _as_i32(high)
+            if bottom is None or top is None:
+                yield v, []
+            else:
+                yield v, [plus(v, bottom, -1), plus(top, v, -1), plus(top, bottom, -1)]
+                yield top, [plus(plus(bottom, top, -1), ONE, -1)]
         case Cast("widen", a) if a.dtype.is_integer and a.dtype.bits <= 32:
             v = _variable(atom)
             yield v, [plus(v, {(): a.dtype.min}, -1), plus({(): a.dtype.max}, v, -1)]
@@ -233,6 +282,37 @@ def _quick(p: Poly, facts: list[Poly], positive: frozenset[str], budget: _Budget
     if leaf.prove(p, 4):
         return True
     return False if leaf.prove(plus(plus({}, p, -1), ONE, -1), 4) else None
+
+
+def _as_i32(e: Expr) -> Poly | None:
+    """A wider expression that is a number, or an i32 made wide."""
+    if isinstance(e, Cast) and e.how == "widen" and e.a.dtype == i32:
+        return poly(e.a)
+    return poly(e) if e.dtype == i32 or (isinstance(e, Const) and i32.min <= e.value <= i32.max) else None
+
+
+def formula(function: Function) -> Expr | None:
+    """The one expression that a function without loops and branches is; None for others."""
+    values: dict[str, Expr] = {}
+    for s in function.body:
+        match s:
+            case Let(var, value):
+                values[var.name] = map_expr(value, lambda e: values.get(e.name, e) if isinstance(e, Var) else e)
+            case Return(value):
+                return map_expr(value, lambda e: values.get(e.name, e) if isinstance(e, Var) else e)
+            case _:
+                return None
+    return None
+
+
+def _is_count(n: Expr, facts: list[Poly], positive: frozenset[str], budget: _Budget) -> bool:
+    """Is n, and n without the number added to it, from 0 to 30?"""
+    p = poly(n)
+    offset = p.get((), 0)
+    rest = plus(p, {(): offset}, -1)
+    return offset >= 0 and bool(
+        _quick(rest, facts, positive, budget) and _quick(plus({(): 30}, p, -1), facts, positive, budget)
+    )
 
 
 def _at_least_one(e: Expr, positive: frozenset[str]) -> bool:

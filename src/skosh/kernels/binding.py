@@ -7,6 +7,7 @@ from typing import Any
 from skosh.base.dtypes import DType
 from skosh.ir.kernel import Function
 from skosh.ir.program import Call, Const, In, Out, Scratch
+from skosh.kernels.checks.definition import check_bound
 from skosh.kernels.language import resolve
 
 
@@ -26,4 +27,5 @@ def call(kernel: Any, **bindings: Any) -> Call:
     assert set(buffers) == want_buffers, f"{found.name} has buffers {sorted(want_buffers)}, not {sorted(buffers)}"
     assert set(numbers) == want_numbers, f"{found.name} has numbers {sorted(want_numbers)}, not {sorted(numbers)}"
     plain = {n: (float(v) if isinstance(v, float) else int(v)) for n, v in numbers.items()}
+    check_bound(found, plain)
     return Call(found, buffers, plain, {n: v for n, v in bound.items() if isinstance(v, Function)})

@@ -16,7 +16,7 @@ from skosh.base.dtypes import i32, i64
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import call, clamp, kernel, par, seq, wrap
+from skosh.kernels import assume, call, clamp, kernel, par, seq, wrap
 from skosh.ops.common import check_dtype, required
 from skosh.ops.movement import normal_axis
 
@@ -37,6 +37,7 @@ def gather_nd(x: T[X, N], index: i32[J, K], dims: i32[K], y: T[J, N]):
         row = 0
         for k in seq(K):
             row = row * dims[k] + clamp(index[j, k], 0, dims[k] - 1)
+        assume(0 <= row < X)
         for n in par(N):
             y[j, n] = x[row, n]
 

@@ -13,7 +13,7 @@ import numpy as np
 from skosh.ir.graph import Array
 from skosh.ir.kernel import Function
 from skosh.ir.program import Const
-from skosh.kernels import clamp, kernel, par, requantize, requantize_bounded, seq, widen, wrap
+from skosh.kernels import assume, clamp, kernel, par, requantize, requantize_bounded, seq, widen, wrap
 
 
 @kernel
@@ -46,6 +46,7 @@ def gather_patches(
                 for i in par(before):
                     patch[t, kh * (KW * C) + i] = wrap(i8, zx)
                 for i in par(before, inside):
+                    assume(0 <= column * C + i < W * C)
                     patch[t, kh * (KW * C) + i] = x[row, column * C + i]
                 for i in par(inside, KW * C):
                     patch[t, kh * (KW * C) + i] = wrap(i8, zx)

@@ -17,7 +17,7 @@ from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import call, kernel, par, widen, wrap
+from skosh.kernels import assume, call, kernel, par, widen, wrap
 from skosh.ops.common import check_dtype, check_rank, required
 
 Ints = npt.NDArray[np.int16]
@@ -29,6 +29,7 @@ def resize_nearest(x: T[B, H, W, C], rows: i16[OH], columns: i16[OW], y: T[B, OH
     for b, i, j in par(B, OH, OW):
         h = widen(rows[i])
         w = widen(columns[j])
+        assume(0 <= h < H and 0 <= w < W)
         for c in par(C):
             y[b, i, j, c] = x[b, h, w, c]
 
@@ -43,6 +44,7 @@ def resize_bilinear_i8(x: i8[B, H, W, C], rows: i16[OH, 3], columns: i16[OW, 3],
         w0 = widen(columns[j, 0])
         w1 = widen(columns[j, 1])
         fw = widen(columns[j, 2])
+        assume(0 <= h0 < H and 0 <= h1 < H and 0 <= w0 < W and 0 <= w1 < W)
         k00 = (1024 - fh) * (1024 - fw)
         k10 = fh * (1024 - fw)
         k01 = (1024 - fh) * fw
@@ -64,6 +66,7 @@ def resize_bilinear_f32(
         h1 = widen(rows[i, 1])
         w0 = widen(columns[j, 0])
         w1 = widen(columns[j, 1])
+        assume(0 <= h0 < H and 0 <= h1 < H and 0 <= w0 < W and 0 <= w1 < W)
         fh = row_weights[i]
         gh = 1.0 - fh
         fw = column_weights[j]

@@ -34,6 +34,7 @@ class Access:
     span: int
     known: Known
     at: Stmt | Expr
+    written: tuple[Expr, ...]  # the index as the kernel says it
 
 
 def accesses(body: Body, known: Known, buffers: dict[str, Param]) -> Iterator[Access]:
@@ -86,4 +87,4 @@ def _access(
 ) -> Access:
     bits = buffers[buffer].dtype.bits
     span = value.dtype.bits // bits if value.dtype != buffers[buffer].dtype else 1
-    return Access(buffer, tuple(known.expand(i) for i in index), stored, span, known, at)
+    return Access(buffer, tuple(known.expand(i) for i in index), stored, span, known, at, index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from skosh.ir.kernel import Expr, Kernel, Load, Stmt, walk_expr
+from skosh.ir.kernel import Expr, Kernel, Load, Stmt, Var, walk_expr
 from skosh.ir.known import start
 from skosh.ir.prove import always, plus, poly
 from skosh.kernels.checks.accesses import Access, accesses
@@ -21,6 +21,10 @@ class Outside:
     low: bool  # is it the lower end that isn't shown?
     certain: bool  # it is outside whenever it is reached
     data: bool
+
+    @property
+    def written(self) -> tuple[Expr, ...]:
+        return self.access.written
 
     @property
     def at(self) -> Stmt | Expr:
@@ -41,4 +45,9 @@ def outside(kernel: Kernel) -> Iterator[Outside]:
                     continue
                 beyond = plus(plus({}, inside, -1), {(): -1})
                 certain = always(beyond, facts, known.sizes)
-                yield Outside(access, place, size, low, certain, any(isinstance(x, Load) for x in walk_expr(index)))
+                yield Outside(access, place, size, low, certain, _on_data(index))
+
+
+def _on_data(index: Expr) -> bool:
+    """Is there an element in it, or a local that changes?"""
+    return any(isinstance(x, Load) or (isinstance(x, Var) and "@" in x.name) for x in walk_expr(index))

@@ -14,11 +14,13 @@ from skosh.ir.kernel import (
     Assign,
     Binary,
     Body,
+    Const,
     Expr,
     For,
     If,
     Kernel,
     Let,
+    Load,
     Local,
     Stmt,
     Var,
@@ -36,23 +38,25 @@ MEETS = "<d>"
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """Two rounds of ``loop`` may meet: at an element of ``buffer``, or in the local ``buffer``. ``at``: where it is written."""
+    """Two rounds of ``loop`` may meet: at an element of ``buffer``, or in the local ``buffer``. ``at``: where it is written.
+
+    ``hangs_on``: "numbers" that are not known yet, "data", or nothing: then the rounds do meet, or can't be told apart.
+    """
 
     loop: For
     buffer: str
     at: Stmt | Expr
     other: Stmt | Expr
     local: bool = False
+    hangs_on: str = ""
 
     @property
     def reason(self) -> str:
+        head = f'the loop over "{self.loop.var}" is par, but '
         if self.local:
-            return f'the loop over "{self.loop.var}" is par, but its rounds share the local "{self.buffer}", which each of them changes'
+            return f'{head}its rounds share the local "{self.buffer}", which each of them changes'
         what = "write" if self.at is self.other or isinstance(self.other, Stmt) else "read"
-        return (
-            f'the loop over "{self.loop.var}" is par, but it isn\'t certain that no round writes the element of "{self.buffer}" '
-            f"that another may {what}"
-        )
+        return f'{head}one round may write an element of "{self.buffer}" that another may {what}'
 
 
 def races(kernel: Kernel) -> Iterator[Race]:
@@ -86,6 +90,8 @@ def _loop(kernel: Kernel, loop: For, outside: Known) -> Iterator[Race]:
         if isinstance(s, Assign) and s.var.name not in own:
             yield Race(loop, s.var.name, s, s, local=True)
             return
+    if outside.shows(Binary("-", Binary("+", loop.lo, Const(loop.step), i32), loop.hi, i32)):
+        return  # there is one round at the most
     inner = outside.inside(loop)
     private = {s.name for s in walk(loop.body) if isinstance(s, Local)}
     found = [a for a in accesses(loop.body, inner, kernel.buffers) if a.buffer not in private]
@@ -98,7 +104,15 @@ def _loop(kernel: Kernel, loop: For, outside: Known) -> Iterator[Race]:
             if not (rounds.apart(a, b) and (a is b or rounds.apart(b, a))):
                 told.add(a.buffer)
                 first, second = (a, b) if a.stored else (b, a)
-                yield Race(loop, a.buffer, first.at, second.at)
+                yield Race(loop, a.buffer, first.at, second.at, hangs_on=_hangs_on(kernel, a, b))
+
+
+def _hangs_on(kernel: Kernel, a: Access, b: Access) -> str:
+    parts = [x for i in (*a.index, *b.index) for x in walk_expr(i)]
+    if any(isinstance(x, Load) for x in parts) or any(isinstance(x, Var) and "@" in x.name for x in parts):
+        return "data"
+    numbers = {v.name for v in kernel.numbers}
+    return "numbers" if any(isinstance(x, Var) and x.name in numbers for x in parts) else ""
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,8 @@ from skosh.ir.kernel import (
     Let,
     Load,
     Param,
-    Return,
     Stmt,
     Var,
-    map_expr,
     walk_expr,
 )
 from skosh.ir.kernel_text import body_text, expr_text
@@ -186,17 +184,3 @@ def _parts(e: Expr) -> list[Expr]:
             else []
         )
     return out
-
-
-def formula(function: Function) -> Expr | None:
-    """The one expression that a function without loops and branches is."""
-    values: dict[str, Expr] = {}
-    for s in function.body:
-        match s:
-            case Let(var, value):
-                values[var.name] = map_expr(value, lambda e: values.get(e.name, e) if isinstance(e, Var) else e)
-            case Return(value):
-                return map_expr(value, lambda e: values.get(e.name, e) if isinstance(e, Var) else e)
-            case _:
-                return None
-    return None
