@@ -32,11 +32,11 @@ def tiles(c: Call, inputs: Operands, target: Target, optimize: str) -> tuple[Cal
     """The call in assembly tiles, or None."""
     if not (target.has_dsp and target.has_assembly) or optimize == "flash" or c.functions.get("rescale") is None:
         return None
-    if c.functions["rescale"].name != "requantize_bounded" or _array(c, "right").max() > LARGEST_SHIFT:
-        return None
     makers = {"matmul": _matmul, "conv2d_patches": _conv2d, "depthwise_rows": _depthwise, "depthwise": _depthwise}
     maker = makers.get(c.kernel.name)
-    return maker(c, _weights(c, inputs)) if maker is not None else None
+    if maker is None or c.functions["rescale"].name != "requantize_bounded" or _array(c, "right").max() > LARGEST_SHIFT:
+        return None
+    return maker(c, _weights(c, inputs))
 
 
 def _matmul(c: Call, weights: Array) -> tuple[Call, ...] | None:
