@@ -28,19 +28,17 @@ BASELINE = ("-mcpu=baseline",)
 NATIVE = ("-mcpu=native",)
 
 
-def shared(kernel: Kernel, loop: str) -> Kernel:
-    """Part ``part`` of ``parts`` of a kernel whose whole body is a par loop: all parts, in any order or at once, are it.
+def shared(kernel: Kernel) -> Kernel:
+    """Part ``part`` of ``parts`` of a kernel that is one parallelized loop: all parts, in any order or at once, are it.
 
-    for i in par(0, M, step 4)  ->  R = (M + 3) // 4
-                                    for i in par(R * part // parts * 4, min(M, R * (part + 1) // parts * 4), step 4)
+    for i in par(0, M, step 4), for threads
+      ->  R = (M + 3) // 4; for i in par(R * part // parts * 4, min(M, R * (part + 1) // parts * 4), step 4)
     """
     match kernel.body:
-        case (For(var=var, par=True) as outer,) if var == loop:
+        case (For(threads=True) as outer,):
             pass
         case _:
-            raise ScheduleError(
-                f'threads can share only a par loop that is all of the kernel, not "{loop}"', loc=kernel.loc
-            )
+            raise ScheduleError("threads can share only a parallelized loop that is all of the kernel", loc=kernel.loc)
     step, part, parts = Const(outer.step), Var("part"), Var("parts")
     trips = simplify(_binary("-", outer.hi, outer.lo))
     rounds = simplify(_binary("//", _binary("+", trips, Const(outer.step - 1)), step))
@@ -49,10 +47,9 @@ def shared(kernel: Kernel, loop: str) -> Kernel:
         return _binary("+", outer.lo, _binary("*", _binary("//", _binary("*", rounds, number), parts), step))
 
     high = simplify(bound(_binary("+", part, Const(1))))
-    inner = replace(outer, lo=simplify(bound(part)), hi=_binary("min", outer.hi, high) if outer.step > 1 else high)
-    return replace(
-        kernel, body=(inner,), scalars=(*kernel.scalars, part, parts), steps=(*kernel.steps, f'threads share "{loop}"')
-    )
+    end = _binary("min", outer.hi, high) if outer.step > 1 else high
+    inner = replace(outer, lo=simplify(bound(part)), hi=end, threads=False)
+    return replace(kernel, body=(inner,), scalars=(*kernel.scalars, part, parts))
 
 
 def _binary(op: str, a: Expr, b: Expr) -> Expr:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from skosh.kernels import schedule
 from skosh.kernels.lanes import vectorize
 from skosh.ladder.fma import fused
 from skosh.ladder.matmul import matmul_of
-from skosh.ladder.native import BASELINE, NATIVE, Native, shared
+from skosh.ladder.native import BASELINE, NATIVE, Native, shared, this_cpu
 from skosh.ladder.pairs import pair
 from skosh.ladder.steps import blocks, chain, hold, named_ends, order, panel
 
@@ -38,12 +39,29 @@ class Tile:
 
 
 TILES: dict[tuple[str, str], Tile] = {
+    # 24 sums, 2 of b, 1 of a: 27 of 32 registers
+    ("f64", "avx512"): Tile("avx512-f64", lanes=8, rows=12, vectors=2, depth=256, block=128, most=1536),
+    ("f32", "avx512"): Tile("avx512-f32", lanes=16, rows=12, vectors=2, depth=256, block=256, most=3072),
+    ("i8", "avx512"): Tile("avx512", lanes=16, rows=12, vectors=2, depth=512, block=256, most=3072),
     # 12 sums, 2 of b, 1 of a: 15 of 16 registers; 24 KiB of a, 256 KiB of b, 6 MiB of a
     ("f64", "avx2"): Tile("avx2-f64", lanes=4, rows=6, vectors=2, depth=512, block=64, most=1536),
     ("f32", "avx2"): Tile("avx2-f32", lanes=8, rows=6, vectors=2, depth=512, block=128, most=3072),
     ("i8", "avx2"): Tile("avx2", lanes=8, rows=6, vectors=2, depth=1024, block=128, most=3072),
+    # 24 sums, 4 of b, 1 of a: 29 of 32 registers
+    ("f64", "neon"): Tile("neon-f64", lanes=2, rows=6, vectors=4, depth=512, block=64, most=1536),
+    ("f32", "neon"): Tile("neon-f32", lanes=4, rows=6, vectors=4, depth=512, block=128, most=3072),
 }
-"""(element type, the machine's own name) -> its tile; elsewhere there is no last rung."""
+"""(element type, the vectors of the processor) -> its tile, the best first; elsewhere there is no last rung.
+
+Those of AVX2 are measured; the others are sized after them, for their registers and caches of 32 KiB and 256 KiB.
+"""
+
+NEEDS = {
+    "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"},
+    "avx2": {"avx2", "fma"},
+    "neon": {"asimd"},
+}
+"""What the system says that a processor has, by the names of Linux."""
 
 
 def bound(dtype: DType, n: int) -> Kernel:
@@ -58,7 +76,7 @@ def loops(dtype: DType, n: int, threads: int) -> Native:
 
 def parallel(dtype: DType, n: int, threads: int) -> Native:
     """Threads share the rows."""
-    return Native(shared(bound(dtype, n), "i"), threads)
+    return Native(shared(schedule.parallelize(bound(dtype, n), "i")), threads)
 
 
 def tiled(dtype: DType, n: int, threads: int) -> Kernel:
@@ -69,7 +87,7 @@ def tiled(dtype: DType, n: int, threads: int) -> Kernel:
         lambda k: blocks(k, "j", 256, "jb"),
         lambda k: blocks(k, "k", 64, "kb"),
         lambda k: order(k, ("ib", "jb", "kb", "i", "k", "j")),
-        lambda k: shared(k, "ib"),
+        lambda k: shared(schedule.parallelize(k, "ib")),
         named_ends,
     )
 
@@ -100,7 +118,7 @@ def panels(dtype: DType, n: int, threads: int, tile: Tile, *, fuse: bool = True)
         lambda k: blocks(k, "j", tile.block, "jb"),
         lambda k: blocks(k, "j", tile.columns, "jp"),
         lambda k: order(k, ("ib", "kb", "jb", "ip", "jp", "j", "i", "k")),
-        lambda k: shared(k, "ib"),
+        lambda k: shared(schedule.parallelize(k, "ib")),
         lambda k: panel(k, "a", "kb", "a_panel", ("ip", "k", "i")),
         lambda k: panel(k, "b", "jb", "b_panel", ("jp", "k", "j")),
         lambda k: hold(k, "k"),
@@ -120,15 +138,15 @@ def intrinsics(dtype: DType, n: int, threads: int) -> Native:
 
 def tile_here(dtype: DType) -> Tile | None:
     """The tile for this computer; None where there is none."""
-    return next((t for (name, machine), t in TILES.items() if name == dtype.name and has(machine)), None)
+    return next((t for (name, vectors), t in TILES.items() if name == dtype.name and has(vectors)), None)
 
 
-def has(machine: str) -> bool:
+def has(vectors: str) -> bool:
     """Does this computer have these vectors?"""
-    from skosh.ladder.native import this_cpu
-
     words = set(this_cpu().split())
-    return {"avx2": {"avx2", "fma"}}[machine] <= words
+    if platform.machine() == "arm64":  # macOS, which has no list
+        words.add("asimd")
+    return NEEDS[vectors] <= words
 
 
 @dataclass(frozen=True)
