@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.dtypes import DTYPES, DType, bool_, i32
+from skosh.base.dtypes import DTYPES, DType, bool_, i8, i32, u32
 from skosh.build import compile_host
 from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.model import fill
@@ -143,6 +143,11 @@ def _trial(key: str, uniform: bool, rng: np.random.Generator) -> Trial | None:
                 _name(key, uniform), value, {"a": d, "b": other}, rng, scalar=other if uniform else None,
                 rule="divide" if op == "//" else "", shift=op in ("<<", ">>"), small=op in "+-*" and d == i32,
             )  # fmt: skip
+        case ["dot_sixteens"]:
+            words = [Load("x", (Const(4 * i),), u32) for i in range(4)]
+            own = {f"w{i}": u32 for i in range(4)}
+            value = CallExpr(dots.dot_sixteens, (_load("a", i32), *words, *(_load(w, u32) for w in own)), i32)
+            return _made(key, value, {"a": i32, "x": i8, **own}, rng)
         case [name] if name in KNOWN:
             return _applied(KNOWN[name], uniform, rng)
     raise AssertionError(f"no trial for {key!r}")

@@ -34,7 +34,7 @@ from skosh.ir.kernel import (
     walk_expr,
 )
 from skosh.ir.layout import address, with_step
-from skosh.ir.simplify import from_polynomial, polynomial, simplify
+from skosh.ir.simplify import Polynomial, from_polynomial, polynomial, simplify
 from skosh.kernels.fold import fold_body
 from skosh.kernels.lanes import depends, varying
 from skosh.targets.simd import VectorMachine
@@ -424,10 +424,33 @@ class Lanes:
             scalars = {name for name in operands if f"{name}_n" in wanted}
             if any(depends(operands[name], self.different) for name in scalars):
                 continue
+            runs = {name: self.run(name, operands) for name in operands if f"{name}_run" in wanted}
+            if not all(runs.values()):
+                continue
             found = {f"{name}_n": expression(operands[name], self.names) for name in scalars}
+            found |= {f"{name}_run": place for name, place in runs.items()}
             found |= {name: self.value(e) for name, e in operands.items() if name in wanted}
             return self.fill(template, found)
         raise Uncovered(f'{self.machine.name} has no "{key}"')
+
+    def run(self, first: str, operands: Mapping[str, Expr]) -> str:
+        """The address of operand x0, when x0, x1, ... lie side by side and are the same in all lanes; else ""."""
+        stem = first.rstrip("0123456789")
+        words = [e for name, e in operands.items() if name.removeprefix(stem).isdigit()]
+        places: list[Polynomial] = []
+        for e in words:
+            if not isinstance(e, Load) or depends(e, self.different):
+                return ""
+            places.append(polynomial(address(self.names.params[e.buffer], e.index, self.names.steps)))
+        (head, *_) = words
+        assert isinstance(head, Load), "all are loads"
+        apart = head.dtype.bytes // self.names.params[head.buffer].dtype.bytes
+        for i, (e, p) in enumerate(zip(words, places, strict=True)):
+            moved = {**p, (): p.get((), 0) - i * apart}
+            same = {f: n for f, n in moved.items() if n} == {f: n for f, n in places[0].items() if n}
+            if not same or not isinstance(e, Load) or e.buffer != head.buffer:
+                return ""
+        return f"&{head.buffer}[{expression(from_polynomial(places[0]), self.names)}]"
 
     def spell(self, key: str, operands: Mapping[str, str]) -> str:
         for template in self.machine.templates(key, whole=self.whole):

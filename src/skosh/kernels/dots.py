@@ -22,6 +22,12 @@ def dot_quads(acc: i32, a: u32, b: u32) -> i32:
 
 
 @func
+def dot_sixteens(acc: i32, x0: u32, x1: u32, x2: u32, x3: u32, w0: u32, w1: u32, w2: u32, w3: u32) -> i32:
+    """acc + the products of sixteen pairs of i8; wraps."""
+    return dot_quads(dot_quads(dot_quads(dot_quads(acc, x0, w0), x1, w1), x2, w2), x3, w3)
+
+
+@func
 def halfwords(low: i32, high: i32) -> u32:
     """The low halves of two numbers, as a pair of i16."""
     return (wrap(u32, low) & 65535) | (wrap(u32, high) << 16)

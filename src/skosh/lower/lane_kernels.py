@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from skosh.base.dtypes import i8
 from skosh.kernels import clamp, kernel, par, seq, widen, word, wrap
-from skosh.kernels.dots import dot_quads
+from skosh.kernels.dots import dot_quads, dot_sixteens
 
 
 @kernel
@@ -19,7 +19,13 @@ def matmul_quad_lanes(
     """y[m, n] = rescale(bias[n] + sum over k of x[m, k] * w[n, k]) + zy, clamped to [lo, hi]; rows of fours."""
     for n, m in par(N, M):
         acc = bias[n]
-        for k in seq(Q):
+        for q in seq(Q // 4):
+            acc = dot_sixteens(
+                acc,
+                word(x[m, 16 * q]), word(x[m, 16 * q + 4]), word(x[m, 16 * q + 8]), word(x[m, 16 * q + 12]),
+                word(w[4 * q, n, 0]), word(w[4 * q + 1, n, 0]), word(w[4 * q + 2, n, 0]), word(w[4 * q + 3, n, 0]),
+            )  # fmt: skip
+        for k in seq(Q // 4 * 4, Q):
             acc = dot_quads(acc, word(x[m, 4 * k]), word(w[k, n, 0]))
         y[m, n] = wrap(i8, clamp(rescale(acc, multiplier[n * P], widen(right[n * P])) + zy, lo, hi))
 
@@ -62,7 +68,15 @@ def conv2d_quad_lanes(
             acc = bias[n]
             for kh in seq(KH):
                 slot = (oh * stride_h + kh) % KH
-                for k in seq(Q):
+                for q in seq(Q // 4):
+                    at = ow * stride_w * C + 16 * q
+                    acc = dot_sixteens(
+                        acc,
+                        word(rows[slot, at]), word(rows[slot, at + 4]), word(rows[slot, at + 8]), word(rows[slot, at + 12]),
+                        word(w[kh, 4 * q, n, 0]), word(w[kh, 4 * q + 1, n, 0]),
+                        word(w[kh, 4 * q + 2, n, 0]), word(w[kh, 4 * q + 3, n, 0]),
+                    )  # fmt: skip
+                for k in seq(Q // 4 * 4, Q):
                     acc = dot_quads(acc, word(rows[slot, ow * stride_w * C + 4 * k]), word(w[kh, k, n, 0]))
             y[oh, ow, n] = wrap(i8, clamp(rescale(acc, multiplier[n * P], widen(right[n * P])) + zy, lo, hi))
 

@@ -20,17 +20,27 @@ def products(d: Draft) -> None:
             d.tile(loop, min((f for f in PIXELS if f <= max(counts)), key=lambda f: sum(_rounds(c, f) for c in counts)))
 
 
+def plain_products(d: Draft) -> None:
+    """Four elements of a row at a time, so that one pointer serves them."""
+    products(d)
+    if d.optimize != "flash":
+        d.unroll("k", 4)
+
+
 def _rounds(count: int, factor: int) -> int:
     """How often the weights are loaded: once a tile, and once for each pixel left over."""
     return count // factor + count % factor
 
 
-SCHEDULES: dict[str, Callable[[Draft], None]] = dict.fromkeys(
-    ("matmul_quad_lanes", "matmul_lanes", "conv2d_quad_lanes", "conv2d_lanes"), products
-)
+SCHEDULES: dict[str, Callable[[Draft], None]] = {
+    **dict.fromkeys(("matmul_quad_lanes", "conv2d_quad_lanes"), products),
+    **dict.fromkeys(("matmul_lanes", "conv2d_lanes"), plain_products),
+}
 
 FIXED: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("matmul_quad_lanes", "matmul_lanes"), ("M", "N", "P")),
-    **dict.fromkeys(("conv2d_quad_lanes", "conv2d_lanes"), ("N", "OW", "P", "stride_w")),
+    "matmul_quad_lanes": ("M", "N", "P", "Q"),
+    "matmul_lanes": ("M", "N", "P"),
+    "conv2d_quad_lanes": ("N", "OW", "P", "Q", "stride_w"),
+    "conv2d_lanes": ("N", "OW", "P", "stride_w"),
 }
 """Numbers that routines are always specialised for."""

@@ -24,6 +24,7 @@ operation, a template its C. Several templates for one key are tried in turn.
 | ``store i8 clamped 2``   | to, a, b, lo_n, hi_n | two vectors side by side; ``apart``: a at to, b at to_2                 |
 | ``srdhm``                | by name    | a scalar function of the language, by the names of its parameters          |
 
+``{x0_run}`` is the address of x0, and fits where x0, x1, ... are words that lie side by side, the same for all lanes.
 ``{b_n}`` asks for the scalar that is the same in all lanes, so the template fits only where the operand is one. ``{p}`` is
 the predicate (or vector length) of the iteration. Another name in braces is a helper of ``helpers``. A key followed by
 " whole" is preferred where all lanes are in use.

@@ -34,6 +34,16 @@ static inline void {name}(void *to, int32x4_t x)
     memcpy(to, &word, sizeof word);
 }}
 """
+_DOT_SIXTEENS = """/* Sixteen elements of x, the same for all lanes, times sixteen of each lane's own. */
+static inline int32x4_t {name}(int32x4_t sum, const int8_t *x, uint32x4_t a, uint32x4_t b, uint32x4_t c, uint32x4_t d)
+{{
+    const int8x16_t row = vld1q_s8(x);
+    sum = vdotq_laneq_s32(sum, vreinterpretq_s8_u32(a), row, 0);
+    sum = vdotq_laneq_s32(sum, vreinterpretq_s8_u32(b), row, 1);
+    sum = vdotq_laneq_s32(sum, vreinterpretq_s8_u32(c), row, 2);
+    return vdotq_laneq_s32(sum, vreinterpretq_s8_u32(d), row, 3);
+}}
+"""
 _ROUNDED_HIGH = """/* (a b + 2^31) >> 32 */
 static inline int32x4_t {name}(int32x4_t a, int32x4_t b)
 {{
@@ -103,6 +113,7 @@ MACHINE = VectorMachine(
         "store i32": "vst1q_s32((void *){to}, {a})",
         "store u32": "vst1q_u32((void *){to}, {a})",
         "dot_quads": "vdotq_s32({acc}, vreinterpretq_s8_u32({a}), vreinterpretq_s8_u32({b}))",
+        "dot_sixteens": "{neon_dot_sixteens}({acc}, {x0_run}, {w0}, {w1}, {w2}, {w3})",
         "srdhm": "vqrdmulhq_s32({a}, {b})",
         "rounded_high": "{neon_rounded_high}({a}, {b})",
         "rounding_divide_by_pot": "{neon_divide_by_pot}({x}, {exponent})",
@@ -110,6 +121,7 @@ MACHINE = VectorMachine(
         "requantize": "{neon_requantize}({x}, {multiplier}, {shift})",
     },
     helpers={
+        "neon_dot_sixteens": _DOT_SIXTEENS,
         "neon_load_bytes": _LOAD_BYTES,
         "neon_store_bytes": _STORE_BYTES,
         "neon_rounded_high": _ROUNDED_HIGH,

@@ -44,6 +44,16 @@ _MEMORY: dict[str, Templates] = {
     "store i32": "svst1_s32({p}, (void *){to}, {a})",
     "store u32": "svst1_u32({p}, (void *){to}, {a})",
 }
+_DOT_SIXTEENS = """/* Sixteen elements of x, the same for all lanes, times sixteen of each lane's own. */
+static inline svint32_t {name}(svint32_t sum, const int8_t *x, svuint32_t a, svuint32_t b, svuint32_t c, svuint32_t d)
+{{
+    const svint8_t row = svld1rq_s8(svptrue_b8(), x);
+    sum = svdot_lane_s32(sum, svreinterpret_s8_u32(a), row, 0);
+    sum = svdot_lane_s32(sum, svreinterpret_s8_u32(b), row, 1);
+    sum = svdot_lane_s32(sum, svreinterpret_s8_u32(c), row, 2);
+    return svdot_lane_s32(sum, svreinterpret_s8_u32(d), row, 3);
+}}
+"""
 _ROUNDED_HIGH = """/* (a b + 2^31) >> 32: the high half, and the topmost bit of the low one */
 static inline svint32_t {name}(svbool_t p, svint32_t a, svint32_t b)
 {{
@@ -107,6 +117,7 @@ MACHINE = VectorMachine(
         "wrap u32 i32": "svreinterpret_u32_s32({a})",
         "wrap i32 u32": "svreinterpret_s32_u32({a})",
         "dot_quads": "svdot_s32({acc}, svreinterpret_s8_u32({a}), svreinterpret_s8_u32({b}))",
+        "dot_sixteens": "{sve_dot_sixteens}({acc}, {x0_run}, {w0}, {w1}, {w2}, {w3})",
         "srdhm": "svqrdmulh_s32({a}, {b})",
         "rounded_high": "{sve_rounded_high}({p}, {a}, {b})",
         "rounding_divide_by_pot": "{sve_divide_by_pot}({p}, {x}, {exponent})",
@@ -114,6 +125,7 @@ MACHINE = VectorMachine(
         "requantize": "{sve_requantize}({p}, {x}, {multiplier}, {shift})",
     },
     helpers={
+        "sve_dot_sixteens": _DOT_SIXTEENS,
         "sve_rounded_high": _ROUNDED_HIGH,
         "sve_divide_by_pot": _DIVIDE,
         "sve_requantize_bounded": _REQUANTIZE_BOUNDED,
