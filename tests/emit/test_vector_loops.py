@@ -1,4 +1,4 @@
-"""Vector loops compute what plain loops do: tails, tiles, branches, ranges, in place; compiled and run, against the interpreter."""
+"""Vector loops compute what the interpreter does, compiled and run: tails, tiles, branches, ranges, in place."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skosh.base.dtypes import i8, i32
+from skosh.base.dtypes import f32, i8, i32
 from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.ir.kernel import For, walk
@@ -35,7 +35,7 @@ def check(op: Any, ins: Any, outs: Any, values: Any, seed: int, kernels: set[str
     assert all(any(isinstance(s, For) and s.vector == "avx2" for s in walk(c.kernel.body)) for c in calls)
     (want,) = op.reference(ins, outs, values)
     (got,) = run_calls(op, ins, outs, values, calls=calls, shuffle=random.Random(seed))
-    assert np.array_equal(got, want)
+    assert got.tobytes() == want.tobytes()
 
 
 @settings(max_examples=40)
@@ -92,6 +92,39 @@ def test_depthwise_convolutions(shape: tuple[int, ...], dilation: int, seed: int
     x = rng.integers(-128, 128, ins[0].shape).astype(np.int8)
     outs = (tensor("y", op.infer(ins)[0].shape, 0.1, -7),)
     check(op, ins, outs, [x, weights], seed, {"depthwise_pair_lanes"})
+
+
+@settings(max_examples=30)
+@given(SHAPES, st.sampled_from(["dense", "conv2d", "depthwise"]), st.integers(0, 999))
+def test_layers_of_floats(shape: tuple[int, ...], kind: str, seed: int) -> None:
+    height, width, channels, filters, tall, wide, stride, before, after = shape
+    rng = np.random.default_rng(seed)
+    window = {"stride": (stride, stride), "pads": (before, after, before, after)}
+    op: Any = {"dense": Dense(), "conv2d": Conv2D(**window), "depthwise": DepthwiseConv2D(**window)}[kind]
+    sizes = {
+        "dense": (filters, channels), "conv2d": (filters, tall, wide, channels), "depthwise": (1, tall, wide, channels),
+    }[kind]  # fmt: skip
+    given = (height, channels) if kind == "dense" else (1, height, width, channels)
+    if kind != "dense" and (tall > height + before + after or wide > width + before + after):
+        return
+    x, weights = (rng.standard_normal(s).astype(np.float32) for s in (given, sizes))
+    ins = (Tensor("x", x.shape, f32), Tensor("w", weights.shape, f32, None, weights))
+    outs = (Tensor("y", op.infer(ins)[0].shape, f32),)
+    check(op, ins, outs, [x, weights], seed, {f"{kind}_f32_lanes"})
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 4), st.integers(1, 3), st.integers(4, 9), st.integers(0, 2), st.integers(0, 999))
+def test_filters_of_a_channel(size: int, channels: int, filters: int, pad: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    op = DepthwiseConv2D((1, 1), (pad, pad, pad, pad))
+    weights = rng.integers(-128, 128, (1, 2, 2, channels * filters)).astype(np.int8)
+    if size + 2 * pad < 2:
+        return
+    ins = (tensor("x", (1, size, size, channels), 0.05, -5), tensor("dw", weights.shape, 0.02, 0, weights))
+    x = rng.integers(-128, 128, ins[0].shape).astype(np.int8)
+    outs = (tensor("y", op.infer(ins)[0].shape, 0.1, -7),)
+    check(op, ins, outs, [x, weights], seed, {"depthwise_filters", "depthwise_rows_filters"})
 
 
 def test_interleaved_filters() -> None:

@@ -50,6 +50,7 @@ class _Loop:
 
     def text(self) -> str:
         """All pieces; nothing when there are never enough iterations for a vector."""
+        assert self.loop.step == 1, "a vector loop isn't split"
         return self.fixed(self.machine.width) if self.machine.width is not None else self.scalable()
 
     # ------------------------------------------------------------------------------------------------ known width

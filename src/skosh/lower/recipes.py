@@ -99,4 +99,13 @@ def wide_pairs(c: Call, inputs: Operands, target: Target) -> Call | None:
     return call(dense_wide_pairs, **{**c.numbers, **c.buffers, **c.functions, **more})
 
 
-RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (helium_recipes.sums, vector_recipes.products, lane_recipes.lanes, vector_recipes.loops, pairs, wide_pairs)
+RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (
+    helium_recipes.sums,
+    vector_recipes.products,
+    lane_recipes.lanes,
+    vector_recipes.floats,
+    vector_recipes.filters_of_a_channel,
+    vector_recipes.loops,
+    pairs,
+    wide_pairs,
+)

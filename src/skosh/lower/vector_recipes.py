@@ -18,12 +18,16 @@ from skosh.ir.program import Call, Const, In, Scratch
 from skosh.kernels import call
 from skosh.kernels.arithmetic import requantize_bounded_plus, requantize_doubled, requantize_plus
 from skosh.kernels.lanes import vectorize
+from skosh.lower.vector_float_kernels import conv2d_f32_lanes, dense_f32_lanes, depthwise_f32_lanes
 from skosh.lower.vector_kernels import conv2d_pair_lanes, depthwise_pair_lanes, matmul_pair_lanes, row_pair_lanes
 from skosh.targets import Target
 from skosh.targets.simd import VectorMachine, vector_machine
 
 FEW_ROWS = 2
 """With so many rows or fewer, a product of rows and filters reads its weights so seldom that their size counts."""
+
+FEW_FILTERS = 4
+"""With fewer filters a channel, lanes would stay empty."""
 
 LARGEST_SHIFT = 22
 """Above, the constants of ``requantize_doubled`` might not fit 32 bits."""
@@ -45,6 +49,38 @@ def products(c: Call, inputs: Operands, target: Target) -> Call | None:
         case "depthwise" | "depthwise_rows" if c.numbers["R"] == 1:
             return _depthwise(c, inputs, machine)
     return None
+
+
+def floats(c: Call, inputs: Operands, target: Target) -> Call | None:
+    """Layers of floats, with filters or channels as lanes."""
+    if not target.simd or c.kernel.name not in ("dense_f32", "conv2d_f32", "depthwise_f32"):
+        return None
+    given: dict[str, Any] = {**c.numbers, **c.buffers}
+    if c.kernel.name == "dense_f32":
+        laid = weights_of(c, inputs, (given["N"], given["K"])).T
+        return _float(dense_f32_lanes, "n", laid, given, target)
+    if c.kernel.name == "depthwise_f32":
+        if given.pop("D") != 1:
+            return None
+        laid = weights_of(c, inputs, (given["KH"], given["KW"], given["C"]))
+        return _float(depthwise_f32_lanes, "c", laid, given, target)
+    if given.pop("G") != given["N"] or given.pop("D") != given["C"]:
+        return None  # filters in groups
+    laid = weights_of(c, inputs, (given["N"], given["KH"], given["KW"], given["C"])).transpose(1, 2, 3, 0)
+    return _float(conv2d_f32_lanes, "n", laid, given, target)
+
+
+def _float(kernel: Any, loop: str, weights: Array, given: dict[str, Any], target: Target) -> Call:
+    laid = Const(np.ascontiguousarray(weights), "weight")
+    return _marked(call(kernel, **{**given, "w": laid}), loop, vector_machine(target.simd), 2)
+
+
+def filters_of_a_channel(c: Call, inputs: Operands, target: Target) -> Call | None:
+    """Depthwise layers with several filters a channel: these are lanes."""
+    if not target.simd or c.kernel.name not in ("depthwise", "depthwise_rows") or c.numbers["R"] < FEW_FILTERS:
+        return None
+    made = vectorize(c.kernel, "r", target.simd)
+    return replace(c, kernel=replace(made, name=f"{made.name}_filters"))  # a schedule of its own name
 
 
 def loops(c: Call, inputs: Operands, target: Target) -> Call | None:

@@ -44,14 +44,25 @@ def _tile_evenly(d: Draft, loop: str, factors: tuple[int, ...]) -> None:
         d.tile(loop, best)
 
 
+def floats(d: Draft) -> None:
+    """Rows or pixels side by side, as for ``products``."""
+    _tile_evenly(d, "m", (4, 5, 6, 3))
+
+
 SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "matmul_pair_lanes": products,
     "row_pair_lanes": lambda d: d.unroll("k", 4),
     "conv2d_pair_lanes": products,
     "depthwise_pair_lanes": depthwise,
+    "dense_f32_lanes": floats,
 }
 
 FIXED: dict[str, tuple[str, ...]] = {
+    "dense_f32_lanes": ("M", "N", "K"),
+    "conv2d_f32_lanes": ("N", "C"),
+    "depthwise_f32_lanes": ("C",),
+    "depthwise_filters": ("KH", "KW", "C", "R", "P", "lo", "hi"),
+    "depthwise_rows_filters": ("KH", "KW", "C", "R", "P", "lo", "hi"),
     "matmul_pair_lanes": ("M", "N", "K", "K2", "T", "P", "lo", "hi"),
     "row_pair_lanes": ("M", "N", "K", "K2", "B", "P", "factor", "lo", "hi"),
     "conv2d_pair_lanes": (
