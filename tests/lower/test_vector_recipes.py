@@ -16,8 +16,8 @@ from skosh.ir.interpret_calls import run_calls
 from skosh.ir.kernel import For, walk
 from skosh.lower.recipes import for_target
 from skosh.lower.vector_recipes import STAGED, interleaved, rows_at_a_time
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
+from skosh.ops.convolution import Conv2D, DepthwiseConv2D, TransposeConv
+from skosh.ops.dense import BatchMatMul, Dense
 from skosh.targets import target
 
 AVX2 = target("x86-64-avx2")
@@ -125,6 +125,46 @@ def test_filters_of_a_channel(size: int, channels: int, filters: int, pad: int, 
     x = rng.integers(-128, 128, ins[0].shape).astype(np.int8)
     outs = (tensor("y", op.infer(ins)[0].shape, 0.1, -7),)
     check(op, ins, outs, [x, weights], seed, {"depthwise_filters", "depthwise_rows_filters"})
+
+
+@settings(max_examples=30)
+@given(SHAPES, st.integers(0, 999))
+def test_windows_spread_out(shape: tuple[int, ...], seed: int) -> None:
+    height, width, channels, filters, tall, wide, stride, before, after = shape
+    rng = np.random.default_rng(seed)
+    op = Conv2D((stride, stride), (before, after, before, after), (1, 2))
+    weights = rng.integers(-128, 128, (filters, tall, 1 + wide, channels)).astype(np.int8)
+    if tall > height + before + after or 1 + 2 * wide > width + before + after:
+        return
+    ins = (tensor("x", (1, height, width, channels), 0.05, 3), tensor("w", weights.shape, 0.02, 0, weights))
+    x = rng.integers(-128, 128, ins[0].shape).astype(np.int8)
+    check(op, ins, (tensor("y", op.infer(ins)[0].shape, 0.1, -7),), [x, weights], seed, {"conv2d_spread_lanes"})
+
+
+@settings(max_examples=30)
+@given(
+    st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(1, 3), st.integers(1, 2),
+    st.integers(0, 999),
+)  # fmt: skip
+def test_transposed_convolutions(
+    height: int, width: int, channels: int, filters: int, size: int, stride: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    op = TransposeConv((stride, stride), (0, 0, 0, 0))
+    weights = rng.integers(-128, 128, (filters, size, size, channels)).astype(np.int8)
+    ins = (tensor("x", (1, height, width, channels), 0.05, 3), tensor("w", weights.shape, 0.02, 0, weights))
+    x = rng.integers(-128, 128, ins[0].shape).astype(np.int8)
+    check(op, ins, (tensor("y", op.infer(ins)[0].shape, 0.1, -7),), [x, weights], seed, {"transpose_conv_lanes"})
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 9), st.integers(1, 5), st.integers(0, 999))
+def test_products_of_two_inputs(batch: int, rows: int, columns: int, depth: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = (rng.integers(-128, 128, s).astype(np.int8) for s in ((batch, rows, depth), (batch, depth, columns)))
+    ins = (tensor("a", a.shape, 0.05, 3), tensor("b", b.shape, 0.02, -9))
+    outs = (tensor("y", (batch, rows, columns), 0.1, -7),)
+    check(BatchMatMul(), ins, outs, [a, b], seed, {"batch_matmul_i32_i8"})
 
 
 def test_interleaved_filters() -> None:

@@ -104,6 +104,8 @@ RECIPES: tuple[Callable[[Call, Operands, Target], Call | None], ...] = (
     vector_recipes.products,
     lane_recipes.lanes,
     vector_recipes.floats,
+    vector_recipes.windows,
+    vector_recipes.matrices,
     vector_recipes.filters_of_a_channel,
     vector_recipes.loops,
     pairs,

@@ -20,6 +20,7 @@ from skosh.kernels.arithmetic import requantize_bounded_plus, requantize_doubled
 from skosh.kernels.lanes import vectorize
 from skosh.lower.vector_float_kernels import conv2d_f32_lanes, dense_f32_lanes, depthwise_f32_lanes
 from skosh.lower.vector_kernels import conv2d_pair_lanes, depthwise_pair_lanes, matmul_pair_lanes, row_pair_lanes
+from skosh.lower.vector_window_kernels import conv2d_spread_lanes, transpose_conv_lanes
 from skosh.targets import Target
 from skosh.targets.simd import VectorMachine, vector_machine
 
@@ -73,6 +74,26 @@ def floats(c: Call, inputs: Operands, target: Target) -> Call | None:
 def _float(kernel: Any, loop: str, weights: Array, given: dict[str, Any], target: Target) -> Call:
     laid = Const(np.ascontiguousarray(weights), "weight")
     return _marked(call(kernel, **{**given, "w": laid}), loop, vector_machine(target.simd), 2)
+
+
+def windows(c: Call, inputs: Operands, target: Target) -> Call | None:
+    """int8 convolutions that gather nothing: transposed, and with a window spread out; filters are lanes."""
+    if not target.simd or c.kernel.name not in ("transpose_conv_i32_i8", "conv2d_direct"):
+        return None
+    given: dict[str, Any] = {**c.numbers, **c.buffers, **c.functions}
+    if c.kernel.name == "conv2d_direct" and (given.pop("G") != given["N"] or given.pop("D") != given["C"]):
+        return None  # filters in groups
+    laid = weights_of(c, inputs, (given["N"], given["KH"], given["KW"], given["C"])).transpose(1, 2, 3, 0)
+    given["w"] = Const(np.ascontiguousarray(laid), "weight")
+    kernel = conv2d_spread_lanes if c.kernel.name == "conv2d_direct" else transpose_conv_lanes
+    return _marked(call(kernel, **given), "n", vector_machine(target.simd), 2)
+
+
+def matrices(c: Call, inputs: Operands, target: Target) -> Call | None:
+    """Products of two inputs, where elements of a row of the second one lie side by side."""
+    if not target.simd or not c.kernel.name.startswith("batch_matmul") or c.numbers["bn"] != 1:
+        return None
+    return _marked(c, "n", vector_machine(target.simd), 2)
 
 
 def filters_of_a_channel(c: Call, inputs: Operands, target: Target) -> Call | None:
