@@ -18,7 +18,7 @@ from skosh.kernels import kernel, par, schedule, seq, widen
 from skosh.kernels.sums import can_vectorize_sum, vectorize_sum
 from skosh.lower.helium_recipes import by_fours
 from skosh.lower.recipes import for_target
-from skosh.ops.convolution import Conv2D
+from skosh.ops.convolution import Conv2D, DepthwiseConv2D
 from skosh.ops.dense import Dense
 from skosh.targets import target
 
@@ -68,6 +68,23 @@ def test_convolutions(height, width, channels, filters, rows, columns, stride, d
     x = rng.integers(-128, 128, ins[0].shape).astype(np.int8)
     kernels = {"matmul_sums", "conv2d_row_sums", "conv2d_patch_sums"}
     check(op, ins, (tensor("y", shape, 0.1, -7),), [x, weights], seed, kernels)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 6), st.integers(1, 6), st.integers(1, 5), st.integers(1, 2), st.integers(1, 5), st.integers(1, 5),
+    st.integers(1, 3), st.integers(1, 2), st.integers(0, 2), st.integers(0, 999),
+)  # fmt: skip
+def test_depthwise(height, width, channels, each, rows, columns, stride, dilation, pad, seed):
+    rng = np.random.default_rng(seed)
+    op = DepthwiseConv2D((stride, 3 - min(stride, 2)), (pad, pad, pad, pad), (dilation, 1))
+    weights = rng.integers(-128, 128, (1, rows, columns, channels * each)).astype(np.int8)
+    ins = (tensor("x", (1, height, width, channels), 0.05, 3), tensor("w", weights.shape, 0.02, 0, weights))
+    if (rows - 1) * dilation + 1 > height + 2 * pad or columns > width + 2 * pad:
+        return
+    shape = op.infer(ins)[0].shape
+    x = rng.integers(-128, 128, ins[0].shape).astype(np.int8)
+    check(op, ins, (tensor("y", shape, 0.1, -7),), [x, weights], seed, {"depthwise_columns"})
 
 
 def check(op, ins, outs, values, seed, kernels):

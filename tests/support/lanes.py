@@ -36,12 +36,14 @@ from skosh.ir.layout import used_numbers
 from skosh.kernels import arithmetic, dots
 from skosh.kernels.lanes import vectorize
 from skosh.ladder import fma
+from skosh.ops import elementwise_kernels
 from skosh.targets.simd import VectorMachine
 
 COUNT = 83
 I = Var("i")
 COMPARE = ("==", "!=", "<", "<=", ">", ">=")
-KNOWN = {f.name: f for module in (arithmetic, dots, fma) for f in vars(module).values() if isinstance(f, Function)}
+MODULES = (arithmetic, dots, fma, elementwise_kernels)
+KNOWN = {f.name: f for module in MODULES for f in vars(module).values() if isinstance(f, Function)}
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,8 @@ def _applied(function: Function, uniform: bool, rng: np.random.Generator) -> Tri
     scalar = params[-1] if uniform and len(params) > 1 else None
     args = tuple(Var("c", p.dtype) if p is scalar else _load(p.name, p.dtype) for p in params)
     buffers = {p.name: p.dtype for p in params if p is not scalar}
-    kind = {"rounding_divide_by_pot": "shift", "requantize_bounded": "bounded", "requantize": "requantize"}.get(
-        function.name, ""
-    )
+    rules = {"rounding_divide_by_pot": "shift", "requantize": "requantize"}
+    kind = {**rules, **dict.fromkeys(("requantize_bounded", "scale_down"), "bounded")}.get(function.name, "")
     value = CallExpr(function, args, function.returns)
     name = _name(function.name, scalar is not None)
     return _made(name, value, buffers, rng, scalar=scalar.dtype if scalar else None, rule=kind or function.name)

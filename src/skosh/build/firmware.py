@@ -79,7 +79,8 @@ def compile_firmware(
     units = {**runtime, _HARNESS: harness, **sources}
     assert len(units) == len(runtime) + 1 + len(sources), "a source has the name of a runtime file"
     headers = {f"include/{name}": _runtime_text(f"include/{name}") for name in ("string.h", "math.h")}
-    flags = (*target.flags, *optimize_flags(optimize), *MEANING, *BARE, *(f"-D{define}" for define in defines))
+    aim = (*target.c_flags, *optimize_flags(optimize))
+    flags = (*target.flags, *aim, *MEANING, *BARE, *(f"-D{define}" for define in defines))
     script = linker_script(target)
 
     def make(folder: Path) -> None:

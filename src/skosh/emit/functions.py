@@ -11,6 +11,7 @@ from skosh.emit.expressions import Names, expression
 from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.emit.vector_loops import vector_loop
+from skosh.emit.vector_moves import is_move, move_loop
 from skosh.emit.vector_sums import sum_loop
 from skosh.ir.kernel import (
     Assign,
@@ -179,6 +180,8 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             return line
         case For() if s.vector and not s.par:
             return sum_loop(s, names, depth, body_text)
+        case For() if s.vector and is_move(s, names):
+            return move_loop(s, names, depth, body_text)
         case For() if s.vector:
             return vector_loop(s, names, depth, body_text)
         case For() if s.assembly:

@@ -159,3 +159,39 @@ def conv2d_patch_sums(
                 for f in par(4 * S if even == 1 else min(4 * S, N - 4 * b * S)):
                     scaled = rescale(sums[f], multiplier[(4 * b * S + f) * P], widen(shift[(4 * b * S + f) * P]))
                     y[oh, ow, 4 * b * S + f] = wrap(i8, clamp(scaled, lo - zy, hi - zy) + zy)
+
+
+@kernel
+def depthwise_columns(
+    x: i8[H, W * C], w: i8[C * R, KP], bias: i32[C * R], multiplier: i32[(C * R - 1) * P + 1],
+    shift: i8[(C * R - 1) * P + 1], y: i8[OH, OW, C * R], columns: i8[C * (PW * KH) + KP], sums: i32[OW],
+    *, rescale: function, P, inside, stride_h, stride_w, dilation_h, top, left, zx, zy, lo, hi
+):  # fmt: skip
+    """Depthwise convolution: each channel's rows under the window are staged column by column, so that a window lies in one
+    piece, and its products are one sum. Filters, column by column too, are filled up with zeros to KP elements.
+
+    Elements of ``columns`` beyond a window meet these zeros.
+    """
+    for i in par(C * (PW * KH) + KP):
+        columns[i] = wrap(i8, zx)
+    for oh in seq(OH):
+        for kh in par(KH):
+            row = oh * stride_h + kh * dilation_h - top
+            if 0 <= row < H:
+                for p in par(inside):
+                    for d in par(C):
+                        columns[(d * PW + left + p) * KH + kh] = x[row, p * C + d]
+            else:
+                for p in par(inside):
+                    for d in par(C):
+                        columns[(d * PW + left + p) * KH + kh] = wrap(i8, zx)
+        for c in par(C):
+            for r in par(R):
+                for ow in par(OW):
+                    acc = bias[c * R + r]
+                    for k in seq(KP):
+                        acc += widen(columns[(c * PW + ow * stride_w) * KH + k]) * widen(w[c * R + r, k])
+                    sums[ow] = acc
+                for f in par(OW):
+                    scaled = rescale(sums[f], multiplier[(c * R + r) * P], widen(shift[(c * R + r) * P]))
+                    y[oh, f, c * R + r] = wrap(i8, clamp(scaled, lo - zy, hi - zy) + zy)

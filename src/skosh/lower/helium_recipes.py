@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.dtypes import i8
+from skosh.base.dtypes import i8, i32
 from skosh.ir.graph import Array, Operands
 from skosh.ir.program import Call, Const, Scratch
 from skosh.kernels import call, requantize_bounded
-from skosh.lower.helium_kernels import conv2d_patch_sums, conv2d_row_sums, matmul_sums, requantize_leftward
+from skosh.lower.helium_kernels import (
+    conv2d_patch_sums,
+    conv2d_row_sums,
+    depthwise_columns,
+    matmul_sums,
+    requantize_leftward,
+)
 from skosh.lower.vector_recipes import weights_of
 from skosh.targets import Target
 
@@ -21,7 +27,7 @@ MOST_FOURS = 32
 
 
 def sums(c: Call, inputs: Operands, target: Target) -> Call | None:
-    """``matmul`` and ``conv2d_patches`` with 16 products an instruction."""
+    """Dense layers and convolutions with 16 products an instruction."""
     if not target.has_helium:
         return None
     match c.kernel.name:
@@ -29,6 +35,8 @@ def sums(c: Call, inputs: Operands, target: Target) -> Call | None:
             return _matmul(c, inputs)
         case "conv2d_patches":
             return _conv2d(c, inputs)
+        case "depthwise" | "depthwise_rows" if c.numbers["dilation_w"] == 1:
+            return _depthwise(c, inputs)
     return None
 
 
@@ -52,6 +60,20 @@ def _conv2d(c: Call, inputs: Operands) -> Call:
         return call(conv2d_row_sums, **given, w=Const(laid, "weight"), Q=laid.shape[2], R=run % LANES)
     laid = by_fours(weights.reshape(filters, -1))
     return call(conv2d_patch_sums, **given, w=Const(laid, "weight"), Q=laid.shape[1])
+
+
+def _depthwise(c: Call, inputs: Operands) -> Call:
+    n = {name: int(value) for name, value in c.numbers.items()}
+    height, width, filters = n["KH"], n["KW"], n["C"] * n["R"]
+    columns = weights_of(c, inputs, (height, width, filters)).transpose(2, 1, 0).reshape(filters, -1)
+    laid = np.pad(columns, ((0, 0), (0, -columns.shape[1] % LANES)))
+    given: dict[str, Any] = {**c.numbers, **c.buffers, **c.functions, **leftward(c)}
+    given |= staging(n, (n["OW"] - 1) * n["stride_w"] + width)
+    for name in ("right", "KW", "dilation_w", "kept", "rows"):
+        del given[name]
+    size = n["C"] * given["PW"] * height + laid.shape[1]
+    scratch = {"columns": Scratch(size, i8, "columns"), "sums": Scratch(n["OW"], i32, "sums")}
+    return call(depthwise_columns, **{**given, **scratch, "w": Const(laid, "weight"), "KP": laid.shape[1]})
 
 
 def staging(n: dict[str, int], reach: int) -> dict[str, Any]:

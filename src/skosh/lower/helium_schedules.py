@@ -39,7 +39,14 @@ def sums(d: Draft) -> None:
     for loop in ("k", "e"):
         if loops(d.kernel, loop):
             d.kernel = vectorize_sum(d.kernel, loop, "helium")
-    d.kernel = vectorize(d.kernel, "f", "helium")
+    _lanes(d, "i", "f")
+
+
+def _lanes(d: Draft, *names: str) -> None:
+    """Marks these loops, those of them that haven't been folded away."""
+    for name in names:
+        if loops(d.kernel, name):
+            d.kernel = vectorize(d.kernel, name, "helium")
 
 
 def _one(trips: list[int | None]) -> int | None:
@@ -54,13 +61,23 @@ def rounds(count: int | None, most: int) -> int:
     return count if count <= most else next(r for r in (8, 6, 4, 7, 5, 3, 2, 1) if r <= most and count % r == 0)
 
 
+def columns(d: Draft) -> None:
+    """Neighbouring windows share their filter; lanes are channels where rows are staged, and pixels at the end."""
+    if d.optimize != "flash":
+        d.tile("ow", 4)
+    d.kernel = vectorize_sum(d.kernel, "k", "helium", SHORT)
+    _lanes(d, "i", "d", "f")
+
+
 SCHEDULES: dict[str, Callable[[Draft], None]] = {
-    **dict.fromkeys(("matmul_sums", "conv2d_row_sums", "conv2d_patch_sums"), sums)
+    **dict.fromkeys(("matmul_sums", "conv2d_row_sums", "conv2d_patch_sums"), sums),
+    "depthwise_columns": columns,
 }
 
 FIXED: dict[str, tuple[str, ...]] = {
     "matmul_sums": ("R", "P", "even"),
     "conv2d_row_sums": ("R", "P", "even", "KH"),
     "conv2d_patch_sums": ("P", "even", "KH", "KW", "C"),
+    "depthwise_columns": ("KP", "P", "R", "KH", "stride_w"),
 }
 """Numbers that routines are always specialised for: with a known rest of a row, only the last vector is masked."""

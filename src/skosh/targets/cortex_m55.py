@@ -13,13 +13,9 @@ TARGET = Target(
     name="cortex-m55",
     description="Arm Cortex-M55: Helium vectors, DSP and float; Corstone-300, Alif Ensemble",
     # zig's name alone has neither the vectors nor the FPU that every M55 with Helium can have
-    flags=(
-        "-target",
-        "thumb-freestanding-eabihf",
-        "-mcpu=cortex_m55-mve_fp+mve+fp_armv8d16",
-        "-fno-unroll-loops",
-        "-DSKOSH_HELD",
-    ),
+    flags=("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m55-mve_fp+mve+fp_armv8d16"),
+    # our schedules unroll, with vector registers counted; more of it spills them
+    c_flags=("-fno-unroll-loops", "-DSKOSH_HELD"),
     # DDR seen from the secure side
     flash=Memory(0x70000000, 8 << 20),
     ram=Memory(0x71000000, 4 << 20),
@@ -27,6 +23,7 @@ TARGET = Target(
     marker=0x72000000,
     has_fpu=True,
     has_dsp=True,
+    simd="helium",
     has_helium=True,
     has_assembly=False,  # ours is for cores without vectors
 )

@@ -25,7 +25,7 @@ class Memory:
 class Target:
     """A processor to compile for.
 
-    ``flags`` select it for ``zig cc``; ``timings`` names a table of ``targets.timings``, "" where cycles aren't
+    ``flags`` select it for zig, ``c_flags`` are for its C compiler alone; ``timings`` names a table of ``targets.timings``, "" where cycles aren't
     modelled; ``emulator`` is Unicorn's name of the processor, or "program:machine" for an emulator that is a program of
     its own, "" where the code runs on this computer; ``marker`` is where a traced build stores finished layers' numbers;
     ``simd`` names its vector machine in ``targets.simd``, "" where it has none; ``needs`` are the extensions that this
@@ -45,6 +45,7 @@ class Target:
     simd: str = ""
     needs: tuple[str, ...] = ()
     startup: str = "startup"
+    c_flags: tuple[str, ...] = ()
     has_fpu: bool = False
     has_dsp: bool = False
     has_assembly: bool = True

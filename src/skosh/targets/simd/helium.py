@@ -101,6 +101,13 @@ _ONE_SHIFT = """static inline int32x4_t {name}(int32x4_t x, int32_t multiplier, 
 }}
 """
 
+_SCALE_DOWN = """static inline int32x4_t {name}(int32x4_t x, int32x4_t multiplier, int32_t right)
+{{
+    const int32x4_t high = vqrdmulhq_s32(x, multiplier);
+    return right > 0 ? vrshlq_n_s32(vaddq_s32(high, vshrq_n_s32(high, 31)), -right) : high;
+}}
+"""
+
 MACHINE = VectorMachine(
     name="helium",
     test="defined(__ARM_FEATURE_MVE)",
@@ -138,12 +145,14 @@ MACHINE = VectorMachine(
             "{helium_requantize_one}({x}, {multiplier_n}, {right_n})",
             "{helium_requantize_bounded}({x}, {multiplier}, {right})",
         ),
+        "scale_down": "{helium_scale_down}({x}, {multiplier}, {right_n})",
         "requantize": "{helium_requantize}({x}, {multiplier}, {shift})",
     },
     helpers={
         "helium_divide_by_pot": _DIVIDE,
         "helium_requantize_one": _ONE_SHIFT,
         "helium_requantize_bounded": _REQUANTIZE_BOUNDED,
+        "helium_scale_down": _SCALE_DOWN,
         "helium_requantize": _REQUANTIZE,
     },
 )
