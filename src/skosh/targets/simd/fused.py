@@ -48,6 +48,12 @@ def _neon(dtype: str, size: int) -> VectorMachine:
     )
 
 
-AVX2_F32, AVX2_F64 = _x86("avx2", "_mm256", 256, "defined(__AVX2__) && defined(__FMA__)", "__m256")
-AVX512_F32, AVX512_F64 = _x86("avx512", "_mm512", 512, "defined(__AVX512F__)", "__m512")
-NEON_F32, NEON_F64 = _neon("f32", 32), _neon("f64", 64)
+_AVX2 = _x86("avx2", "_mm256", 256, "defined(__AVX2__) && defined(__FMA__)", "__m256")
+_AVX512 = _x86("avx512", "_mm512", 512, "defined(__AVX512F__)", "__m512")
+
+AVX2_F32 = _AVX2[0]
+AVX2_F64 = _AVX2[1]
+AVX512_F32 = _AVX512[0]
+AVX512_F64 = _AVX512[1]
+NEON_F32 = _neon("f32", 32)
+NEON_F64 = _neon("f64", 64)
