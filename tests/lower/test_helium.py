@@ -28,7 +28,7 @@ def tensor(name, shape, scale, zero=0, data=None, dtype=i8):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 40), st.integers(-128, 127), st.integers(0, 999))
+@given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 40), st.integers(-128, 127), st.integers(0, 999))
 def test_dense(rows, units, depth, zero, seed):
     rng = np.random.default_rng(seed)
     weights = rng.integers(-128, 128, (units, depth)).astype(np.int8)
@@ -40,7 +40,7 @@ def test_dense(rows, units, depth, zero, seed):
     )
     outs = (tensor("y", (rows, units), 0.1, int(rng.integers(-128, 128))),)
     values = [rng.integers(-128, 128, (rows, depth)).astype(np.int8), weights, bias]
-    check(Dense(), ins, outs, values, seed, {"matmul_sums"})
+    check(Dense(), ins, outs, values, seed, {"matmul_sums", "matmul_short_sums"})
 
 
 def test_more_filters_than_sums_at_once():
@@ -49,7 +49,14 @@ def test_more_filters_than_sums_at_once():
         weights = rng.integers(-128, 128, (units, 5)).astype(np.int8)
         ins = (tensor("x", (1, 5), 0.05, 3), tensor("w", weights.shape, 0.02, 0, weights))
         outs = (tensor("y", (1, units), 0.1, 2),)
-        check(Dense(), ins, outs, [rng.integers(-128, 128, (1, 5)).astype(np.int8), weights], 0, {"matmul_sums"})
+        check(
+            Dense(),
+            ins,
+            outs,
+            [rng.integers(-128, 128, (1, 5)).astype(np.int8), weights],
+            0,
+            {"matmul_sums", "matmul_short_sums"},
+        )
 
 
 @settings(max_examples=40, deadline=None)
@@ -66,7 +73,7 @@ def test_convolutions(height, width, channels, filters, rows, columns, stride, d
         return
     shape = op.infer(ins)[0].shape
     x = rng.integers(-128, 128, ins[0].shape).astype(np.int8)
-    kernels = {"matmul_sums", "conv2d_row_sums", "conv2d_patch_sums"}
+    kernels = {"matmul_sums", "matmul_short_sums", "conv2d_row_sums", "conv2d_patch_sums"}
     check(op, ins, (tensor("y", shape, 0.1, -7),), [x, weights], seed, kernels)
 
 

@@ -54,6 +54,33 @@ def matmul_sums(
 
 
 @kernel
+def matmul_short_sums(
+    x: i8[M, K], w: i8[G, 1, 4, 16], bias: i32[4 * G], multiplier: i32[(N - 1) * P + 1], shift: i8[(N - 1) * P + 1],
+    y: i8[M, N], *, rescale: function, P, even, zy, lo, hi
+):  # fmt: skip
+    """The same for K <= 16: four filters stay in registers while all rows pass. even: N is 4 G."""
+    for g in par(G):
+        for m in par(M):
+            sums = ram(i32[4])
+            acc0 = bias[4 * g]
+            acc1 = bias[4 * g + 1]
+            acc2 = bias[4 * g + 2]
+            acc3 = bias[4 * g + 3]
+            for k in seq(K):
+                acc0 += widen(x[m, k]) * widen(w[g, 0, 0, k])
+                acc1 += widen(x[m, k]) * widen(w[g, 0, 1, k])
+                acc2 += widen(x[m, k]) * widen(w[g, 0, 2, k])
+                acc3 += widen(x[m, k]) * widen(w[g, 0, 3, k])
+            sums[0] = acc0
+            sums[1] = acc1
+            sums[2] = acc2
+            sums[3] = acc3
+            for f in par(4 if even == 1 else min(4, N - 4 * g)):
+                scaled = rescale(sums[f], multiplier[(4 * g + f) * P], widen(shift[(4 * g + f) * P]))
+                y[m, 4 * g + f] = wrap(i8, clamp(scaled, lo - zy, hi - zy) + zy)
+
+
+@kernel
 def conv2d_row_sums(
     x: i8[H, W * C], w: i8[G, KH, Q, 4, 16], bias: i32[4 * G], multiplier: i32[(N - 1) * P + 1],
     shift: i8[(N - 1) * P + 1], y: i8[OH, OW, N], rows: i8[KH, PW * C],
@@ -178,12 +205,12 @@ def depthwise_columns(
         for kh in par(KH):
             row = oh * stride_h + kh * dilation_h - top
             if 0 <= row < H:
-                for p in par(inside):
-                    for d in par(C):
+                for d in par(C):
+                    for p in par(inside):
                         columns[(d * PW + left + p) * KH + kh] = x[row, p * C + d]
             else:
-                for p in par(inside):
-                    for d in par(C):
+                for d in par(C):
+                    for p in par(inside):
                         columns[(d * PW + left + p) * KH + kh] = wrap(i8, zx)
         for c in par(C):
             for r in par(R):

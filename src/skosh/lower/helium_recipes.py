@@ -15,6 +15,7 @@ from skosh.lower.helium_kernels import (
     conv2d_patch_sums,
     conv2d_row_sums,
     depthwise_columns,
+    matmul_short_sums,
     matmul_sums,
     requantize_leftward,
 )
@@ -22,6 +23,8 @@ from skosh.lower.vector_recipes import weights_of
 from skosh.targets import Target
 
 LANES = 16
+MANY_ROWS = 4
+"""From so many short rows on, filters stay in registers while rows pass."""
 MOST_FOURS = 32
 """Filters whose sums are collected at once, on the stack, by fours."""
 
@@ -43,8 +46,11 @@ def sums(c: Call, inputs: Operands, target: Target) -> Call | None:
 def _matmul(c: Call, inputs: Operands) -> Call:
     filters, depth = int(c.numbers["N"]), int(c.numbers["K"])
     laid = by_fours(weights_of(c, inputs, (filters, depth)))
-    given = _common(c, filters) | {"w": Const(laid, "weight"), "Q": laid.shape[1], "R": depth % LANES}
-    return call(matmul_sums, **given)
+    given = _common(c, filters) | {"w": Const(laid, "weight")}
+    if depth <= LANES and int(c.numbers["M"]) >= MANY_ROWS:
+        del given["S"]
+        return call(matmul_short_sums, **{**given, "even": int(filters % 4 == 0)})
+    return call(matmul_sums, **given, Q=laid.shape[1], R=depth % LANES)
 
 
 def _conv2d(c: Call, inputs: Operands) -> Call:

@@ -36,6 +36,9 @@ def sums(d: Draft) -> None:
         d.unroll("q", rounds(vectors, most if short else most // 2))
         if short and rows is not None and rows > 1:
             d.unroll("h", rows)
+        gathered = _one(d.trips("t"))
+        if gathered is not None and 1 < gathered <= 4 and d.optimize == "speed":
+            d.unroll("t", gathered)
     for loop in ("k", "e"):
         if loops(d.kernel, loop):
             d.kernel = vectorize_sum(d.kernel, loop, "helium")
@@ -70,12 +73,13 @@ def columns(d: Draft) -> None:
 
 
 SCHEDULES: dict[str, Callable[[Draft], None]] = {
-    **dict.fromkeys(("matmul_sums", "conv2d_row_sums", "conv2d_patch_sums"), sums),
+    **dict.fromkeys(("matmul_sums", "matmul_short_sums", "conv2d_row_sums", "conv2d_patch_sums"), sums),
     "depthwise_columns": columns,
 }
 
 FIXED: dict[str, tuple[str, ...]] = {
     "matmul_sums": ("R", "P", "even"),
+    "matmul_short_sums": ("K", "P", "even"),
     "conv2d_row_sums": ("R", "P", "even", "KH"),
     "conv2d_patch_sums": ("P", "even", "KH", "KW", "C"),
     "depthwise_columns": ("KP", "P", "R", "KH", "stride_w"),
