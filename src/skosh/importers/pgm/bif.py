@@ -133,7 +133,8 @@ class _Reader:
         while not self.found("}"):
             if self.found("("):
                 row = self.row(scope)
-                values[:, *row] = self.numbers(shape[0])
+                at: tuple[Any, ...] = (slice(None), *row)
+                values[at] = self.numbers(shape[0])
                 continue
             match word := self.name("table, default, property or a row"):
                 case "table":
