@@ -17,6 +17,7 @@ from skosh.targets import target as find_target
 from tests.conformance.random_models import random_model, ring_buffer_model
 from tests.conformance.union import Union, differences, expected
 from tests.support.agree import check_against_tflm, random_input
+from tests.support.machines import needs
 
 seeds = st.integers(0, 2**31)
 
@@ -51,6 +52,18 @@ def test_the_host_computes_it(optimize: str) -> None:
     @given(seeds)
     def check(seed: int) -> None:
         check_runs(load(random_model(seed), name="r"), seed, "host", optimize)
+
+    check()
+
+
+@pytest.mark.parametrize("target", ["x86-64", "x86-64-avx2"])
+def test_vector_machines_compute_it(target: str) -> None:
+    needs(target)
+
+    @settings(max_examples=5)
+    @given(seeds)
+    def check(seed: int) -> None:
+        check_runs(load(random_model(seed), name="r"), seed, target, OPTIMIZE[seed % len(OPTIMIZE)])
 
     check()
 
