@@ -143,14 +143,18 @@ class _Order:
         group = [i]
         if first.memory != "load" or first.base is None:
             return group
-        for k in range(i + 1, len(self.region)):  # words that the kernel reads one after the other
+        near = [k for k in range(i + 1, len(self.region)) if self.region[k].memory == "load" and k not in self.done]
+        spare = self.room - len(self.alive) - 2
+        between = 0
+        for k in near:  # words that the kernel reads one after the other; or a pair of which it reads the second soon
             ins = self.region[k]
-            if ins.memory != "load" or k in self.done:
-                continue
             follows = ins.base is first.base and ins.offset == first.offset + 4 * len(group)
-            if not follows or not self.before[k] <= self.done or not self._is_value(ins):
+            if follows and self.before[k] <= self.done and self._is_value(ins) and (between == 0 or len(group) == 1):
+                group.append(k)
+            elif between >= 3 or spare <= 1 or len(group) > 1:
                 break
-            group.append(k)
+            else:
+                between += 1
         free = max(self.room - len(self.alive), 1)
         joins = first.offset == 0 or first.base in self.walked
         most = min(free, MOST_JOINED) if joins else min(free, 2) if first.offset <= 1020 else 1

@@ -124,10 +124,16 @@ class _Selector:
         self.bases: dict[str, Poly] = {}
         for access in self._accesses((loop,)):
             self.places[id(access)] = self._place(access)
+        for buffer, base in self.bases.items():  # pointers begin at the first element that is touched
+            least = min(p.constant for p in self.places.values() if p.key[0] == buffer)
+            self.bases[buffer] = {**base, (): least} if least else base
+        starts = {b: base.get((), 0) for b, base in self.bases.items()}
+        self.places = {i: replace(p, constant=p.constant - starts[p.key[0]]) for i, p in self.places.items()}
         self.cursors: dict[Key, _Cursor] = {}
         self.chains: dict[Reg, list[tuple[Poly, Reg]]] = {}
         self.known: dict[tuple[str, tuple[tuple[Reg, int], ...]], Reg] = {}
         self.versions: dict[Reg, int] = {}
+        self.copies: dict[Reg, tuple[Reg, int]] = {}  # what holds the same value as another register, of that version
         self.assigned = {s.var.name for s in walk((loop,)) if isinstance(s, Assign)}
 
     # ------------------------------------------------------------------------------------------------ addresses
@@ -215,6 +221,7 @@ class _Selector:
     def _changed(self, reg: Reg) -> None:
         """What was worked out from the register's old value, or lies in it, is not known any more."""
         self.versions[reg] = self.versions.get(reg, 0) + 1
+        self.copies.pop(reg, None)
         self.known = {k: v for k, v in self.known.items() if v is not reg}
 
     def _constant(self, value: int, out: list[Ins], into: Reg | None) -> Reg:
@@ -233,10 +240,13 @@ class _Selector:
                 return self._constant(int(value), out, into)
             case Var():
                 reg = self.env[e.name] if e.name in self.env else self._number(e)
+                if reg in self.copies and self.copies[reg][1] == self.versions.get(self.copies[reg][0], 0):
+                    reg = self.copies[reg][0]
                 if into is None:
                     return reg
                 out.append(Ins("mov {o0}, {i0}", (into,), (reg,), copy=True))
                 self._changed(into)
+                self.copies[into] = (reg, self.versions.get(reg, 0))
                 return into
             case Load():
                 return self._load(e, out, into)
@@ -396,7 +406,7 @@ class _Selector:
     def _body(self, body: Sequence[Stmt], opened: frozenset[str]) -> list[Item]:
         items: list[Item] = []
         region: list[Ins] = []
-        self.chains, self.known = {}, {}
+        self.chains, self.known, self.copies = {}, {}, {}
         for s in body:
             match s:
                 case Let(var, value) if var.name in self.assigned:
@@ -410,7 +420,7 @@ class _Selector:
                 case For():
                     items += self._loop(s, body, opened, region)
                     region = []
-                    self.chains, self.known = {}, {}
+                    self.chains, self.known, self.copies = {}, {}, {}
         return [*items, *region]
 
     def _named(self, reg: Reg, name: str, out: Sequence[Ins]) -> Reg:

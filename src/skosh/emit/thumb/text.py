@@ -68,7 +68,21 @@ def _region(lines: Sequence[Line], alive_after: frozenset[Reg]) -> list[Line]:
     while region and _branches(region[-1]):
         tail.insert(0, region.pop())
     wanted = alive_after | {r for ins in tail for r in ins.ins}
+    region = _useful(region, wanted)
     return [(ins, depth) for ins in [*arranged(region, frozenset(wanted), len(REGISTERS)), *tail]]
+
+
+def _useful(region: Sequence[Ins], alive_after: frozenset[Reg]) -> list[Ins]:
+    """Without what makes values that nobody uses."""
+    alive = set(alive_after)
+    out = []
+    for ins in reversed(region):
+        if ins.outs and ins.memory in ("", "load") and not alive & set(ins.outs):
+            continue
+        alive -= set(ins.outs)
+        alive |= set(ins.ins)
+        out.append(ins)
+    return out[::-1]
 
 
 def _branches(ins: Ins) -> bool:
