@@ -28,6 +28,7 @@ TARGETS = (None, "cortex-m0plus", "cortex-m4")
 @pytest.fixture(autouse=True)
 def pack_all(monkeypatch):
     monkeypatch.setattr(packing, "LEAST_SAVED", 0)
+    monkeypatch.setattr(packing, "SAVED_BY_IMAGES", 0)
 
 
 def tensor(name, shape, scale, zero=0, data=None, dtype=i8):
@@ -174,3 +175,13 @@ def test_weights_that_float16_cannot_say_stay_as_they_are():
     ins = (Tensor("x", (1, 2), f32), Tensor("w", w.shape, f32, data=w))
     (call,) = Dense().calls(ins, (Tensor("y", (1, 1), f32),))
     assert packed(call, ins, target("cortex-m4")) is call
+
+
+def test_a_small_convolution_is_packed_for_flash_alone(monkeypatch):
+    monkeypatch.setattr(packing, "LEAST_SAVED", 48)
+    monkeypatch.setattr(packing, "SAVED_BY_IMAGES", 128)
+    w = np.ones((8, 3, 3, 1), np.int8)
+    ins = (tensor("x", (1, 8, 8, 1), 0.05), tensor("w", w.shape, 0.02, 0, w))
+    (call,) = Conv2D((1, 1), (1, 1, 1, 1)).calls(ins, (tensor("y", (1, 8, 8, 8), 0.1),))
+    assert packed(call, ins, None) is call
+    assert packed(call, ins, None, "flash").kernel.name == "conv2d_packed"

@@ -41,7 +41,7 @@ def node_calls(
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
     calls = tuple(node.op.frugal_calls(ins, outs) if frugal else node.op.calls(ins, outs))
     if pack:
-        calls = tuple(packed(c, ins, target) for c in calls)
+        calls = tuple(packed(c, ins, target, optimize) for c in calls)
     return calls if frugal else for_target(calls, ins, target, optimize)
 
 

@@ -28,6 +28,9 @@ from skosh.lower.packed_pair_kernels import conv2d_packed_pairs, matmul_packed_p
 from skosh.targets import Target
 
 LEAST_SAVED = 48  # bytes; below, the code that unpacks costs more than the weights give
+SAVED_BY_IMAGES = 128
+"""Bytes that a convolution must save before it is packed, but for optimize="flash": a few weights that run over a whole image
+cost time, not flash."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ HALVES: dict[str, Any] = {"dense_f32": dense_f16, "conv2d_f32": conv2d_f16, "dep
 """Kernels with float32 weights, and the same with float16 ones: for machines that convert them in one instruction."""
 
 
-def packed(c: Call, inputs: Operands, target: Target | None) -> Call:
+def packed(c: Call, inputs: Operands, target: Target | None, optimize: str = "balanced") -> Call:
     """The call with its weights in the fewest bits that hold them; itself where that saves little, or nothing."""
     if c.kernel.name in HALVES and target is not None and target.has_fpu:
         return _in_halves(c, inputs)
@@ -74,7 +77,8 @@ def packed(c: Call, inputs: Operands, target: Target | None) -> Call:
         return c
     weights = _weights(c, inputs)
     fit = next((f for f in FORMATS if f.holds(weights)), None)
-    if fit is None or weights.size - weights.size // fit.per_byte < LEAST_SAVED:
+    many = max(SAVED_BY_IMAGES, LEAST_SAVED) if c.kernel.name != "matmul" and optimize != "flash" else LEAST_SAVED
+    if fit is None or weights.size - weights.size // fit.per_byte < many:
         return c
     if c.kernel.name != "conv2d_direct" and target is not None and target.has_dsp and _has_room(c, weights, fit):
         return _in_pairs(c, weights, fit)

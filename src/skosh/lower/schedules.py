@@ -130,8 +130,9 @@ def packed(d: Draft) -> None:
 
 def packed_pairs(d: Draft) -> None:
     """As ``pairs``, a word of weights at a time."""
-    d.tile("n" if all(t == 1 for t in d.trips("m")) else "m", 2)
-    if d.optimize != "flash":
+    single = all(t == 1 for t in d.trips("m"))
+    d.tile("n" if single else "m", 2)
+    if d.optimize != "flash" and (single or all(c["J"] == 1 for c in d.cases)):  # two rows of two words each are enough
         d.unroll("q", 2)
 
 
