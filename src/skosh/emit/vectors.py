@@ -181,10 +181,11 @@ class Lanes:
         param = self.names.params[s.buffer]
         whole_word = s.value.dtype != param.dtype
         stored = s.value.dtype if whole_word else param.dtype
-        place, stride = self.place(s.buffer, s.index)
-        beside = stride * param.dtype.bytes == stored.bytes
-        if not beside and (whole_word or f"scatter {stored.name}" not in self.machine.spellings):
-            raise Uncovered(f'"{s.buffer}" is written {stride} elements apart')
+        scatters = not whole_word and f"scatter {stored.name}" in self.machine.spellings
+        place, apart = self.apart(s.buffer, s.index) if scatters else map(str, self.place(s.buffer, s.index))
+        beside = apart == str(stored.bytes // param.dtype.bytes)
+        if not beside and not scatters:
+            raise Uncovered(f'"{s.buffer}" is written {apart} elements apart')
         clamped = _clamped(s)
         if beside and clamped is not None and self.has(f"store {stored.name} clamped"):
             given = {"to": f"&{s.buffer}[{place}]", "a": self.value(clamped.value), **clamped.spelled}
@@ -195,7 +196,7 @@ class Lanes:
         if beside:
             self.line(f"{self.spell(f'store {stored.name}', {'to': to, 'a': self.value(value)})};")
         else:
-            operands = {"to": to, "a": self.value(value), "apart": str(stride)}
+            operands = {"to": to, "a": self.value(value), "apart": apart}
             self.line(f"{self.spell(f'scatter {stored.name}', operands)};")
 
     def opened_store(self, s: Store) -> Store:
@@ -355,6 +356,18 @@ class Lanes:
             else:
                 raise Uncovered(f'elements of "{buffer}" lie neither side by side nor evenly apart')
         return expression(from_polynomial(rest), self.names), stride
+
+    def apart(self, buffer: str, index: tuple[Expr, ...]) -> tuple[str, str]:
+        """The same, where the elements from lane to lane need be no number: C of them."""
+        flat = address(self.names.params[buffer], index, self.names.steps)
+        stride = {}
+        for factors, count in polynomial(flat).items():
+            moving = [f for f in factors if depends(f, self.different)]
+            if moving and moving != [Var(self.loop)]:
+                raise Uncovered(f'elements of "{buffer}" lie neither side by side nor evenly apart')
+            if moving:
+                stride[tuple(f for f in factors if f != Var(self.loop))] = count
+        return expression(flat, self.names), expression(simplify(from_polynomial(stride)), self.names)
 
     # ------------------------------------------------------------------------------------------------ functions
 

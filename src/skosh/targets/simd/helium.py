@@ -60,9 +60,10 @@ for _key, _unsigned in (("store u8", "(uint8_t *)"), ("store u16", "(uint16_t *)
     for _whole, _z, _p in ((" whole", "", ""), ("", "_p", ", {p}")):
         _name = "vstrb" if _key == "store u8" else "vstrh"
         _MEMORY[_key + _whole] = f"{_name}q{_z}_u32({{to}}, vreinterpretq_u32_s32({{a}}){_p})"
+_APART = "vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)({apart}))"
 # lanes are ``apart`` elements from each other
 _SCATTER: dict[str, Templates] = {
-    f"scatter {t}{whole}": f"{name}q_scatter_{place}{z}_s32({{to}}, vmulq_n_u32(vidupq_n_u32(0, 1), {{apart}}), {{a}}{p})"
+    f"scatter {t}{whole}": f"{name}q_scatter_{place}{z}_s32({{to}}, {_APART}, {{a}}{p})"
     for t, name, place in (
         ("i8", "vstrb", "offset"),
         ("i16", "vstrh", "shifted_offset"),
