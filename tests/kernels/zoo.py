@@ -25,6 +25,7 @@ from skosh.ops.softmax_kernels import softmax_f32
 
 Array = npt.NDArray[Any]
 Rng = np.random.Generator
+Run = Callable[[Kernel, dict[str, Array], dict[str, int | float]], None]
 
 
 @kernel
@@ -107,7 +108,7 @@ class Animal:
     make: Callable[[Rng], dict[str, Array]]
     constants: tuple[str, ...] = ()
 
-    def run(self, made: Kernel, seed: int) -> dict[str, Array]:
+    def run(self, made: Kernel, seed: int, how: Run = run_kernel) -> dict[str, Array]:
         """What all buffers hold afterwards; constants in the kernel's own layout, and not among them."""
         buffers = self.make(np.random.default_rng(seed))
         shapes = {p.name: p for p in made.params}
@@ -115,7 +116,7 @@ class Animal:
             shape = _shape(self.kernel, name, self.numbers)
             buffers[name] = lay_out(buffers[name], shape, shapes[name].tile)
         numbers = {v.name: self.numbers[v.name] for v in made.numbers}
-        run_kernel(made, buffers, numbers)
+        how(made, buffers, numbers)
         return {n: b for n, b in buffers.items() if n not in self.constants}
 
 
