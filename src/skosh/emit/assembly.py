@@ -45,7 +45,7 @@ def assembly_switch(kernels: Sequence[Kernel], unit: str) -> str:
     if not _has_assembly(kernels):
         return ""
     macro = unit.upper()
-    return f"""/* The hottest loops are in assembly too, with the same results. Define {macro}_PLAIN_C to have them in C everywhere. */
+    return f"""/* The hottest loops are in assembly too, with the same results. Define {macro}_PLAIN_C to have them in C. */
 #if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__GNUC__) && !defined({macro}_PLAIN_C)
 #define {macro}_ASSEMBLY 1
 #endif
@@ -86,7 +86,8 @@ def _function_text(name: str, found: Assembled, loop: For, names: Names, unit: s
     takes = [f"{'' if b in written else 'const '}{names.params[b].dtype.c} *{b}" for b, _ in found.pointers]
     takes += [f"{v.dtype.c} {v.name}" for v in found.numbers]
     section = f'.pushsection .text.{name}, \\"ax\\", %progbits'
-    head = [(t, "") for t in (".balign 4", f".global {name}", f".hidden {name}", f".type {name}, %function", ".thumb_func", f"{name}:")]
+    first = (".balign 4", f".global {name}", f".hidden {name}", f".type {name}, %function", ".thumb_func", f"{name}:")
+    head = [(text, "") for text in first]
     pieces = []
     for part in _parts([*head, *found.lines, (f".size {name}, . - {name}", "")]):
         body = "\n".join(_literal(text, note) for text, note in part)

@@ -31,6 +31,6 @@ from skosh.kernels.language import (
 
 __all__ = [
     "assume", "bits", "bounded", "call", "clamp", "flash", "from_bits", "func", "instr", "kernel", "par", "ram", "register",
-    "requantize", "requantize_bounded", "rounded_high", "rounding_divide_by_pot", "rows", "sat", "seq", "set_word", "sqrt", "srdhm",
-    "trunc", "widen", "word", "wrap",
+    "requantize", "requantize_bounded", "rounded_high", "rounding_divide_by_pot", "rows", "sat", "seq", "set_word", "sqrt",
+    "srdhm", "trunc", "widen", "word", "wrap",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from skosh.ir.kernel import Body, For, If, Kernel, While
+from skosh.ir.kernel import Body, For, If, Kernel, Stmt, While
 
 
 def assemble(kernel: Kernel, name: str, machine: str) -> Kernel:
@@ -14,7 +14,7 @@ def assemble(kernel: Kernel, name: str, machine: str) -> Kernel:
     """
 
     def marked(body: Body) -> Body:
-        out = []
+        out: list[Stmt] = []
         for s in body:
             if isinstance(s, For) and s.var == name:
                 out.append(replace(s, assembly=machine))

@@ -1,6 +1,7 @@
 """Recipes: for some machines, another kernel that computes what an operator's call computes, in fewer instructions.
 
-A recipe takes a call, its node's operands and the target, and gives a better call, or None where it knows nothing better. RECIPES lists them, the best first.
+A recipe takes a call, its node's operands and the target, and gives a better call, or None where it knows nothing better.
+RECIPES lists them, the best first.
 """
 
 from __future__ import annotations

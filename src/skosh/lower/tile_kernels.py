@@ -81,7 +81,7 @@ def conv2d_tiles(
             ow = start + b * T + t0 - oh * OW
             first = oh * stride_h - top
             column = ow * stride_w - left
-            if 0 <= first and first + (KH - 1) * dilation_h < H and 0 <= column <= W - KW:
+            if first >= 0 and first + (KH - 1) * dilation_h < H and 0 <= column <= W - KW:
                 for v in par(KH):
                     for i in par(KW * C4):
                         elements = word(x[first + v * dilation_h, column * (4 * C4) + 4 * i])
@@ -115,7 +115,7 @@ def conv2d_byte_tiles(
             ow = start + b * T + t0 - oh * OW
             column = ow * stride_w - left
             first = oh * stride_h - top
-            if 0 <= first and first + (KH - 1) * dilation_h < H and 0 <= column <= W - KW:
+            if first >= 0 and first + (KH - 1) * dilation_h < H and 0 <= column <= W - KW:
                 for v in par(KH):
                     for g in par(KW * C // 4):
                         set_word(line[v * (KW * C) + 4 * g], word(x[first + v * dilation_h, column * C + 4 * g]))
@@ -192,7 +192,9 @@ def channel_pairs(
             right_next = scale[c, 5]
             multiplier_next = scale[c, 6]
             rounding_next = scale[c, 7]
-            y[ow, 4 * c + 2 + odd] = wrap(i8, clamp(scaled(acc_next, multiplier_next, rounding_next, right_next), lo, hi))
+            y[ow, 4 * c + 2 + odd] = wrap(
+                i8, clamp(scaled(acc_next, multiplier_next, rounding_next, right_next), lo, hi)
+            )
 
 
 @kernel
@@ -282,4 +284,6 @@ def depthwise_planes(
                         rounding = scale[4 * c + j, 2]
                         right = scale[4 * c + j, 3]
                         y[2 * p - 2, ow, 4 * c + j] = wrap(i8, clamp(scaled(acc, multiplier, rounding, right), lo, hi))
-                        y[2 * p - 1, ow, 4 * c + j] = wrap(i8, clamp(scaled(acc_low, multiplier, rounding, right), lo, hi))
+                        y[2 * p - 1, ow, 4 * c + j] = wrap(
+                            i8, clamp(scaled(acc_low, multiplier, rounding, right), lo, hi)
+                        )

@@ -48,7 +48,8 @@ def _matmul(c: Call, weights: Array) -> tuple[Call, ...] | None:
         words = _words(weights.reshape(blocks, 4, quads, 4).transpose(0, 2, 1, 3))
         return (
             call(
-                dense_tiles, x=c.buffers["x"], w=Const(words, "weight"), scale=Const(_scale(c, filters).reshape(blocks, 4, 4).transpose(0, 2, 1), "scale"),
+                dense_tiles, x=c.buffers["x"], w=Const(words, "weight"),
+                scale=Const(_scale(c, filters).reshape(blocks, 4, 4).transpose(0, 2, 1), "scale"),
                 y=c.buffers["y"], wide=Scratch(2 * quads, u32, "wide"), Q=quads, N4=blocks, **_bounds(c),
             ),
         )  # fmt: skip
@@ -77,7 +78,11 @@ def _conv2d(c: Call, weights: Array) -> tuple[Call, ...] | None:
     out = []
     for first, count, height in _blocks(n["OH"] * n["OW"]):
         place: dict[str, Any] = dict(
-            y=_from(c.buffers["y"], first * n["N"]), patch=Scratch(2 * quads * height, u32, "patch"), B=count, T=height, start=first
+            y=_from(c.buffers["y"], first * n["N"]),
+            patch=Scratch(2 * quads * height, u32, "patch"),
+            B=count,
+            T=height,
+            start=first,
         )
         if n["C"] % 4 == 0:
             pair = (n["zx"] & 0xFFFF) * 0x10001
@@ -91,7 +96,9 @@ def _conv2d(c: Call, weights: Array) -> tuple[Call, ...] | None:
 def _depthwise(c: Call, weights: Array) -> tuple[Call, ...] | None:
     n = {name: int(v) for name, v in c.numbers.items()}
     if n["C"] == 1 and n["dilation_w"] == 1:  # every filter sees the one channel: a convolution
-        return _conv2d(replace(c, numbers={"top": 0, "left": 0, "zx": 0, **c.numbers, "N": n["R"]}), weights.reshape(-1, n["R"]).T)
+        return _conv2d(
+            replace(c, numbers={"top": 0, "left": 0, "zx": 0, **c.numbers, "N": n["R"]}), weights.reshape(-1, n["R"]).T
+        )
     if n["R"] != 1 or n["C"] % 4 or n["KH"] * n["KW"] > 25 or n["dilation_h"] != 1 or n["dilation_w"] != 1:
         return None
     n = {"top": 0, "left": 0, "zx": 0, "PW": (n["OW"] - 1) * n["stride_w"] + n["KW"], **n}
@@ -108,7 +115,8 @@ def _planes(c: Call, n: dict[str, int], weights: Array, first: int, pairs: int) 
     taps = weights.reshape(3, n["KW"], n["C"]).astype(np.int16).transpose(2, 1, 0)  # [C, KW, 3]
     both = np.ascontiguousarray(np.stack([taps[..., :2], taps[..., 1:]], axis=2))  # (w0, w1), (w1, w2)
     return call(
-        depthwise_planes, x=c.buffers["x"], y=_from(c.buffers["y"], first * n["OW"] * n["C"]), w=Const(both.view(np.uint32)[..., 0], "weight"),
+        depthwise_planes, x=c.buffers["x"], y=_from(c.buffers["y"], first * n["OW"] * n["C"]),
+        w=Const(both.view(np.uint32)[..., 0], "weight"),
         scale=Const(_scale(c, n["C"]), "scale"), rows=Scratch(n["C"] * n["PW"] * 2, u32, "rows"), H=n["H"], W=n["W"],
         C4=n["C"] // 4, KW=n["KW"], O=pairs, OW=n["OW"], PW=n["PW"], inside=n["inside"], top=n["top"] - first, left=n["left"],
         zx=_signed((n["zx"] & 0xFF) * 0x01010101), **_bounds(c),
@@ -130,7 +138,8 @@ def _tiles(c: Call, n: dict[str, int], weights: Array) -> Call:
     scale = _scale(c, n["C"]).reshape(words, 4, 4)
     both = np.stack([np.concatenate(_pair(scale[:, odd], scale[:, odd + 2]), axis=1) for odd in (0, 1)])
     return call(
-        depthwise_tiles, x=c.buffers["x"], y=c.buffers["y"], w=Const(packed.view(np.uint32)[..., 0], "weight"), scale=Const(both, "scale"),
+        depthwise_tiles, x=c.buffers["x"], y=c.buffers["y"], w=Const(packed.view(np.uint32)[..., 0], "weight"),
+        scale=Const(both, "scale"),
         rows=Scratch(height * n["PW"] * words, u32, "rows"), H=n["H"], W=n["W"], C4=words, KH=height, KW=across,
         OH=n["OH"], OW=n["OW"], PW=n["PW"], inside=n["inside"], stride_h=n["stride_h"], stride_w=n["stride_w"],
         top=n["top"], left=n["left"], zx=_signed((n["zx"] & 0xFF) * 0x01010101), **_bounds(c),
@@ -160,7 +169,12 @@ def _filters(c: Call, weights: Array) -> dict[str, Any]:
     steps = whole.reshape(filters // 2, 2, depth // 4, 4)[:, :, :, [0, 2, 1, 3]].reshape(filters // 2, 2, depth // 2, 2)
     scale = _scale(c, filters).reshape(filters // 2, 2, 4)
     both = np.concatenate(_pair(scale[:, 0], scale[:, 1]), axis=1)
-    return dict(w=Const(_words(steps.transpose(0, 2, 3, 1)), "weight"), scale=Const(both, "scale"), N2=filters // 2, **_bounds(c))
+    return dict(
+        w=Const(_words(steps.transpose(0, 2, 3, 1)), "weight"),
+        scale=Const(both, "scale"),
+        N2=filters // 2,
+        **_bounds(c),
+    )
 
 
 def _pair(a: Array, b: Array) -> tuple[Array, ...]:

@@ -25,12 +25,13 @@ class Memory:
 class Target:
     """A processor to compile for.
 
-    ``flags`` select it for zig, ``c_flags`` are for its C compiler alone; ``timings`` names a table of ``targets.timings``, "" where cycles aren't
-    modelled; ``emulator`` is Unicorn's name of the processor, or "program:machine" for an emulator that is a program of
-    its own, "" where the code runs on this computer; ``marker`` is where a traced build stores finished layers' numbers;
-    ``simd`` names its vector machine in ``targets.simd``, "" where it has none; ``needs`` are the extensions that this
-    computer's processor must have to run the code itself, by Linux's names; ``startup`` names the file of
-    ``build/runtime`` that a program begins with: "startup" (Cortex-M), "startup_riscv", "startup_user" (under Linux).
+    ``flags`` select it for zig, ``c_flags`` are for its C compiler alone; ``timings`` names a table of
+    ``targets.timings``, "" where cycles aren't modelled; ``emulator`` is Unicorn's name of the processor, or
+    "program:machine" for an emulator that is a program of its own, "" where the code runs on this computer; ``marker`` is
+    where a traced build stores finished layers' numbers; ``simd`` names its vector machine in ``targets.simd``, "" where it
+    has none; ``needs`` are the extensions that this computer's processor must have to run the code itself, by Linux's names;
+    ``startup`` names the file of ``build/runtime`` that a program begins with: "startup" (Cortex-M), "startup_riscv",
+    "startup_user" (under Linux).
     """
 
     name: str

@@ -125,9 +125,11 @@ class _Allocator:
         """The cheapest value to keep in the frame, among those alive here."""
         here = self.lines[max(position, 0) // 2][0]
         busy = set(here.ins) | set(here.outs)
+
         def tied(r: Reg) -> bool:
             s = self.spilled.get(r)
             return s is not None and (s.level == 2 or r in busy)
+
         choices = [r for r in active if not tied(r) and r not in here.outs]
         free_of_use = [r for r in choices if r not in busy]
         assert choices, f"no register left at: {here.text}"
@@ -182,7 +184,7 @@ class _Allocator:
         self.lines = out
 
     def _level(self, r: Reg) -> int:
-        """0: not spilled; 1: a copy for a stretch of code, or a value that lives in one stretch only; 2: for one instruction."""
+        """0: not spilled; 1: a copy for a stretch of code, or a value of one stretch only; 2: for one instruction."""
         if r in self.spilled:
             return self.spilled[r].level
         inside = sum(any(r in ins.ins or r in ins.outs for ins, _ in s) for s in self._stretches(r, single=False))

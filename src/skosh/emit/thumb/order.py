@@ -121,7 +121,11 @@ class _Order:
         """Registers in use after these instructions, less those before."""
         born = {r for i in taken for r in self.region[i].outs}
         read = {r for i in taken for r in self.region[i].ins}
-        stay = {r for r in born | (self.alive & read) if r in self.alive_after or self.users.get(r, set()) - self.done - taken}
+        stay = {
+            r
+            for r in born | (self.alive & read)
+            if r in self.alive_after or self.users.get(r, set()) - self.done - taken
+        }
         return len(stay) - len(self.alive & (born | read))
 
     def _emit(self, i: int) -> None:
@@ -223,4 +227,6 @@ def _joined(group: Sequence[Ins], walked: set[Reg] | Mapping[Reg, int]) -> Ins:
             text = f"ldm {{i0}}, {{{{{places}}}}}"
         case _:
             text = f"ldm {base}!, {{{{{places}}}}}"
-    return Ins(text, (*outs, first.base) if walks else outs, (first.base,), "load", first.buffer, first.base, first.offset)
+    return Ins(
+        text, (*outs, first.base) if walks else outs, (first.base,), "load", first.buffer, first.base, first.offset
+    )

@@ -105,7 +105,9 @@ def _unwrapped(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
 
 
 class _Selector:
-    def __init__(self, loop: For, params: Mapping[str, Param], steps: Mapping[str, int], scalars: Mapping[str, Var]) -> None:
+    def __init__(
+        self, loop: For, params: Mapping[str, Param], steps: Mapping[str, int], scalars: Mapping[str, Var]
+    ) -> None:
         loop = replace(loop, body=_unwrapped(loop.body))
         self.root, self.params, self.steps, self.scalars = loop, params, dict(steps), scalars
         self.pool = Pool()
@@ -187,7 +189,7 @@ class _Selector:
     def _size(self, buffer: str) -> int:
         return self.params[buffer].dtype.bytes
 
-    # ------------------------------------------------------------------------------------------------ values that loops don't move
+    # ------------------------------------------------------------------------------------------------ invariants
 
     def _number(self, v: Var) -> Reg:
         if v.name not in self.numbers:
@@ -227,7 +229,9 @@ class _Selector:
     def _constant(self, value: int, out: list[Ins], into: Reg | None) -> Reg:
         unsigned = value & 0xFFFFFFFF
         if unsigned < 65536:
-            return self._emit(out, f"movw {{o0}}, #{unsigned}" if unsigned > 255 else f"mov {{o0}}, #{unsigned}", (), into, "c")
+            return self._emit(
+                out, f"movw {{o0}}, #{unsigned}" if unsigned > 255 else f"mov {{o0}}, #{unsigned}", (), into, "c"
+            )
         if (~unsigned & 0xFFFFFFFF) < 256:
             return self._emit(out, f"mvn {{o0}}, #{~unsigned & 0xFFFFFFFF}", (), into, "c")
         target = self._emit(out, f"movw {{o0}}, #{unsigned & 65535}", (), into, "c")
@@ -277,7 +281,8 @@ class _Selector:
             x, y = self._expr(a, out), self._expr(b, out)
             target = into or self.pool.reg(name)
             keep = "lt" if op == "max" else "gt"
-            text = f"cmp {{i0}}, {{i1}}\nite {keep}\nmov{keep} {{o0}}, {{i1}}\nmov{'ge' if op == 'max' else 'le'} {{o0}}, {{i0}}"
+            other = "ge" if op == "max" else "le"
+            text = f"cmp {{i0}}, {{i1}}\nite {keep}\nmov{keep} {{o0}}, {{i1}}\nmov{other} {{o0}}, {{i0}}"
             out.append(Ins(text, (target,), (x, y)))
             return target
         if op == "+" and isinstance(b, Binary) and b.op in (">>", "<<") and isinstance(b.b, Const):
@@ -289,7 +294,8 @@ class _Selector:
             return self._emit(out, "mla {o0}, {i0}, {i1}, {i2}", regs, into, name)
         if op in ("+", "-") and isinstance(b, Const) and 0 <= abs(int(b.value)) < 4096:
             value = int(b.value) if op == "+" else -int(b.value)
-            return self._emit(out, f"{'add' if value >= 0 else 'sub'} {{o0}}, {{i0}}, #{abs(value)}", (self._expr(a, out),), into, name)
+            how = "add" if value >= 0 else "sub"
+            return self._emit(out, f"{how} {{o0}}, {{i0}}, #{abs(value)}", (self._expr(a, out),), into, name)
         if op in ("<<", ">>") and isinstance(b, Const):
             shift = "lsl" if op == "<<" else "asr" if e.dtype.kind == "int" else "lsr"
             return self._emit(out, f"{shift} {{o0}}, {{i0}}, #{b.value}", (self._expr(a, out),), into, name)
@@ -297,15 +303,17 @@ class _Selector:
             bits, mask = int(b.value).bit_length() - 1, int(b.value) - 1
             text = f"lsr {{o0}}, {{i0}}, #{bits}" if op == "//" else f"and {{o0}}, {{i0}}, #{mask}"
             return self._emit(out, text, (self._expr(a, out),), into, name)
-        for x, y in ((a, b), (b, a)):
-            if op == "*" and isinstance(y, Const) and int(y.value) > 0 and int(y.value) & (int(y.value) - 1) == 0:
-                text = f"lsl {{o0}}, {{i0}}, #{int(y.value).bit_length() - 1}"
-                return self._emit(out, text, (self._expr(x, out),), into, name)
+        for left, by in ((a, b), (b, a)):
+            if op == "*" and isinstance(by, Const) and int(by.value) > 0 and int(by.value) & (int(by.value) - 1) == 0:
+                text = f"lsl {{o0}}, {{i0}}, #{int(by.value).bit_length() - 1}"
+                return self._emit(out, text, (self._expr(left, out),), into, name)
         known = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "orr", "^": "eor", "<<": "lsl",
                  ">>": "asr" if e.dtype.kind == "int" else "lsr"}  # fmt: skip
         if op not in known:
             raise NotAssembled(f"no instruction for {op}")
-        return self._emit(out, f"{known[op]} {{o0}}, {{i0}}, {{i1}}", (self._expr(a, out), self._expr(b, out)), into, name)
+        return self._emit(
+            out, f"{known[op]} {{o0}}, {{i0}}, {{i1}}", (self._expr(a, out), self._expr(b, out)), into, name
+        )
 
     def _call(self, function: Function, args: list[Reg], out: list[Ins], into: Reg | None) -> Reg:
         if function.instruction is not None and function.instruction.asm:
@@ -350,7 +358,9 @@ class _Selector:
         for p, r in known:
             if _frozen(p) == _frozen(distance):
                 return r
-        near = min(known, key=lambda k: len(_minus(distance, k[0])) * 100 + sum(map(abs, _minus(distance, k[0]).values())))
+        near = min(
+            known, key=lambda k: len(_minus(distance, k[0])) * 100 + sum(map(abs, _minus(distance, k[0]).values()))
+        )
         further = self._invariant(_minus(distance, near[0]), size)
         target = self._emit(out, "add {o0}, {i0}, {i1}", (near[1], further), None, reg.name)
         known.append((distance, target))
@@ -373,14 +383,24 @@ class _Selector:
             self._changed(into)
         joins = stored.bits == 32  # C promises such elements an address that is a multiple of four
         out.append(
-            Ins(f"{how} {{o0}}, [{{i0}}, #{offset}]", (target,), (base,), "load", e.buffer, base if joins else None, offset)
+            Ins(
+                f"{how} {{o0}}, [{{i0}}, #{offset}]",
+                (target,),
+                (base,),
+                "load",
+                e.buffer,
+                base if joins else None,
+                offset,
+            )
         )
         return target
 
     def _store(self, s: Store, out: list[Ins]) -> None:
         stored = self.params[s.buffer].dtype
         value = s.value
-        while isinstance(value, Cast) and value.how in ("wrap", "widen") and value.a.dtype.bits <= 32 and value.dtype.bits <= stored.bits:
+        while isinstance(value, Cast) and value.how in ("wrap", "widen") and value.dtype.bits <= stored.bits:
+            if value.a.dtype.bits > 32:
+                break
             value = value.a
         how = {8: "strb", 16: "strh", 32: "str"}[s.value.dtype.bits if s.value.dtype.bits == 32 else stored.bits]
         reg = self._expr(value, out)
@@ -388,7 +408,15 @@ class _Selector:
         self.known = {k: v for k, v in self.known.items() if not k[0].startswith("ldr")}
         joins = stored.bits == 32
         out.append(
-            Ins(f"{how} {{i1}}, [{{i0}}, #{offset}]", (), (base, reg), "store", s.buffer, base if joins else None, offset)
+            Ins(
+                f"{how} {{i1}}, [{{i0}}, #{offset}]",
+                (),
+                (base, reg),
+                "store",
+                s.buffer,
+                base if joins else None,
+                offset,
+            )
         )
 
     # ------------------------------------------------------------------------------------------------ loops
@@ -493,7 +521,7 @@ class _Selector:
             tail.append(Ins(f"add {{o0}}, {{i0}}, #{s.step}", (first,), (first,)))
         tail.append(Ins(f"cmp {{i0}}, {{i1}}\nblo {label}b", (), (first, end)))
         self.cursors = outer
-        for key, parent, cursor, step in walked:
+        for _, parent, cursor, step in walked:
             if cursor.reg is outer[parent].reg:
                 ahead = {m: c for m, c in self._product(polynomial(simplify(s.hi)), step).items() if c}
                 self.cursors[parent] = _Cursor(cursor.reg, ahead)

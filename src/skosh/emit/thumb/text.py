@@ -106,7 +106,9 @@ def _alive(plain: Sequence[Line], arguments: Sequence[Reg]) -> list[frozenset[Re
 
 
 def _lines(done: Allocated) -> list[tuple[str, str]]:
-    saved = sorted({r for r in done.registers.values() if r not in ("r0", "r1", "r2", "r3", "r12")}, key=REGISTERS.index)
+    saved = sorted(
+        {r for r in done.registers.values() if r not in ("r0", "r1", "r2", "r3", "r12")}, key=REGISTERS.index
+    )
     frame = 4 * done.frame
     out = [(f"push {{{', '.join(saved)}}}", "")] if saved else []
     if frame:
