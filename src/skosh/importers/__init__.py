@@ -25,7 +25,6 @@ IMPORTERS: registry.Table = {
     "bif": "skosh.importers.pgm.bif:load",
     "xmlbif": "skosh.importers.pgm.xmlbif:load",
     "hmmlearn": "skosh.importers.pgm.hmm:load",
-    "sklearn_crfsuite": "skosh.importers.pgm.crf:load",
 }
 
 SUFFIXES = {
@@ -37,7 +36,7 @@ SUFFIXES = {
 
 LIBRARIES: dict[str, str] = {
     "sklearn": "sklearn", "onnx": "onnx", "torch": "torch", "xgboost": "xgboost", "lightgbm": "lightgbm",
-    "pgmpy": "pgmpy", "hmmlearn": "hmmlearn", "sklearn_crfsuite": "sklearn_crfsuite",
+    "pgmpy": "pgmpy", "hmmlearn": "hmmlearn",
 }  # fmt: skip
 """First part of the module that defines an object's class, and the importer that takes such objects."""
 

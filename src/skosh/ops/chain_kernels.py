@@ -9,8 +9,6 @@ from skosh.base.dtypes import f32, i32
 from skosh.kernels import kernel, par, seq, widen, wrap
 from skosh.kernels.mathf import exp, log
 
-LOWEST = -3.4e38
-
 
 @kernel
 def indexed_scores(index: i32[T, F], weight: f32[A, K], y: f32[T, K], status: i32[1], *, bad):
@@ -31,7 +29,7 @@ def indexed_scores(index: i32[T, F], weight: f32[A, K], y: f32[T, K], status: i3
 
 @kernel
 def weighted_scores(index: i32[T, F], value: f32[T, F], weight: f32[A, K], y: f32[T, K], status: i32[1], *, bad):
-    """y[t, k] = the sum of value[t, f] * weight[index[t, f], k]; -1 stands for no index. status = bad where one is out of range."""
+    """y[t, k] = the sum of value[t, f] * weight[index[t, f], k]; as ``indexed_scores``."""
     found = 0
     for t in seq(T):
         for k in par(K):

@@ -59,7 +59,8 @@ class FilterStep(Op):
 
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         states = required(inputs, 4)[3].size
-        bound: dict[str, Any] = {"like": In(0), "status": In(1), "move": In(2), "y": Out(0), "predicted": Out(1), "after": Out(2)}
+        bound: dict[str, Any] = {"like": In(0), "status": In(1), "move": In(2), "y": Out(0)}
+        bound |= {"predicted": Out(1), "after": Out(2)}
         following = Scratch(states, f32, "next")
         return (call(k.filter_step, next=following, nan=math.nan, impossible=self.impossible, K=states, **bound),)
 

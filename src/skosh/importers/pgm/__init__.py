@@ -1,5 +1,4 @@
-"""Probabilistic graphical models: Bayesian and Markov networks (pgmpy, BIF, XMLBIF), hidden Markov models (hmmlearn),
-linear-chain conditional random fields (sklearn-crfsuite).
+"""Probabilistic graphical models: Bayesian and Markov networks (pgmpy, BIF, XMLBIF), hidden Markov models (hmmlearn).
 
 A network and a query become a fixed sequence of factor products and sums; see ``query``.
 """
