@@ -16,12 +16,16 @@ import numpy as np
 from skosh.base.arith import round_half_away
 from skosh.base.errors import FitError, InputError, ToolError
 from skosh.build import compile_firmware, compile_host
+from skosh.build.host import own_machine
+from skosh.emit.batch import batch_harness
 from skosh.emit.harness import firmware_harness, host_trace, marker_trace
 from skosh.emit.interface import interface
 from skosh.emit.manifest import manifest
+from skosh.emulate.batches import BatchRunner
 from skosh.emulate.runner import DeviceRunner, HostRunner, Runner
 from skosh.ir.graph import Array, Graph
 from skosh.lower.program import Program
+from skosh.optimize.batching import batched
 from skosh.pipeline import Compiled, compile_to_c
 from skosh.targets import Firmware, Target, missing, target
 from skosh.verify.measure import Profile, host_profile, measure
@@ -56,7 +60,7 @@ class Build:
     def firmware(self) -> Firmware:
         """The linked program for the target. InputError for the host, which has none."""
         if self.target.is_host:
-            raise InputError("the host has no firmware", hint="choose a device, for example target=\"cortex-m4\"")
+            raise InputError("the host has no firmware", hint='choose a device, for example target="cortex-m4"')
         harness = firmware_harness(self.program, interface(self.program))
         return compile_firmware(
             self.target, self.sources, prefix=self.program.name, harness=harness, optimize=self.optimize
@@ -98,9 +102,17 @@ class Build:
 
     def _library(self, machine: tuple[str, ...]) -> Path:
         trace = host_trace(self.program, interface(self.program))
-        return compile_host(
-            {**self.sources, **trace.headers}, trace.harness, defines=trace.defines, machine=machine
-        )
+        return compile_host({**self.sources, **trace.headers}, trace.harness, defines=trace.defines, machine=machine)
+
+    @cached_property
+    def _batches(self) -> BatchRunner | None:
+        """Blocks of rows at once on this computer; None for models that don't take rows one by one."""
+        graph = batched(self.source, BATCH_ROWS) if self.target.is_host else None
+        if graph is None:
+            return None
+        made = compile_to_c(graph, target=self.target, optimize=self.optimize, name=self.program.name)
+        library = compile_host(made.sources, batch_harness(interface(made.program)), machine=own_machine())
+        return BatchRunner(made.program, library)
 
     # ------------------------------------------------------------------------------------------------ what users ask
 
@@ -111,6 +123,13 @@ class Build:
         Where a model has no answer (the C returns a status), its outputs are NaN, or -1 for integers.
         Raises InputError when x has another type or shape than the model's input.
         """
+        if (
+            isinstance(x, np.ndarray)
+            and len(x) >= BATCH_FROM
+            and fits_batch(self.source, x)
+            and self._batches is not None
+        ):
+            return self._batches.run(x)
         samples = as_samples(self.source, x)
         self.runner.reset()
         rows = [self.runner.run(inputs) for inputs in samples.inputs]
@@ -210,7 +229,9 @@ class Build:
     def save(self, folder: str | Path) -> Path:
         """Write kws.h, kws.c, kws_weights.c and kws.json. All or nothing: a failure leaves what was there."""
         profile = None if self.target.is_host else self.profile()
-        text = json.dumps(manifest(self.program, self.source, self.optimize, self.target.name, profile), indent=2) + "\n"
+        text = (
+            json.dumps(manifest(self.program, self.source, self.optimize, self.target.name, profile), indent=2) + "\n"
+        )
         return write_folder(Path(folder), {**self.sources, f"{self.program.name}.json": text})
 
 
@@ -255,6 +276,19 @@ def _replace_all(staging: Path, folder: Path, names: Sequence[str]) -> None:
             else:
                 (folder / name).unlink()
         raise
+
+
+BATCH_ROWS = 64
+"""Rows in a block on this computer: enough for its vectors, few enough for its first cache."""
+
+BATCH_FROM = 2000
+"""So many rows are worth the time to compile the model for blocks of them."""
+
+
+def fits_batch(graph: Graph, x: Array) -> bool:
+    """Is x rows for a model with one input, of its type? Else what is wrong is told elsewhere."""
+    t = graph.tensors[graph.inputs[0]]
+    return len(graph.inputs) == 1 and t.shape[:1] == (1,) and x.dtype == t.dtype.np and x.shape[1:] == t.shape[1:]
 
 
 def quantized(x: Array, tensor: Any) -> Array:

@@ -166,8 +166,8 @@ def test_what_is_refused(constants: list[Array], message: str) -> None:
 
 def test_more_that_is_refused() -> None:
     constants = random_forest(1, "f32", "rows")
-    with pytest.raises(ModelError, match=r"a forest takes one row of features, not \(2, 5\)"):
-        Forest("rows").infer(operands(np.zeros((2, FEATURES), np.float32), constants))
+    with pytest.raises(ModelError, match=r"a forest takes rows of features, not \(5,\)"):
+        Forest("rows").infer(operands(np.zeros(FEATURES, np.float32), constants))
     with pytest.raises(ModelError, match="votes begin at 0 and count 1 each"):
         Forest("votes").infer(operands(np.zeros((1, FEATURES), np.float32), constants))
     constants[7] = constants[7][:, 1:]

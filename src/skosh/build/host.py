@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from skosh.build.flags import MEANING, WARNINGS
 from skosh.targets.toolchain import cached, run_tool, zig, zig_version
 
 _BASELINE = ("-mcpu=baseline",)  # not this computer's own extensions: the same bytes on each x86-64, or each AArch64
+
+
+@cache
+def own_machine() -> tuple[str, ...]:
+    """The flags for this computer's vectors: x86-64-v3 where the system says that it has all of it, else the baseline."""
+    try:
+        said = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:
+        return _BASELINE
+    return ("-mcpu=x86_64_v3",) if {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"} <= said else _BASELINE
 
 
 def compile_host(

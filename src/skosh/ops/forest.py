@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.dtypes import DType, bool_, f32, i8, i16, i32, u8, u16
+from skosh.base.dtypes import DType, bool_, f32, i8, i16, i32, u8
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.kernel import Function
-from skosh.ir.program import Call, Const, In, Out, Scratch
+from skosh.ir.program import Call, In, Out, Scratch
 from skosh.kernels import call
 from skosh.ops import forest_kernels as k
 from skosh.ops.common import check_constant, check_dtype, given, required
+from skosh.ops.forest_batch import Trees, batch_calls
 from skosh.ops.forest_code import (
     Nodes,
     Rest,
@@ -30,6 +31,7 @@ from skosh.ops.forest_code import (
     voting_kernel,
     written_out,
 )
+from skosh.ops.forest_constants import const, smallest
 
 SUMS = ("votes", "rows", "groups")
 SHARED_LIMITS = 256  # limits that a u8 can number
@@ -37,12 +39,12 @@ SHARED_LIMITS = 256  # limits that a u8 can number
 
 @dataclass(frozen=True)
 class Forest(Op):
-    """y[0, k] = bias[k] + the sum over trees of what their leaves hold for k. int32.
+    """y[m, k] = bias[k] + the sum over trees of what their leaves hold for k and row m. int32.
 
     inline: how many nodes become code, the most visited first; the others stay a table. Not where ``sided``, and not where
     several ways lead to a node.
 
-    Inputs: x [1, features] f32, i8, u8 or i16; then constants, one entry a node of all trees: feature i32 [S]; limit [S]
+    Inputs: x [M, features] f32, i8, u8 or i16; then constants, one entry a node of all trees: feature i32 [S]; limit [S]
     (f32 for floats, else i32: left where x <= limit); left, right i32 [S] (a node, or -1 - leaf); missing bool [S] (NaN
     goes left); visits i32 [S] (samples that came by in fitting: a hint, no meaning); then root i32 [R] (a node, or
     -1 - leaf), value i32 (see below) and bias i32 [K].
@@ -66,12 +68,12 @@ class Forest(Op):
         for t, dtype in zip(constants, _types(x.dtype), strict=True):
             check_constant(t)
             check_dtype(t, dtype)
-        if x.shape[:1] != (1,) or len(x.shape) != 2:
-            raise ModelError(f"a forest takes one row of features, not {x.shape}")
+        if len(x.shape) != 2:
+            raise ModelError(f"a forest takes rows of features, not {x.shape}")
         if self.sided and x.dtype != f32:
             raise ModelError("integers can't be missing", hint="leave the option missing out")
         self._check_nodes(x, *(_data(t) for t in constants))
-        return (Type((1, constants[-1].size), i32),)
+        return (Type((x.shape[0], constants[-1].size), i32),)
 
     def _check_nodes(
         self, x: Tensor, feature: Array, limit: Array, left: Array, right: Array, missing: Array, visits: Array,
@@ -111,7 +113,6 @@ class Forest(Op):
             raise ModelError("the sums over all trees must fit 32 bits", hint="choose a larger step")
 
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
-        """Any number of rows: [n, features] gives [n, K]."""
         x, feature, limit, left, right, missing, _, root, value, bias = (given(values, n) for n in range(10))
         at = np.broadcast_to(root, (len(x), root.size)).copy()
         x_order, limit_order = ordered(x), ordered(limit + 0)
@@ -133,13 +134,18 @@ class Forest(Op):
         x, *constants = required(inputs, 10)
         feature, limit, left, right, missing, visits, root, value, bias = map(_data, constants)
         order = ordered(limit + 0)
-        table_only = self.sided or several_ways(left, right, root)
+        shared = several_ways(left, right, root)
+        if x.shape[0] > 1:
+            function: Any = k.sided_bits if self.sided else _order(x, order)
+            what = feature, order, left, right, missing, root, value, bias
+            return batch_calls(Trees(x.dtype, x.shape[1], function, self.sums, self.sided, *what), x.shape[0], shared)
+        table_only = self.sided or shared
         code = np.zeros(len(left), bool) if table_only else written_out(left, right, root, visits, self.inline)
         place = np.cumsum(~code) - 1  # of a node in the table
         child = smallest(np.append(place, 0), -1 - np.arange(bias.size if self.sums == "votes" else len(value)))
         leaf = Scratch(root.size, child, "leaf")
         made: list[Call] = []
-        start: Any = _const(root, "root", child)
+        start: Any = const(root, "root", child)
         if code.any():
             nodes = Nodes(x.dtype, x.shape[1], _order(x, order), feature, order, left, right, root)
             if code.all() and self.sums == "votes":
@@ -169,11 +175,11 @@ class Forest(Op):
         listed = 0 if which is None else len(distinct)
         rest = Rest(len(feature), first, deep, smallest(feature), column, child, listed)
         bound: dict[str, Any] = {
-            "x": In(0), "y": Out(0), "feature": _const(feature, "feature"), "left": _const(left, "left", child),
-            "right": _const(right, "right", child), "limit": _const(distinct, "limit", column),
+            "x": In(0), "y": Out(0), "feature": const(feature, "feature"), "left": const(left, "left", child),
+            "right": const(right, "right", child), "limit": const(distinct, "limit", column),
         }  # fmt: skip
         if which is not None:
-            bound["which"] = _const(which, "which", u8)
+            bound["which"] = const(which, "which", u8)
         return Call(mixed_voting_kernel(nodes, code, place, rest, classes), bound)
 
     def _descent(
@@ -192,16 +198,16 @@ class Forest(Op):
         if self.sided:
             feature = 2 * feature + missing
         tree: dict[str, Any] = {
-            "x": In(0), "leaf": leaf, "A": smallest(feature), "B": child, "feature": _const(feature, "feature"),
-            "left": _const(left, "left", child), "right": _const(right, "right", child), "root": start,
+            "x": In(0), "leaf": leaf, "A": smallest(feature), "B": child, "feature": const(feature, "feature"),
+            "left": const(left, "left", child), "right": const(right, "right", child), "root": start,
             "F": x.shape[1], "S": len(feature), "R": trees, "D": depth(left, right, np.arange(int((~code).sum()))),
         }  # fmt: skip
         if self.sided:
-            return call(k.descend_sided, limit=_const(limit, "limit", i32), order=k.sided_bits, **tree)
+            return call(k.descend_sided, limit=const(limit, "limit", i32), order=k.sided_bits, **tree)
         distinct, which, column = _shared_limits(limit, x.dtype)
-        tree |= {"X": x.dtype, "I": column, "order": _order(x, limit), "limit": _const(distinct, "limit", column)}
+        tree |= {"X": x.dtype, "I": column, "order": _order(x, limit), "limit": const(distinct, "limit", column)}
         if which is not None:
-            return call(k.descend_listed, which=_const(which, "which", u8), V=len(distinct), **tree)
+            return call(k.descend_listed, which=const(which, "which", u8), V=len(distinct), **tree)
         return call(k.descend, **tree)
 
     def _sums(self, root: Array, value: Array, bias: Array, leaf: Scratch, child: DType) -> Call:
@@ -210,7 +216,7 @@ class Forest(Op):
             return call(k.count_votes, leaf=leaf, y=Out(0), B=child, **sizes)
         held = smallest(value)
         common: dict[str, Any] = {
-            "leaf": leaf, "value": _const(value, "value", held), "bias": _const(bias, "bias", i32), "y": Out(0),
+            "leaf": leaf, "value": const(value, "value", held), "bias": const(bias, "bias", i32), "y": Out(0),
             "B": child, "V": held, "L": len(value),
         }  # fmt: skip
         if self.sums == "rows":
@@ -237,7 +243,7 @@ def _order(x: Tensor, limit: Array) -> Function:
     if x.dtype != f32:
         function: object = getattr(k, f"integer_{x.dtype.name}")
     else:
-        function = k.raw_bits if limit.min() >= 0 else k.ordered_bits
+        function = k.raw_bits if limit.min(initial=0) >= 0 else k.ordered_bits
     assert isinstance(function, Function), "a function of the kernel language"
     return function
 
@@ -297,20 +303,9 @@ def _levels(left: Array, right: Array, root: Array) -> list[Array]:
     return found
 
 
-def smallest(*arrays: Array) -> DType:
-    """The smallest type that holds all values: what is never negative may take an unsigned one."""
-    lo = min(int(a.min()) for a in arrays if a.size)
-    hi = max(int(a.max()) for a in arrays if a.size)
-    return next(t for t in (u8, i8, u16, i16, i32) if t.min <= lo and hi <= t.max)
-
-
 def _data(t: Tensor) -> Array:
     assert t.data is not None, "checked to be constant"
     return t.data
-
-
-def _const(values: Array, label: str, dtype: DType | None = None) -> Const:
-    return Const(np.asarray(values).astype((dtype or smallest(values)).np), label)
 
 
 def _never_empty(values: Array) -> Array:
