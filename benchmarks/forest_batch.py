@@ -78,7 +78,7 @@ def main() -> None:
                 start = time.process_time()
                 runs[k]()  # type: ignore[misc]
                 spent.append((time.process_time() - start) / len(x) * 1e9)
-        print(name, *(f"{k} {np.median(t):,.0f} ns" for k, t in times.items()), sep="; ")  # noqa: T201
+        print(name, *(f"{k} {np.median(t):,.0f} ns" for k, t in times.items()), sep="; ")
 
 
 if __name__ == "__main__":
