@@ -29,6 +29,18 @@ THREE = Conv2D((1, 1), (1, 1, 1, 1))
 DEPTHWISE = DepthwiseConv2D((1, 1), (1, 1, 1, 1))
 
 
+@pytest.fixture
+def by_fours() -> None:
+    """What stays is a multiple of four, as everywhere but in most of these tests."""
+
+
+@pytest.fixture(autouse=True)
+def one_by_one(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small examples: what can go goes, however many are left."""
+    if "by_fours" not in request.fixturenames:
+        monkeypatch.setitem(constant_channels.__globals__, "CHANNELS", 1)
+
+
 class Net(Builder):
     """Layers with random weights in which chosen filters or inputs are zero."""
 
@@ -243,6 +255,17 @@ def test_rounds_follow_what_became_unread() -> None:
     assert shapes(after, "conv2d") == [(3, 1, 1, 3), (2, 1, 1, 3), (2, 1, 1, 2)]
 
 
+@pytest.mark.usefixtures("by_fours")
+@pytest.mark.parametrize(("filters", "dead", "kept"), [(12, 3, 12), (12, 4, 8), (12, 6, 8), (12, 11, 4), (6, 1, 6), (3, 2, 3)])
+def test_what_stays_is_a_multiple_of_four(filters: int, dead: int, kept: int) -> None:
+    """Or all, where there are fewer; what stays of the constants still computes the same."""
+    b = Net()
+    a = b.conv(b.image(), filters, dead=tuple(range(dead)))
+    after = once(b.graph(b.conv(a, 2)))
+    assert shapes(after, "conv2d") == [(kept, 1, 1, 3), (2, 1, 1, kept)]
+
+
+@pytest.mark.usefixtures("by_fours")
 @pytest.mark.parametrize("name", ["vww", "kws", "ic", "ad", "hello_world", "micro_speech"])
 def test_real_models_give_their_golden_outputs(name: str) -> None:
     folder = models_folder()
@@ -255,6 +278,6 @@ def test_real_models_give_their_golden_outputs(name: str) -> None:
     check_same(before, after, runs=2)
     if name == "vww":
         assert macs(before) == 7_489_664
-        assert macs(after) <= 3_727_313
+        assert macs(after) <= 3_766_476
         assert figures(before).weight_bytes == 208_112
-        assert figures(after).weight_bytes <= 29_066
+        assert figures(after).weight_bytes <= 30_340

@@ -212,8 +212,8 @@ def depthwise_columns(
                 for d in par(C):
                     for p in par(inside):
                         columns[(d * PW + left + p) * KH + kh] = wrap(i8, zx)
-        for c in par(C):
-            for r in par(R):
+        for c in seq(C):
+            for r in seq(R):
                 for ow in par(OW):
                     acc = bias[c * R + r]
                     for k in seq(KP):
