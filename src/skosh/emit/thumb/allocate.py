@@ -173,6 +173,7 @@ class _Allocator:
             fresh = self._copy(r, slot, level)
             first = stretch[touched[0]][0]
             if level == 1 and len(touched) == 1 and first.memory == "stack" and first.text.endswith(slot):
+                out += [line for i, line in enumerate(stretch) if i != touched[0]]
                 continue  # it came from there: no copy is needed before someone asks
             written = [i for i in touched if r in stretch[i][0].outs]
             for i, (ins, depth) in enumerate(stretch):
@@ -238,6 +239,6 @@ def _branch(ins: Ins) -> str | None:
 
 def _renamed(ins: Ins, old: Reg, new: Reg) -> Ins:
     def swap(rs: tuple[Reg, ...]) -> tuple[Reg, ...]:
-        return tuple(new if r is old or r == old else r for r in rs)
+        return tuple(new if r == old else r for r in rs)
 
     return replace(ins, outs=swap(ins.outs), ins=swap(ins.ins))

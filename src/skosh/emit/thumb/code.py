@@ -10,10 +10,10 @@ REGISTERS = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", 
 
 @dataclass(frozen=True)
 class Reg:
-    """A virtual register. ``name`` is what a reader calls it."""
+    """A virtual register. ``name`` is what a reader calls it, and no part of its identity."""
 
     id: int
-    name: str
+    name: str = field(compare=False)
 
 
 @dataclass

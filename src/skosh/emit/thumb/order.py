@@ -38,14 +38,14 @@ def _walked(region: Sequence[Ins]) -> set[Reg]:
             continue
         (pointer,) = move.outs
         uses = [ins for ins in region if pointer in ins.ins and ins is not move]
-        words = sorted(ins.offset for ins in uses if ins.base is pointer and ins.memory == "load")
+        words = sorted(ins.offset for ins in uses if ins.base == pointer and ins.memory == "load")
         if len(words) == len(uses) and words == list(range(0, int(move.text.rsplit("#", 1)[1]), 4)):
             out.add(pointer)
     return out
 
 
 def _ascending(done: Sequence[Sequence[Ins]], pointer: Reg) -> bool:
-    offsets = [ins.offset for group in done for ins in group if ins.base is pointer and ins.memory == "load"]
+    offsets = [ins.offset for group in done for ins in group if ins.base == pointer and ins.memory == "load"]
     return offsets == sorted(offsets)
 
 
@@ -152,7 +152,7 @@ class _Order:
         between = 0
         for k in near:  # words that the kernel reads one after the other; or a pair of which it reads the second soon
             ins = self.region[k]
-            follows = ins.base is first.base and ins.offset == first.offset + 4 * len(group)
+            follows = ins.base == first.base and ins.offset == first.offset + 4 * len(group)
             if follows and self.before[k] <= self.done and self._is_value(ins) and (between == 0 or len(group) == 1):
                 group.append(k)
             elif between >= 3 or spare <= 1 or len(group) > 1:

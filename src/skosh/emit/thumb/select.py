@@ -224,7 +224,7 @@ class _Selector:
         """What was worked out from the register's old value, or lies in it, is not known any more."""
         self.versions[reg] = self.versions.get(reg, 0) + 1
         self.copies.pop(reg, None)
-        self.known = {k: v for k, v in self.known.items() if v is not reg}
+        self.known = {k: v for k, v in self.known.items() if v != reg}
 
     def _constant(self, value: int, out: list[Ins], into: Reg | None) -> Reg:
         unsigned = value & 0xFFFFFFFF
@@ -303,6 +303,12 @@ class _Selector:
             bits, mask = int(b.value).bit_length() - 1, int(b.value) - 1
             text = f"lsr {{o0}}, {{i0}}, #{bits}" if op == "//" else f"and {{o0}}, {{i0}}, #{mask}"
             return self._emit(out, text, (self._expr(a, out),), into, name)
+        if op in ("//", "%") and e.dtype.kind == "int":
+            x, y = self._expr(a, out), self._expr(b, out)
+            if op == "//":
+                return self._emit(out, "sdiv {o0}, {i0}, {i1}", (x, y), into, name)
+            quotient = self._emit(out, "sdiv {o0}, {i0}, {i1}", (x, y), None, name)
+            return self._emit(out, "mls {o0}, {i0}, {i1}, {i2}", (quotient, y, x), into, name)
         for left, by in ((a, b), (b, a)):
             if op == "*" and isinstance(by, Const) and int(by.value) > 0 and int(by.value) & (int(by.value) - 1) == 0:
                 text = f"lsl {{o0}}, {{i0}}, #{int(by.value).bit_length() - 1}"
@@ -456,8 +462,8 @@ class _Selector:
         if reg.name != name and out and reg in out[-1].outs and reg not in self.env.values():
             new = Reg(reg.id, name)
             last = out[-1]
-            last.outs = tuple(new if r is reg else r for r in last.outs)
-            self.known = {k: new if v is reg else v for k, v in self.known.items()}
+            last.outs = tuple(new if r == reg else r for r in last.outs)
+            self.known = {k: new if v == reg else v for k, v in self.known.items()}
             return new
         return reg
 
@@ -522,7 +528,7 @@ class _Selector:
         tail.append(Ins(f"cmp {{i0}}, {{i1}}\nblo {label}b", (), (first, end)))
         self.cursors = outer
         for _, parent, cursor, step in walked:
-            if cursor.reg is outer[parent].reg:
+            if cursor.reg == outer[parent].reg:
                 ahead = {m: c for m, c in self._product(polynomial(simplify(s.hi)), step).items() if c}
                 self.cursors[parent] = _Cursor(cursor.reg, ahead)
         after: list[Item] = [] if constant else [Ins("", label=skip)]
@@ -555,7 +561,7 @@ class _Selector:
     def _advance(self, target: Reg, source: Reg, distance: Poly, size: int, out: list[Ins]) -> None:
         """target = source + distance elements."""
         if not distance:
-            if target is not source:
+            if target != source:
                 out.append(Ins("mov {o0}, {i0}", (target,), (source,), copy=True))
             return
         if set(distance) <= {()} and 0 <= distance[()] * size < 4096:
