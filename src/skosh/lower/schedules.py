@@ -13,9 +13,8 @@ from skosh.base.dtypes import i32
 from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var, map_expr
 from skosh.ir.simplify import simplify
 from skosh.kernels import assembled, schedule
-from skosh.lower import lane_schedules, vector_schedules
+from skosh.lower import helium_schedules, lane_schedules, vector_schedules
 from skosh.lower.means import STEPS
-from skosh.lower import helium_schedules
 from skosh.lower.unused import without_unused_locals
 
 
@@ -164,7 +163,7 @@ def tile(d: Draft) -> None:
     if d.kernel.name == "matmul_tiles":
         d.unroll("q", 4)
         d.assemble("t0")
-    elif d.kernel.name == "conv2d_tiles":
+    elif d.kernel.name in ("conv2d_tiles", "conv2d_word_tiles"):
         d.unroll("i", 4)
         d.assemble("v")
     else:
@@ -192,7 +191,7 @@ def depthwise_tile(d: Draft) -> None:
         if count is not None and count > 1:
             d.unroll(loop, count)
     d.assemble("c")
-    d.unroll("m", 4)
+    d.unroll("m", 8 if d.optimize == "speed" else 4)
     d.assemble("k")
 
 
@@ -202,7 +201,9 @@ def depthwise_plane(d: Draft) -> None:
     count = d.trips("kw")[0]
     if count is not None and count > 1:
         d.unroll("kw", count)
-    d.unroll("i", 4)
+    d.unroll("i", 8 if d.optimize == "speed" else 4)
+    if d.optimize == "speed":
+        d.unroll("m", 2)
     for loop in ("c", "i"):
         d.assemble(loop)
     d.assemble("m")
@@ -227,6 +228,7 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "matmul_tiles": tile,
     "conv2d_tiles": tile,
     "conv2d_byte_tiles": tile,
+    "conv2d_word_tiles": tile,
     "dense_tiles": dense_tile,
     "depthwise_tiles": depthwise_tile,
     "depthwise_planes": depthwise_plane,
@@ -241,7 +243,7 @@ FIXED: dict[str, tuple[str, ...]] = {
     **vector_schedules.FIXED,
     **lane_schedules.FIXED,
     **dict.fromkeys(("depthwise", "depthwise_rows"), ("KH", "KW", "R")),
-    **dict.fromkeys(("matmul_tiles", "conv2d_tiles", "conv2d_byte_tiles"), ("T", "lo", "hi")),
+    **dict.fromkeys(("matmul_tiles", "conv2d_tiles", "conv2d_byte_tiles", "conv2d_word_tiles"), ("T", "lo", "hi")),
     "dense_tiles": ("lo", "hi"),
     "depthwise_tiles": ("KH", "KW", "stride_w", "lo", "hi"),
     "depthwise_planes": ("KW", "lo", "hi"),

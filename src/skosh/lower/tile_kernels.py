@@ -104,6 +104,44 @@ def conv2d_tiles(
 
 
 @kernel
+def conv2d_word_tiles(
+    x: i8[H, W * C], w: u32[N2, 2 * KH * R4], scale: i32[N2, 8], y: i8[B, T, 2 * N2], patch: u32[2 * KH * R4, T],
+    line: i8[KH * R4 * 4],
+    *, KW, OW, start, stride_h, stride_w, dilation_h, top, left, zx, lo, hi
+):  # fmt: skip
+    """As ``conv2d_tiles``, where a row of the window, and not a pixel, has whole words: KW * C = 4 * R4."""
+    for b in seq(B):
+        for t0 in seq(T):
+            oh = (start + b * T + t0) // OW
+            ow = start + b * T + t0 - oh * OW
+            column = ow * stride_w - left
+            first = oh * stride_h - top
+            if first >= 0 and first + (KH - 1) * dilation_h < H and 0 <= column <= W - KW:
+                for v in par(KH):
+                    for i in par(R4):
+                        elements = word(x[first + v * dilation_h, column * C + 4 * i])
+                        patch[2 * (v * R4 + i), t0] = sxtb16(elements)
+                        patch[2 * (v * R4 + i) + 1, t0] = sxtb16_odd(elements)
+            else:
+                before = min(max(-column, 0), KW) * C
+                inside = max(min(KW, W - column) * C, before)
+                for e in par(KH * R4):
+                    set_word(line[4 * e], (wrap(u32, zx) & 255) * 16843009)
+                for kh in par(KH):
+                    row = first + kh * dilation_h
+                    if 0 <= row < H:
+                        for g in par((inside - before) // 4):
+                            set_word(line[kh * (R4 * 4) + before + 4 * g], word(x[row, column * C + before + 4 * g]))
+                        for h in par(before + (inside - before) // 4 * 4, inside):
+                            line[kh * (R4 * 4) + h] = x[row, column * C + h]
+                for q in par(KH * R4):
+                    elements = word(line[4 * q])
+                    patch[2 * q, t0] = sxtb16(elements)
+                    patch[2 * q + 1, t0] = sxtb16_odd(elements)
+        tile(patch, w, scale, y[b], lo=lo, hi=hi)
+
+
+@kernel
 def conv2d_byte_tiles(
     x: i8[H, W * C], w: u32[N2, 2 * Q], scale: i32[N2, 8], y: i8[B, T, 2 * N2], patch: u32[2 * Q, T], line: i8[4 * Q],
     *, KH, KW, OW, start, stride_h, stride_w, dilation_h, top, left, zx, lo, hi

@@ -17,6 +17,7 @@ from skosh.kernels import call
 from skosh.lower.tile_kernels import (
     conv2d_byte_tiles,
     conv2d_tiles,
+    conv2d_word_tiles,
     dense_tiles,
     depthwise_planes,
     depthwise_tiles,
@@ -87,6 +88,11 @@ def _conv2d(c: Call, weights: Array) -> tuple[Call, ...] | None:
         if n["C"] % 4 == 0:
             pair = (n["zx"] & 0xFFFF) * 0x10001
             out.append(call(conv2d_tiles, **shared, **place, C4=n["C"] // 4, zx=_signed(pair)))
+        elif n["KW"] * n["C"] % 4 == 0:
+            line = Scratch(depth, i8, "line")
+            out.append(
+                call(conv2d_word_tiles, **shared, **place, line=line, C=n["C"], R4=n["KW"] * n["C"] // 4, zx=n["zx"])
+            )
         else:
             line = Scratch(4 * quads, i8, "line")
             out.append(call(conv2d_byte_tiles, **shared, **place, line=line, C=n["C"], Q=quads, zx=n["zx"]))
