@@ -19,7 +19,7 @@ def sxtb16(x: u32) -> u32:
     return (wrap(u32, low) & 65535) | (wrap(u32, high) << 16)
 
 
-@instr(c="__sxtb16((int8x4_t)__ror({x}, 8))", macro=_MACRO, header=_HEADER, asm="sxtb16 {out}, {x}, ror #8")
+@instr(c="__sxtb16((int8x4_t)(({x} >> 8) | ({x} << 24)))", macro=_MACRO, header=_HEADER, asm="sxtb16 {out}, {x}, ror #8")
 @func
 def sxtb16_odd(x: u32) -> u32:
     """Bytes 1 and 3, sign-extended, as a pair of halfwords: SXTB16 takes its operand rotated for nothing."""
