@@ -24,7 +24,7 @@ from skosh.importers.onnx.reader import Model, Port, Record, read
 from skosh.importers.onnx.values import channels_last, grouped, plain
 from skosh.ir.graph import Graph, Tensor
 
-FAMILIES = ("linear", "elementwise", "pooling", "movement", "reductions", "quantization")
+FAMILIES = ("linear", "elementwise", "pooling", "movement", "recurrent", "reductions", "quantization")
 LAYOUTS = ("nchw", "nhwc")
 MAX_ELEMENTS = 1 << 26
 

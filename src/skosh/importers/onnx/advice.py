@@ -4,7 +4,6 @@ from __future__ import annotations
 
 _BY_KIND = {
     **dict.fromkeys(("If", "Loop", "Scan"), "export with fixed sizes, which unrolls it, or split the model in two"),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), "train it in Keras and load its TFLite file, or use a convolution over time"),
     **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"),
                     "quantize statically in QDQ form: quant_format=QuantFormat.QDQ"),
     **dict.fromkeys(("NonMaxSuppression", "NonZero", "TopK", "Unique"), "end the model before it and write that part in C"),

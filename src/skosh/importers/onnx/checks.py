@@ -14,6 +14,7 @@ LEAST_INPUTS: dict[str, int] = {
         ("Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "Pow", "QuantizeLinear", "DequantizeLinear", "Gather"), 2
     ),
     **dict.fromkeys(("Expand", "LayerNormalization", "Add", "Sub", "Mul", "Div", "Reshape"), 2),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), 3),
     "BatchNormalization": 5,
 }
 EXACT = frozenset({"Add", "Sub", "Mul", "Div", "MatMul", "Pow", "PRelu", "Gather", "Expand"})
@@ -26,13 +27,13 @@ KINDS: dict[str, type] = {
         ("axis", "group", "ceil_mode", "count_include_pad", "transA", "transB", "keepdims", "select_last_index", "blocksize",
          "block_size", "to", "allowzero", "training_mode", "noop_with_empty_axes", "start", "end", "antialias",
          "exclude_outside",
-         "value_int", "storage_order"), int),
+         "value_int", "storage_order", "hidden_size", "layout", "linear_before_reset", "input_forget"), int),
     **dict.fromkeys(("alpha", "beta", "epsilon", "min", "max", "value_float"), float),
     **dict.fromkeys(
         ("pads", "strides", "dilations", "kernel_shape", "output_padding", "output_shape", "perm", "axes", "scales", "starts",
          "ends", "split", "shape", "value_floats", "value_ints"), tuple),
     **dict.fromkeys(("mode", "auto_pad", "approximate", "coordinate_transformation_mode", "nearest_mode",
-                     "keep_aspect_ratio_policy"), str),
+                     "keep_aspect_ratio_policy", "direction"), str),
 }  # fmt: skip
 """Attribute -> its kind; a name means the same in all operators that are read."""
 
