@@ -178,9 +178,9 @@ class Cache:
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file; 0 for a folder, and for what another process has removed meanwhile."""
+    """Bytes of a file; 0 for what another process has removed meanwhile."""
     try:
-        return 0 if path.is_dir() else path.lstat().st_size
+        return path.lstat().st_size
     except OSError:
         return 0
 
@@ -190,6 +190,7 @@ def cache_folder() -> Cache:
     from skosh.targets.toolchain import cache_root
 
     root = cache_root()
-    size = sum(_size(f) for f in root.rglob("*"))
+    # os.walk passes over folders that another process removes meanwhile; Path.rglob doesn't
+    size = sum(_size(Path(folder) / name) for folder, _, names in os.walk(root) for name in names)
     temporary = Path(os.path.realpath(root)).name.startswith("skosh-")
     return Cache(str(root), size, not temporary)
