@@ -182,8 +182,8 @@ def test_likelihoods_and_mixtures() -> None:
 
 
 def test_refusals() -> None:
+    scores = (np.zeros((4, 2), np.float32), np.zeros(2, np.float32), np.zeros((3, 3), np.float32))
     with pytest.raises(ModelError, match=r"^a chain of 2 states must have moves \[2, 2\], not \[3, 3\]\.$"):
-        scores = (np.zeros((4, 2), np.float32), np.zeros(2, np.float32), np.zeros((3, 3), np.float32))
         check(Viterbi(IMPOSSIBLE, BAD), *scores, ints(1), ints(0))
     with pytest.raises(ModelError, match=r"^5 columns must make 2 groups of one size\.$"):
         check(GroupedLogSums(2), np.zeros((1, 5), np.float32))
