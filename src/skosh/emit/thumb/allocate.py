@@ -111,15 +111,12 @@ class _Allocator:
             other = back.get(r)
             if hint not in free and other is not None:
                 hint = self.registers.get(other)
-            chosen = [hint] if len(wanted) == 1 and hint in free else self._prefer(free, end[r] - start[r], len(wanted))
+            chosen = [hint] if len(wanted) == 1 and hint in free else free[: len(wanted)]
             for w, n in zip(wanted, chosen, strict=True):
                 assert n is not None, "chosen from the free ones"
                 self.registers[w] = n
                 active.append(w)
         return None
-
-    def _prefer(self, free: list[str], length: int, count: int) -> list[str]:
-        return free[:count]
 
     def _victim(self, active: Sequence[Reg], wanted: Sequence[Reg], position: int) -> Reg:
         """The cheapest value to keep in the frame, among those alive here."""

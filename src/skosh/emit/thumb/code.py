@@ -36,10 +36,7 @@ class Ins:
 
 @dataclass
 class Loop:
-    """A loop: ``head`` before it, ``body``, ``tail`` (advance, compare, branch), between two labels.
-
-    ``skip``: instructions that jump over it when it has no rounds.
-    """
+    """A loop: ``body``, then ``tail`` (advance, compare, branch back to ``label``)."""
 
     body: list[Ins | Loop]
     tail: list[Ins]
