@@ -1,12 +1,13 @@
 """Recipes: for some machines, another kernel that computes what an operator's call computes, in fewer instructions.
 
 A recipe takes a call, its node's operands and the target, and gives a better call, or None where it knows nothing better.
-RECIPES lists them, the best first.
+RECIPES lists them, the best first. The rule is to take the first that fits; ``forms`` gives all of them, for those who
+measure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,18 +31,23 @@ def for_target(
     """The same calls, each in the best form that the target has for the aim."""
     if target is None:
         return calls
-    return tuple(better for c in calls for better in _best(c, inputs, target, optimize))
+    return tuple(better for c in calls for better in next(forms(c, inputs, target, optimize))[1])
 
 
-def _best(c: Call, inputs: Operands, target: Target, optimize: str) -> tuple[Call, ...]:
+def forms(c: Call, inputs: Operands, target: Target, optimize: str) -> Iterator[tuple[str, tuple[Call, ...]]]:
+    """Every form of a call on a target, by name: what the rules take comes first, the call as it is, "plain", last."""
     assembled = tiles(c, inputs, target, optimize)
     if assembled is not None:
-        return assembled
+        yield "tiles", assembled
     for recipe in RECIPES:
         better = recipe(c, inputs, target)
         if better is not None:
-            return (better,)
-    return (c,)
+            yield recipe.__name__, (better,)
+    yield PLAIN, (c,)
+
+
+PLAIN = "plain"
+"""The form of a call that no recipe has touched."""
 
 
 def pairs(c: Call, inputs: Operands, target: Target) -> Call | None:
