@@ -34,7 +34,7 @@ quick: env  ## the tests that take no longer than a few seconds each
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m 'not slow' $(ARGS)
 
 torch: env  ## PyTorch too, which is large: its importer's tests run where it is installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) '.[torch]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) --editable '.[torch]'
 
 check: env  ## lint and types
 	$(BIN)/ruff check src tests benchmarks

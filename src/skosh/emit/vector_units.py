@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from skosh.ir.kernel import For, Kernel, walk
 from skosh.targets.simd import VectorMachine, vector_machine
@@ -37,11 +38,17 @@ def small_functions(
     """The texts of (name, text), in order; what only the plain side of an ``#if test`` calls is left out where it holds."""
     texts = dict(functions)
     needed = [_reached(_with(test, "".join(routines)), texts) for test in tests]
+    idle = {name: tuple(t for t, used in zip(tests, needed, strict=True) if name not in used) for name in texts}
     out = []
-    for name, text in functions:
-        idle = [test for test, used in zip(tests, needed, strict=True) if name not in used]
-        out.append(f"#if {' && '.join(f'!({test})' for test in idle)}\n{text}#endif\n" if idle else text)
+    for missing, group in groupby(functions, lambda f: idle[f[0]]):
+        block = "\n".join(text for _, text in group)
+        out.append(f"#if {' && '.join(map(_denied, missing))}\n{block}#endif\n" if missing else block)
     return tuple(out)
+
+
+def _denied(test: str) -> str:
+    """The opposite of a test of the preprocessor."""
+    return f"!{test}" if re.fullmatch(r"defined\(\w+\)", test) else f"!({test})"
 
 
 def _reached(start: str, texts: dict[str, str]) -> set[str]:
