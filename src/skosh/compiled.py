@@ -142,8 +142,13 @@ class Build:
         return columns[0] if len(columns) == 1 else tuple(columns)
 
     def predict(self, x: Any) -> Any:
-        """What the source library's ``predict`` gives: labels of a classifier, else real numbers. x: floats, batch first."""
+        """What the source library's ``predict`` gives: labels of a classifier, else real numbers. x: floats, batch first.
+
+        An importer may know more: ``notes["predict"]``, (run, x) -> what the library gives.
+        """
         graph = self.source
+        if (predicted := graph.notes.get("predict")) is not None:
+            return predicted(self.run, x)
         tensor = graph.tensors[graph.inputs[0]]
         values = np.asarray(x)
         y = self.run(quantized(values, tensor) if tensor.quant is not None else values.astype(tensor.dtype.np))

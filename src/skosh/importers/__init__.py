@@ -25,18 +25,19 @@ IMPORTERS: registry.Table = {
     "bif": "skosh.importers.pgm.bif:load",
     "xmlbif": "skosh.importers.pgm.xmlbif:load",
     "hmmlearn": "skosh.importers.pgm.hmm:load",
+    "crf": "skosh.importers.crf:load",
 }
 
 SUFFIXES = {
     ".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
-    ".bif": "bif", ".xmlbif": "xmlbif", ".xml": "xmlbif",
+    ".bif": "bif", ".xmlbif": "xmlbif", ".xml": "xmlbif", ".crfsuite": "crf",
     ".skops": "saved", ".pkl": "saved", ".pickle": "saved", ".joblib": "saved",
 }  # fmt: skip
 """File name endings, and the importer that reads such files."""
 
 LIBRARIES: dict[str, str] = {
     "sklearn": "sklearn", "onnx": "onnx", "torch": "torch", "xgboost": "xgboost", "lightgbm": "lightgbm",
-    "pgmpy": "pgmpy", "hmmlearn": "hmmlearn",
+    "pgmpy": "pgmpy", "hmmlearn": "hmmlearn", "sklearn_crfsuite": "crf",
 }  # fmt: skip
 """First part of the module that defines an object's class, and the importer that takes such objects."""
 

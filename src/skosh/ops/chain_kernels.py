@@ -78,15 +78,17 @@ def filter_step(
     An observation that no state explains is passed over: y is NaN, and predicted moves on without it.
     """
     total = 0.0
+    before = 0.0
     for k in seq(K):
         weight = predicted[k] * like[k]
         y[k] = weight
         total += weight
+        before += predicted[k]
     found = status[0]
     if not total > 0.0 and found == 0:
         found = impossible
     for k in par(K):
-        y[k] = y[k] / total if found == 0 else predicted[k]
+        y[k] = y[k] / total if found == 0 else predicted[k] / before
     for j in par(K):
         acc = 0.0
         for i in seq(K):
@@ -215,7 +217,10 @@ def viterbi(
     score: f32[T, K], start: f32[K], move: f32[K, K], length: i32[1], status: i32[1], y: i32[T], after: i32[1],
     best: f32[2, K], origin: B[T, K], *, nothing: f32, impossible, bad
 ):  # fmt: skip
-    """y[t] = the state at time t of the path of the highest score; -1 beyond ``length``. Of equals, the first."""
+    """y[t] = the state at time t of the path of the highest score; -1 beyond ``length``. Of equals, the first.
+
+    Scores are kept relative to the best one so far: they stay small, so float32 tells them apart however long the path.
+    """
     found = status[0]
     n = length[0]
     if n < 1 or n > T:
@@ -234,8 +239,11 @@ def viterbi(
                     state = i
             best[1, j] = largest + score[t, j]
             origin[t, j] = wrap(B, state)
+        top = best[1, 0]
+        for k in seq(1, K):
+            top = best[1, k] if best[1, k] > top else top
         for k in par(K):
-            best[0, k] = best[1, k]
+            best[0, k] = best[1, k] - top if top > nothing else best[1, k]
     state = 0
     largest = best[0, 0]
     for k in seq(1, K):

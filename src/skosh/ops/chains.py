@@ -49,7 +49,7 @@ class FilterStep(Op):
         weight = predicted * like[0]
         total = sum_in_order(weight)
         found = int(status[0]) or (0 if total > 0 else self.impossible)
-        y = weight / total if found == 0 else predicted
+        y = weight / total if found == 0 else predicted / sum_in_order(predicted)
         following = moved(y, move)
         y = y if found == 0 else np.full_like(y, NAN)
         return y[None], following, np.array([found], np.int32)
@@ -191,6 +191,8 @@ class Viterbi(Op):
             value = best[:, None] + move
             origins.append(first_largest(value.T))
             best = largest_of_row(value.T) + score[t]
+            top = largest_of_row(best)
+            best = best - top if top > np.float32(NOTHING) else best
         state = int(first_largest(best))
         found = found or (0 if best[state] > np.float32(NOTHING) else self.impossible)
         y = np.full(len(score), -1, np.int32)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from skosh.base.errors import InputError, Loc, ModelError
-from skosh.importers.pgm.builder import BAD_INPUT, IMPOSSIBLE, ModelBuilder
+from skosh.importers.pgm.builder import BAD_INPUT, ModelBuilder
+from skosh.importers.pgm.chains import best_path, filtered, posteriors, smoothed
 from skosh.importers.sklearn.bayes import independent_gaussians
 from skosh.importers.sklearn.discriminant import gaussians
 from skosh.ir.graph import Array, Graph
-from skosh.ops.chains import FilterStep, ForwardBackward, LagStep, Viterbi
-from skosh.ops.emissions import LOG_ZERO, GroupedLogSums, IndexedScores, Likelihoods
+from skosh.ops.emissions import LOG_ZERO, GroupedLogSums, IndexedScores
 from skosh.ops.reshape import Reshape
 
 FILE = "<hmmlearn>"
@@ -190,50 +190,18 @@ EMISSIONS: dict[str, Callable[[Any, ModelBuilder, int], tuple[str, str]]] = {
 
 
 def _filter(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, steps: int) -> tuple[str, str]:
-    like = builder.apply(Likelihoods(), scores, name="likelihoods")
-    predicted = builder.state("predicted", start.astype(np.float32))
-    y, following, after = builder.apply_all(
-        FilterStep(IMPOSSIBLE), like, status, builder.constant("move", move), predicted,
-        names=("probabilities", "predicted_next", "status"),
-    )  # fmt: skip
-    builder.keep("predicted", following)
-    return y, after
-
-
-def _smooth(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, steps: int) -> tuple[str, str]:
-    like = builder.apply(Likelihoods(), scores, name="likelihoods")
-    before = (
-        builder.state("window", np.ones((steps + 1, len(start)), np.float32)),
-        builder.state("predicted", start.astype(np.float32)),
-        builder.state("held", np.zeros(1, np.int32)),
-    )
-    y, *after, status = builder.apply_all(
-        LagStep(IMPOSSIBLE), like, status, builder.constant("move", move), *before,
-        names=("probabilities", "window_next", "predicted_next", "held_next", "status"),
-    )  # fmt: skip
-    for state, kept in zip(before, after, strict=True):
-        builder.keep(state, kept)
-    return y, status
+    return filtered(builder, scores, status, start, move)
 
 
 def _viterbi(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, steps: int) -> tuple[str, str]:
-    logs = builder.constant("start", logarithms(start)), builder.constant("move", logarithms(move))
     length = builder.integers("length", np.array([steps]))
-    path, after = builder.apply_all(
-        Viterbi(IMPOSSIBLE, BAD_INPUT), scores, *logs, length, status, names=("path", "status")
-    )
-    return builder.apply(Reshape((1, steps)), path, name="states"), after
+    return best_path(builder, scores, status, logarithms(start), logarithms(move), length, name="states")
 
 
 def _posteriors(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, steps: int) -> tuple[str, str]:
-    like = builder.apply(Likelihoods(), scores, name="likelihoods")
-    consts = builder.constant("start", start), builder.constant("move", move), builder.integers("length", np.array([steps]))
-    y, after = builder.apply_all(
-        ForwardBackward(IMPOSSIBLE, BAD_INPUT), like, *consts, status, names=("posteriors", "status")
-    )
-    return builder.apply(Reshape((1, steps, len(start))), y, name="probabilities"), after
+    return posteriors(builder, scores, status, start, move, builder.integers("length", np.array([steps])))
 
 
 QUESTIONS: dict[str, Callable[[ModelBuilder, str, str, Array, Array, int], tuple[str, str]]] = {
-    "filter": _filter, "smooth": _smooth, "viterbi": _viterbi, "posteriors": _posteriors,
+    "filter": _filter, "smooth": smoothed, "viterbi": _viterbi, "posteriors": _posteriors,
 }  # fmt: skip

@@ -1,0 +1,69 @@
+"""What is asked of a hidden chain, as nodes: the forward filter, smoothing, probabilities over a window, the best path.
+
+scores [T, K]: logarithms of what each item says of each label, status [1] of reading it. start [K], move [K, K]: factors,
+which need not be normalized; logarithms of them for the best path. Each gives (answer, status).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skosh.importers.pgm.builder import BAD_INPUT, IMPOSSIBLE, ModelBuilder
+from skosh.ir.graph import Array
+from skosh.ops.chains import FilterStep, ForwardBackward, LagStep, Viterbi
+from skosh.ops.emissions import Likelihoods
+from skosh.ops.reshape import Reshape
+
+
+def filtered(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array) -> tuple[str, str]:
+    """Probabilities [1, K] given all items so far."""
+    like = builder.apply(Likelihoods(), scores, name="likelihoods")
+    predicted = builder.state("predicted", start.astype(np.float32))
+    y, following, after = builder.apply_all(
+        FilterStep(IMPOSSIBLE), like, status, builder.constant("move", move), predicted,
+        names=("probabilities", "predicted_next", "status"),
+    )  # fmt: skip
+    builder.keep("predicted", following)
+    return y, after
+
+
+def smoothed(
+    builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, lag: int
+) -> tuple[str, str]:
+    """Probabilities [1, K] of what was ``lag`` items ago, given all items so far."""
+    like = builder.apply(Likelihoods(), scores, name="likelihoods")
+    before = (
+        builder.state("window", np.ones((lag + 1, len(start)), np.float32)),
+        builder.state("predicted", start.astype(np.float32)),
+        builder.state("held", np.zeros(1, np.int32)),
+    )
+    y, *after, status = builder.apply_all(
+        LagStep(IMPOSSIBLE), like, status, builder.constant("move", move), *before,
+        names=("probabilities", "window_next", "predicted_next", "held_next", "status"),
+    )  # fmt: skip
+    for state, kept in zip(before, after, strict=True):
+        builder.keep(state, kept)
+    return y, status
+
+
+def posteriors(
+    builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, length: str
+) -> tuple[str, str]:
+    """Probabilities [1, T, K] given the first ``length`` (a tensor, int32 [1]) items of the window; 0 beyond."""
+    like = builder.apply(Likelihoods(), scores, name="likelihoods")
+    factors = builder.constant("start", start), builder.constant("move", move)
+    y, after = builder.apply_all(
+        ForwardBackward(IMPOSSIBLE, BAD_INPUT), like, *factors, length, status, names=("posteriors", "status")
+    )
+    return builder.apply(Reshape((1, *builder.tensors[y].shape)), y, name="probabilities"), after
+
+
+def best_path(
+    builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, length: str, *, name: str
+) -> tuple[str, str]:
+    """int32 [1, T]: the most probable path through the first ``length`` items, -1 beyond. start, move: logarithms."""
+    logs = builder.constant("start", start), builder.constant("move", move)
+    path, after = builder.apply_all(
+        Viterbi(IMPOSSIBLE, BAD_INPUT), scores, *logs, length, status, names=("path", "status")
+    )
+    return builder.apply(Reshape((1, *builder.tensors[path].shape)), path, name=name), after
