@@ -200,6 +200,34 @@ def test_save(tmp_path: Path) -> None:
     assert content(tmp_path / "a" / "b") == files
 
 
+def test_floats_without_an_fpu_come_with_their_arithmetic(tmp_path: Path) -> None:
+    """What is measured is what is delivered: the functions in the firmware are those of the file."""
+    b = made(real_graph(), target="cortex-m0plus")
+    files = content(b.save(tmp_path))
+    assert sorted(files) == ["m.c", "m.h", "m.json", "m_float.S", "m_weights.c"]
+    assert json.loads(files["m.json"])["files"] == ["m.c", "m.h", "m_float.S", "m_weights.c"]
+    assert " * link m_float.S too: arithmetic of floats, which takes the place of the compiler's own */" in files["m.h"]
+    assert ".weak \\name" in files["m_float.S"]
+    assert b.firmware.objects["m_float.o"][0] > 0
+    assert "libruntime.a" not in b.firmware.objects
+    x = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)
+    assert np.array_equal(b.run(x), made(real_graph()).run(x))
+
+
+@pytest.mark.parametrize(("target", "real"), [("cortex-m4", True), ("host", True), ("cortex-m0plus", False)])
+def test_no_arithmetic_of_floats_where_it_is_not_needed(target: str, real: bool) -> None:
+    assert sorted(made(real_graph() if real else graph(), target=target).sources) == ["m.c", "m.h", "m_weights.c"]
+
+
+def real_graph() -> Graph:
+    s = Sketch(np.random.default_rng(2))
+    s.inputs = [s.add((1, 6), "float32")]
+    w = s.constant(s.rng.normal(size=(5, 6)).astype(np.float32), "float32")
+    bias = s.constant(s.rng.normal(size=5).astype(np.float32), "float32")
+    s.outputs = [s.node("FULLY_CONNECTED", [s.inputs[0], w, bias], s.add((1, 5), "float32"))]
+    return load(s.finish(), name="m")
+
+
 def failing_replace(fail_at: int) -> Any:
     real, calls = os.replace, [0]
 

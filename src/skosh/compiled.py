@@ -232,11 +232,13 @@ class Build:
         return sizes.flash_code + sizes.flash_support + sizes.flash_weights
 
     def save(self, folder: str | Path) -> Path:
-        """Write kws.h, kws.c, kws_weights.c and kws.json. All or nothing: a failure leaves what was there."""
+        """Write kws.h, kws.c, kws_weights.c and kws.json, and kws_float.S where floats are computed without an FPU.
+
+        All or nothing: a failure leaves what was there.
+        """
         profile = None if self.target.is_host else self.profile()
-        text = (
-            json.dumps(manifest(self.program, self.source, self.optimize, self.target.name, profile), indent=2) + "\n"
-        )
+        told = manifest(self.program, self.source, self.optimize, self.target.name, self.sources, profile)
+        text = json.dumps(told, indent=2) + "\n"
         return write_folder(Path(folder), {**self.sources, f"{self.program.name}.json": text})
 
 

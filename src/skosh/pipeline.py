@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from skosh.base.errors import InputError
 from skosh.build import flags
+from skosh.build.soft_float import computes_with_floats, soft_float
 from skosh.emit.interface import c_name
 from skosh.emit.model import emit
 from skosh.ir.check_graph import check_graph
@@ -69,7 +70,8 @@ def compile_to_c(
 
     program = assemble(lowered, optimize=optimize, name=prefix, steps=means.steps)
 
-    sources = emit(program)
+    library = soft_float(target, prefix) if computes_with_floats(program) else {}
+    sources = emit(program, library=tuple(library)) | library
 
     shown: dict[str, Callable[[], str]] = {
         "load": lambda: graph_text(source),

@@ -1,46 +1,68 @@
-"""Soft-float division of the bare machine is that of IEEE 754, subnormals included."""
+"""float32 without an FPU is that of IEEE 754: every operation, on every target that has no FPU, against this computer's."""
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
 
-from skosh.build import compile_firmware
-from skosh.emulate import Machine
-from skosh.targets import target
+from skosh.targets import names, target
+from skosh.verify.arithmetic import OPERATIONS, PAIRS, SPECIAL, Arithmetic, random_pairs, special_pairs
 
-SPECIAL = np.array(
-    [0, 0x80000000, 1, 0x007FFFFF, 0x00800000, 0x3F800000, 0xBF800001, 0x7F7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000],
-    np.uint32,
-)
-COUNT = 2048
+MACHINES = [name for name in names() if target(name).soft_float]
 
 
-@pytest.mark.parametrize("machine", ["cortex-m0plus", "cortex-m3"])
-def test_quotients(machine):
-    rng = np.random.default_rng(3)
-    bits = rng.integers(0, 2**32, (2, COUNT), dtype=np.uint64).astype(np.uint32)
-    half = COUNT // 2  # exponents that make subnormal quotients
-    bits[0, :half] = (bits[0, :half] & 0x807FFFFF) | (rng.integers(0, 40, half).astype(np.uint32) << 23)
-    bits[1, :half] = (bits[1, :half] & 0x807FFFFF) | (rng.integers(110, 165, half).astype(np.uint32) << 23)
-    grid = np.array(np.meshgrid(SPECIAL, SPECIAL)).reshape(2, -1)
-    bits[:, -grid.shape[1] :] = grid
-    a, b = bits.view(np.float32)
-    source = (
-        f"extern float a[{COUNT}], b[{COUNT}], c[{COUNT}];\nint t_run(void);\n"
-        f"float a[{COUNT}], b[{COUNT}], c[{COUNT}];\n"
-        f"int t_run(void)\n{{\n    for (int i = 0; i < {COUNT}; i++) {{\n        c[i] = a[i] / b[i];\n    }}\n"
-        "    return 0;\n}\n"
-    )
-    harness = "int t_run(void);\nint skosh_main(void);\nint skosh_main(void)\n{\n    return t_run();\n}\n"
-    chosen = target(machine)
-    m = Machine(compile_firmware(chosen, {"t.c": source}, prefix="t", harness=harness).elf, chosen)
-    m.write("a", a.tobytes())
-    m.write("b", b.tobytes())
-    m.call()
-    got = np.frombuffer(m.read("c", 4 * COUNT), np.float32)
-    with np.errstate(all="ignore"):
-        want = a / b
-    same = (got.view(np.uint32) == want.view(np.uint32)) | (np.isnan(got) & np.isnan(want))
-    wrong = np.flatnonzero(~same)
-    assert wrong.size == 0, f"{a[wrong[0]]!r} / {b[wrong[0]]!r} is {got[wrong[0]]!r}, not {want[wrong[0]]!r}"
+@cache
+def arithmetic(machine: str) -> Arithmetic:
+    return Arithmetic(target(machine))
+
+
+def test_targets_without_an_fpu_have_their_own():
+    assert set(MACHINES) == {"cortex-m0plus", "cortex-m3", "rv32imc"}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("machine", MACHINES)
+def test_all_pairs_of_special_numbers(machine, operation):
+    seen = 0
+    for a, b in special_pairs():
+        assert arithmetic(machine).difference(operation, a, b) == ""
+        seen += PAIRS
+    assert seen >= len(SPECIAL) ** 2
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("machine", MACHINES)
+def test_kinds_of_hard_pairs(machine, operation):
+    for a, b in random_pairs(np.random.default_rng(7)).values():
+        assert arithmetic(machine).difference(operation, a, b) == ""
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@settings(max_examples=25, deadline=None)
+@given(a=arrays(np.uint32, 64), b=arrays(np.uint32, 64))
+def test_any_bits(machine, a, b):
+    """All pairs of what hypothesis thinks of."""
+    x, y = np.repeat(a, 64), np.tile(b, 64)
+    for operation in OPERATIONS:
+        assert arithmetic(machine).difference(operation, x, y) == ""
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_what_an_operation_costs(machine):
+    """Normal numbers: a bound that a mistake in the fast paths would break."""
+    a, b = random_pairs(np.random.default_rng(7))["normal"]
+    costs = {operation: arithmetic(machine).run(operation, a, b)[1] for operation in ("add", "subtract", "multiply")}
+    assert max(costs.values()) < 50, costs
+
+
+def test_a_difference_is_told(monkeypatch):
+    a, b = np.full(PAIRS, 0x3F800000, np.uint32), np.full(PAIRS, 0x40000000, np.uint32)
+    found = arithmetic("cortex-m0plus")
+    wrong = found.run("add", a, b)[0].copy()
+    wrong[7] ^= 1
+    monkeypatch.setattr(found, "run", lambda *_: (wrong, 0.0))
+    assert found.difference("add", a, b) == "add of 3f800000 and 40000000 is 40400001, not 40400000 (1 of 4096)"

@@ -18,7 +18,7 @@ from skosh.targets.toolchain import cached, run_tool, zig, zig_version
 
 _HARNESS = "skosh_harness.c"
 _STARTUP = "skosh_startup.c"
-_RUNTIME = {"skosh_memory.c": "memory.c", "skosh_float.c": "float.c"}
+_RUNTIME = {"skosh_memory.c": "memory.c"}
 _SUPPORT = frozenset({"skosh_startup.o", "skosh_harness.o"})
 PAGE = 4096  # bytes: what Linux maps; the marker has one of its own after RAM
 _STACK_BYTES = 2048  # the least that a program must leave
@@ -64,7 +64,7 @@ def compile_firmware(
     optimize: str = "balanced",
     defines: Sequence[str] = (),
 ) -> Firmware:
-    """Links ``sources`` (C files and headers by name) with ``harness``, C that defines ``int skosh_main(void)``.
+    """Links ``sources`` (C files, assembly and headers by name) with ``harness``, C that defines ``int skosh_main(void)``.
 
     The program's memory is that of ``target``; ``dataclasses.replace(target, ram=...)`` links for a board. ``defines``
     ("NAME=VALUE", also of macros with parameters) hold for every file. The result comes from the cache when all of this
@@ -85,7 +85,7 @@ def compile_firmware(
 
     def make(folder: Path) -> None:
         _write(folder, {**units, **headers, "link.ld": script})
-        names = [name for name in units if name.endswith(".c")]
+        names = [name for name in units if name.endswith((".c", ".S"))]
         with ThreadPoolExecutor(2) as pool:
             objects = list(pool.map(lambda name: _compile(folder, name, flags, target, prefix), names))
         _link(folder, objects, target, optimize)
@@ -122,7 +122,7 @@ def _compile(folder: Path, name: str, flags: Sequence[str], target: Target, pref
     own: tuple[str, ...] = ()
     if name in (_STARTUP, *_RUNTIME):  # it defines memcpy itself: its loops must not become calls of memcpy
         own = ("-Os", "-ffreestanding", "-fno-builtin", *(("-DSKOSH_FPU",) if target.has_fpu else ()))
-    made = name.removesuffix(".c") + ".o"
+    made = name[:-2] + ".o"
     command = [str(zig()), "cc", *flags, *own, *WARNINGS, "-I.", "-Iinclude", "-c", name, "-o", made]
     run_tool(command, f'"{prefix}" for {target.name}: compile {name}', folder)
     return made

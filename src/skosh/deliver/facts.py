@@ -118,6 +118,7 @@ def facts_of(
         f"{face.prefix}.h": "the interface",
         f"{face.prefix}.c": "the code",
         f"{face.prefix}_weights.c": "the constants",
+        f"{face.prefix}_float.S": "arithmetic of floats",
     }
     return Facts(
         name=program.name,

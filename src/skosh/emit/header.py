@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from skosh import __version__
 from skosh.emit.interface import Interface, Port
 from skosh.emit.lines import comment, wrapped
@@ -16,7 +18,7 @@ def run_signature(face: Interface) -> str:
     return wrapped(f"{face.prefix}_status {face.prefix}_run(", [*parts, "void *arena"], ")")
 
 
-def header_text(program: Program, face: Interface) -> str:
+def header_text(program: Program, face: Interface, library: Sequence[str] = ()) -> str:
     """The header: types, sizes, three kinds of functions, and what must hold when they are called."""
     graph, m = program.graph, face.macro
     guard = f"{m}_H"
@@ -25,6 +27,7 @@ def header_text(program: Program, face: Interface) -> str:
     title = [f"{face.prefix}: {len(program.layers)} layers, compiled by skosh {__version__}"]
     if graph.loc.file:
         title.append(f"source: {graph.loc.file}" + (f", sha256 {graph.digest[:16]}" if graph.digest else ""))
+    title += [f"link {name} too: arithmetic of floats, which takes the place of the compiler's own" for name in library]
     booleans = "#include <stdbool.h>\n" if any(p.dtype.name == "bool" for p in face.ports) else ""
     state = _state_text(face) if graph.states else ""
     held = "inputs, outputs, states" if graph.states else "inputs, outputs"

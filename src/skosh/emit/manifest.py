@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from skosh import __version__
@@ -14,8 +15,10 @@ class _Measured(Protocol):
     def as_json(self) -> dict[str, Any]: ...
 
 
-def manifest(program: Program, source: Graph, optimize: str, target: str, profile: _Measured | None) -> dict[str, Any]:
-    """Sizes in bytes. ``profile``: the measured figures for the target, when it is emulated."""
+def manifest(
+    program: Program, source: Graph, optimize: str, target: str, files: Iterable[str], profile: _Measured | None
+) -> dict[str, Any]:
+    """Sizes in bytes. ``files``: what to compile and link; ``profile``: the figures measured, where it is emulated."""
     face = interface(program)
     return {
         "name": program.name,
@@ -23,6 +26,7 @@ def manifest(program: Program, source: Graph, optimize: str, target: str, profil
         "source": {"file": source.loc.file, "sha256": source.digest},
         "target": target,
         "optimize": optimize,
+        "files": sorted(files),
         "arena_bytes": program.plan.arena_bytes,
         "arena_align": program.plan.base_align,
         "arena_bound": program.plan.bound_kind,

@@ -20,11 +20,14 @@ from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, Laye
 from skosh.targets.simd import VectorMachine
 
 
-def emit(program: Program) -> dict[str, str]:
-    """{"kws.h": ..., "kws.c": ..., "kws_weights.c": ...}"""
+def emit(program: Program, *, library: Sequence[str] = ()) -> dict[str, str]:
+    """{"kws.h": ..., "kws.c": ..., "kws_weights.c": ...}
+
+    library: names of further files that are to be linked, for the header to tell.
+    """
     face = interface(program)
     return {
-        f"{program.name}.h": header_text(program, face),
+        f"{program.name}.h": header_text(program, face, library),
         f"{program.name}.c": code_text(program, face),
         f"{program.name}_weights.c": weights_text(program.data, program.name),
     }

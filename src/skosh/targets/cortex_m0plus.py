@@ -12,6 +12,7 @@ TARGET = Target(
     ram=Memory(0x20000000, 512 << 10),
     timings="cortex-m0plus",
     emulator="CORTEX_M0",
+    soft_float="float_armv6m.S",
     has_hardware_divide=False,
     has_long_multiply=False,
     has_unaligned_access=False,

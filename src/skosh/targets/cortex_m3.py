@@ -12,4 +12,5 @@ TARGET = Target(
     ram=Memory(0x20000000, 512 << 10),
     timings="cortex-m3",
     emulator="CORTEX_M3",
+    soft_float="float_armv6m.S",
 )

@@ -31,7 +31,7 @@ class Target:
     where a traced build stores finished layers' numbers; ``simd`` names its vector machine in ``targets.simd``, "" where it
     has none; ``needs`` are the extensions that this computer's processor must have to run the code itself, by Linux's names;
     ``startup`` names the file of ``build/runtime`` that a program begins with: "startup" (Cortex-M), "startup_riscv",
-    "startup_user" (under Linux).
+    "startup_user" (under Linux); ``soft_float`` names the one with the arithmetic of float32 where there is no FPU.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Target:
     simd: str = ""
     needs: tuple[str, ...] = ()
     startup: str = "startup"
+    soft_float: str = ""
     c_flags: tuple[str, ...] = ()
     has_fpu: bool = False
     has_dsp: bool = False

@@ -16,5 +16,6 @@ TARGET = Target(
     timings="hazard3",
     emulator="RISCV32_SIFIVE_E31",
     startup="startup_riscv",
+    soft_float="float_rv32im.S",
     has_unaligned_access=False,
 )
