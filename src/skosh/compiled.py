@@ -144,13 +144,14 @@ class Build:
     def predict(self, x: Any) -> Any:
         """What the source library's ``predict`` gives: labels of a classifier, else real numbers. x: floats, batch first.
 
-        An importer may know more: ``notes["predict"]``, (run, x) -> what the library gives.
+        An importer may know more: ``notes["encode"]``, x -> inputs; ``notes["predict"]``, (run, x) -> what the library gives.
         """
         graph = self.source
         if (predicted := graph.notes.get("predict")) is not None:
             return predicted(self.run, x)
         tensor = graph.tensors[graph.inputs[0]]
-        values = np.asarray(x)
+        encode = graph.notes.get("encode", np.asarray)
+        values = encode(x)
         y = self.run(quantized(values, tensor) if tensor.quant is not None else values.astype(tensor.dtype.np))
         out = graph.tensors[graph.outputs[0]]
         real = dequantized(y, out) if out.quant is not None else y

@@ -32,8 +32,12 @@ class Samples:
 def random_samples(graph: Graph, count: int, seed: int = SEED) -> Samples:
     """Uniform over the whole range of integers; standard normal floats; fair bools. The same seed gives the same samples.
 
-    Integers that mean something lie where ``notes["limits"]`` says: input -> (lowest, highest), numbers or arrays.
+    Integers that mean something lie where ``notes["limits"]`` says: input -> (lowest, highest), numbers or arrays. Inputs
+    that are no numbers at all, such as text, are made by ``notes["example"]``: generator -> arrays.
     """
+    if (example := graph.notes.get("example")) is not None:
+        made = np.random.default_rng(seed)
+        return Samples(tuple(tuple(example(made)) for _ in range(count)))
     rng, limits = np.random.default_rng(seed), graph.notes.get("limits", {})
     return Samples(
         tuple(tuple(_random(rng, graph.tensors[n], limits.get(n)) for n in graph.inputs) for _ in range(count)),

@@ -38,10 +38,6 @@ class ModelBuilder(Builder):
         self.meaning[name] = meaning
         return self._add(Tensor(name, shape, dtype))
 
-    def raw(self, name: str, values: Array) -> str:
-        """A constant of the array's own type."""
-        return self._add(Tensor(self._unused(name), values.shape, from_numpy(values.dtype), data=values))
-
     def state(self, name: str, initial: Array) -> str:
         """A state: what it is before a run. ``keep`` says what it is afterwards."""
         self.states.append(State(name, name, name, initial))

@@ -15,11 +15,12 @@ from typing import Any
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import OUTPUTS
+from skosh.importers.sklearn.texts import TextInput, is_vectorizer
 from skosh.ir.graph import Graph
 
 FAMILIES = (
     "scalers", "preprocessing", "encoders", "linear", "neural", "svm", "discriminant", "bayes", "neighbors", "mixture",
-    "composite", "trees", "ensembles",
+    "composite", "trees", "ensembles", "text",
 )  # fmt: skip
 
 OF_ONE_KIND = ("AdaBoostClassifier", "AdaBoostRegressor", "BaggingClassifier", "BaggingRegressor")
@@ -34,7 +35,8 @@ Converter = Callable[[Any, Builder, str], str]
 def load(source: Any, name: str | None = None, output: str | None = None, **options: Any) -> Graph:
     """A float32 Graph that computes what the estimator gives for a row.
 
-    Input: ``x`` [1, features]. Output of a regressor: values [1, targets], or [1] when the target was one-dimensional.
+    Input: ``x`` [1, features]; where the first step reads text, ``text``, uint8 [1, length], ``length=256`` being an option.
+    Output of a regressor: values [1, targets], or [1] when the target was one-dimensional.
     ``output``, for a classifier: "label", "proba" or "decision", see ``outputs``. When it is left out: "proba" of logistic
     regression and networks, "label" of all others. ``notes["classes"]``: the labels in order. ``options``: what else a
     family takes, see ``trees``.
@@ -51,7 +53,12 @@ def load(source: Any, name: str | None = None, output: str | None = None, **opti
 
     builder = Builder(FILE, output, convert_inside)
     builder.options = options
-    value = builder.input("x", (1, int(steps[0][1].n_features_in_)))
+    text = text_input(steps[0], builder) if reads_text(steps[0][1]) else None
+    if text is None:
+        value = builder.input("x", (1, int(steps[0][1].n_features_in_)))
+    else:
+        value = builder.byte_input("text", (1, text.length))
+        builder.notes |= {"encode": text.encode, "example": text.example, "meaning": {"text": text.meaning}}
     value = convert_steps(steps, builder, value)
     if unknown := sorted(set(options) - builder.taken):
         raise InputError(f'{_class(steps[-1][1])} has no option "{unknown[0]}"', loc=FILE)
@@ -63,12 +70,14 @@ def load(source: Any, name: str | None = None, output: str | None = None, **opti
 def check_steps(steps: list[tuple[str, Any]]) -> None:
     """One UnsupportedError with every obstacle, or a ModelError about the first step that is not fitted."""
     obstacles = [
-        o for i, (step, estimator) in enumerate(steps) for o in obstacles_of(step, estimator, i == len(steps) - 1)
+        o
+        for i, (step, estimator) in enumerate(steps)
+        for o in obstacles_of(step, estimator, i == len(steps) - 1, first=i == 0)
     ]
     if obstacles:
         raise UnsupportedError(tuple(obstacles), loc=FILE)
     for step, estimator in steps:
-        if getattr(estimator, "n_features_in_", None) is None:
+        if not reads_text(estimator) and getattr(estimator, "n_features_in_", None) is None:
             raise ModelError(
                 f"{_class(estimator)} must be fitted", loc=Loc(FILE, step), hint="call its fit method first"
             )
@@ -127,7 +136,7 @@ def flattened(source: Any) -> list[tuple[str, Any]]:
     return out
 
 
-def obstacles_of(step: str, estimator: Any, last: bool) -> list[Obstacle]:
+def obstacles_of(step: str, estimator: Any, last: bool, first: bool = False) -> list[Obstacle]:
     """What stands in the way of converting this step, and the estimators that it is made of."""
     loc = Loc(FILE, step)
     if _known_class(estimator) is None:
@@ -135,20 +144,50 @@ def obstacles_of(step: str, estimator: Any, last: bool) -> list[Obstacle]:
         return [
             Obstacle(loc, f"{_class(estimator)} is not among the estimators that skosh reads", f"use one of {known}")
         ]
+    if reads_text(estimator) and not first:
+        return [Obstacle(loc, f"{_class(estimator)} reads text, so it must be the first step", "put it before the others")]
     if not last and not hasattr(estimator, "transform"):
         return [Obstacle(loc, f"{_class(estimator)} predicts, so it must be the last step", "compile it alone")]
     if callable(getattr(estimator, "kernel", None)):
         return [
             Obstacle(loc, "the kernel is a function, which skosh can't compile", "use linear, poly, rbf or sigmoid")
         ]
+    beside = first and _known_class(estimator) == "FeatureUnion"
     voting = hasattr(estimator, "voting") or _known_class(estimator) in ("VotingRegressor", *OF_ONE_KIND)
     found: list[Obstacle] = []
     for name, part in parts_of(estimator):
         inner = named_steps(name, part)
         found += [
-            o for i, (n, e) in enumerate(inner) for o in obstacles_of(f"{step}_{n}", e, voting and i == len(inner) - 1)
+            o
+            for i, (n, e) in enumerate(inner)
+            for o in obstacles_of(f"{step}_{n}", e, voting and i == len(inner) - 1, first=beside and i == 0)
         ]
     return found
+
+
+def reads_text(estimator: Any) -> bool:
+    """Is its input text: a vectorizer, or a union of such?"""
+    if is_vectorizer(estimator):
+        return True
+    if _known_class(estimator) != "FeatureUnion":
+        return False
+    firsts = [flattened(e)[:1] for _, e in parts_of(estimator)]
+    return bool(firsts) and all(steps and reads_text(steps[0][1]) for steps in firsts)
+
+
+def text_input(step: tuple[str, Any], builder: Builder) -> TextInput:
+    """The text that the first step reads. InputError when the option ``length`` is no number of bytes."""
+    length = builder.take("length", TextInput.length)
+    if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length < 1 << 16:
+        raise InputError(f"length, of a text in bytes, must be from 1 to 65,535, not {length}", loc=FILE)
+    return TextInput.of(vectorizers_of(step[1]), length)
+
+
+def vectorizers_of(estimator: Any) -> list[Any]:
+    """The vectorizers that read the text."""
+    if is_vectorizer(estimator):
+        return [estimator]
+    return [v for _, part in parts_of(estimator) for v in vectorizers_of(flattened(part)[0][1])]
 
 
 def named_steps(name: str, part: Any) -> list[tuple[str, Any]]:

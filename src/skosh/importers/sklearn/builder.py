@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.dtypes import DType, f32, i32
+from skosh.base.dtypes import DType, f32, from_numpy, i32, u8
 from skosh.base.errors import Loc, ModelError
 from skosh.ir.graph import Array, Graph, Node, Op, Tensor
 
@@ -35,6 +35,7 @@ class Builder:
         self.notes: dict[str, Any] = {}
         self.options: dict[str, Any] = {}  # what else ``load`` was asked for, by name
         self.taken: set[str] = set()  # the options that some converter knew
+        self.sparse: set[str] = set()  # tensors that are mostly zeros: counts of words
 
     def take(self, option: str, default: Any) -> Any:
         """The value of an option, or what stands for it when it was left out."""
@@ -45,6 +46,11 @@ class Builder:
         """A float32 model input."""
         self.inputs.append(name)
         return self._add(Tensor(name, shape, f32))
+
+    def byte_input(self, name: str, shape: tuple[int, ...]) -> str:
+        """A model input of bytes."""
+        self.inputs.append(name)
+        return self._add(Tensor(name, shape, u8))
 
     def constant(self, name: str, values: Any) -> str:
         """A float32 constant. ModelError when a value is not finite in float32."""
@@ -57,6 +63,10 @@ class Builder:
     def floats(self, name: str, data: Array) -> str:
         """A float32 constant as it is, infinities too."""
         return self._add(Tensor(self._unused(name), data.shape, f32, data=data))
+
+    def raw(self, name: str, values: Array) -> str:
+        """A constant of the array's own type."""
+        return self._add(Tensor(self._unused(name), values.shape, from_numpy(values.dtype), data=values))
 
     def integers(self, name: str, values: Any, dtype: DType = i32) -> str:
         """A constant of integers that fit ``dtype``."""

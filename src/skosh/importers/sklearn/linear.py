@@ -15,6 +15,7 @@ from skosh.ops.functions import Exp
 from skosh.ops.reductions import Sum
 from skosh.ops.reshape import Reshape
 from skosh.ops.softmax import Softmax
+from skosh.ops.text import SparseDense
 
 
 def regression(model: Any, builder: Builder, x: str) -> str:
@@ -97,6 +98,9 @@ def check_one_label(model: Any) -> None:
 def dense(builder: Builder, x: str, weights: Any, bias: Any, name: str, activation: str = "none") -> str:
     """weights: [out, in]; bias: [out], or one number for all."""
     bias = np.broadcast_to(np.asarray(bias, np.float64), len(weights))
+    if x in builder.sparse and activation == "none":
+        turned = builder.constant(f"{name}_weight", np.asarray(weights).T)
+        return builder.apply(SparseDense(), x, turned, builder.constant(f"{name}_bias", bias), name=name)
     w, b = builder.constant(f"{name}_weight", weights), builder.constant(f"{name}_bias", bias)
     return builder.apply(Dense(activation), x, w, b, name=name)
 
