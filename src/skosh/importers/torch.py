@@ -54,12 +54,14 @@ def exported(module: Any, inputs: tuple[Any, ...]) -> Any:
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(module, inputs, dynamo=True, opset_version=OPSET, verbose=False)
+            try:
+                program = torch.onnx.export(module, inputs, dynamo=True, opset_version=OPSET, verbose=False)
+            except torch.onnx.errors.OnnxExporterError:  # traced, but some operator is unknown as it is: taken apart first
+                parts = torch.export.export(module, inputs).run_decompositions()
+                program = torch.onnx.export(parts, dynamo=True, opset_version=OPSET, verbose=False)
     except Exception as error:  # whatever the user's own code raises while it is traced
-        first = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
-        reason = next((line.strip() for line in first if line.strip()), type(error).__name__)
         raise ModelError(
-            f"torch.export must be able to trace the module: {reason}",
+            f"torch.export must be able to trace the module: {reason_of(error)}",
             loc=FILE,
             hint="avoid branches that depend on values, and give an example of the right shape",
         ) from error
@@ -69,6 +71,14 @@ def exported(module: Any, inputs: tuple[Any, ...]) -> Any:
     if program is None:
         raise ModelError("torch.onnx must give a program", loc=FILE)
     return program.model_proto
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line that says something, of the error that started it all."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()]
+    return next((line for line in lines if line), type(error).__name__)
 
 
 def snake(name: str) -> str:

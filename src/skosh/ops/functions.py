@@ -179,6 +179,14 @@ class Cos(FloatFunction):
 
 
 @dataclass(frozen=True)
+class Erf(FloatFunction):
+    """y = 2 / sqrt pi * the integral of e^(-t^2) from 0 to x. float32."""
+
+    kind = "erf"
+    function = mathf.erf
+
+
+@dataclass(frozen=True)
 class Ceil(FloatFunction):
     """y = the smallest integer from x. float32."""
 

@@ -19,12 +19,16 @@ from skosh.importers.onnx.advice import advice_for
 from skosh.importers.onnx.checks import check_node
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.folding import FOLDS, folded
+from skosh.importers.onnx.qlinear import in_qdq_form
 from skosh.importers.onnx.quantization import dequantize_constant
 from skosh.importers.onnx.reader import Model, Port, Record, read
 from skosh.importers.onnx.values import channels_last, grouped, plain
 from skosh.ir.graph import Graph, Tensor
 
-FAMILIES = ("linear", "elementwise", "pooling", "movement", "recurrent", "reductions", "quantization")
+FAMILIES = (
+    "linear", "products", "elementwise", "curves", "choice", "pooling", "movement", "picking", "recurrent", "reductions",
+    "norms", "quantization",
+)  # fmt: skip
 LAYOUTS = ("nchw", "nhwc")
 MAX_ELEMENTS = 1 << 26
 
@@ -46,8 +50,10 @@ def load(
     if layout not in LAYOUTS:
         raise InputError(f'layout must be one of {", ".join(LAYOUTS)}, not "{layout}"')
     model, own_name = read(source)
+    model = in_qdq_form(model)
     ctx = Context(model)
     inputs = add_inputs(ctx, layout, dict(shapes or {}))
+    turn_images(ctx)
     obstacles = convert(ctx)
     if obstacles:
         raise UnsupportedError(tuple(obstacles), loc=model.loc)
@@ -89,6 +95,38 @@ def add_inputs(ctx: Context, layout: str, shapes: dict[str, Sequence[int]]) -> l
         ctx.values[port.name] = grouped(tensor, stored, groups, len(shape))
         found.append(tensor)
     return found
+
+
+def turn_images(ctx: Context) -> None:
+    """Images that a layer will read channels last are turned where they come in, so that all readers see one layout."""
+    for port in ctx.model.inputs:
+        value = ctx.values[port.name]
+        if len(value.axes) in (3, 4) and ctx.tensors[value.tensor].quant is None and read_as_image(ctx, port.name):
+            ctx.record = Record("Input", (), (), {}, Loc(ctx.model.loc.file, port.name), port.name)
+            groups = channels_last(len(value.axes))
+            tensor = ctx.laid(value, groups)
+            if tensor != value.tensor:
+                ctx.values[port.name] = grouped(tensor, ctx.tensors[tensor].shape, groups, len(value.axes))
+
+
+def read_as_image(ctx: Context, name: str) -> bool:
+    """Whether a layer over axes of space reads the name, itself or what is made of it at each place alone."""
+    seen, left = {name}, [name]
+    while left:
+        for node in ctx.readers.get(left.pop(), []):
+            if node.kind in SPATIAL:
+                return True
+            if node.kind in AT_EACH_PLACE:
+                left += [n for n in node.outputs if n not in seen]
+                seen.update(node.outputs)
+    return False
+
+
+SPATIAL = frozenset({"Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Resize"})
+AT_EACH_PLACE = frozenset({
+    "Add", "Sub", "Mul", "Div", "BatchNormalization", "Relu", "Clip", "Identity", "Dropout", "Cast", "Concat", "Pad", "Split",
+    "QuantizeLinear", "DequantizeLinear",
+})  # fmt: skip
 
 
 def input_shape(model: Model, port: Port, given: Sequence[int] | None) -> tuple[int, ...]:

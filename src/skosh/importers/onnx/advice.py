@@ -4,13 +4,14 @@ from __future__ import annotations
 
 _BY_KIND = {
     **dict.fromkeys(("If", "Loop", "Scan"), "export with fixed sizes, which unrolls it, or split the model in two"),
-    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"),
-                    "quantize statically in QDQ form: quant_format=QuantFormat.QDQ"),
+    **dict.fromkeys(("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "com.microsoft.DynamicQuantizeMatMul",
+                     "com.microsoft.MatMulIntegerToFloat", "com.microsoft.DynamicQuantizeLSTM"),
+                    "its scales are found at run time: quantize statically, onnxruntime.quantization.quantize_static"),
     **dict.fromkeys(("NonMaxSuppression", "NonZero", "TopK", "Unique"), "end the model before it and write that part in C"),
-    **dict.fromkeys(("InstanceNormalization", "GroupNormalization"), "use batch or layer normalization"),
+    **dict.fromkeys(("SequenceEmpty", "SequenceConstruct", "ConcatFromSequence", "SplitToSequence", "SequenceAt"),
+                    "use tensors of fixed sizes in place of sequences"),
+    "LRN": "use batch normalization",
     **dict.fromkeys(("STFT", "DFT", "MelWeightMatrix"), "compute the spectrum before the model runs"),
-    "Einsum": "write it as MatMul and Transpose",
-    "Softplus": "use ReLU or ELU", "Selu": "use ELU with alpha 1", "Mish": "use HardSwish",
 }  # fmt: skip
 
 

@@ -11,13 +11,15 @@ from skosh.importers.onnx.reader import Record
 
 LEAST_INPUTS: dict[str, int] = {
     **dict.fromkeys(
-        ("Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "Pow", "QuantizeLinear", "DequantizeLinear", "Gather"), 2
+        ("Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "Pow", "QuantizeLinear", "DequantizeLinear", "Gather",
+         "GatherND", "Tile", "CumSum", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or",
+         "RMSNormalization"), 2
     ),
     **dict.fromkeys(("Expand", "LayerNormalization", "Add", "Sub", "Mul", "Div", "Reshape"), 2),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), 3),
+    **dict.fromkeys(("LSTM", "GRU", "RNN", "Where", "InstanceNormalization", "GroupNormalization", "Attention"), 3),
     "BatchNormalization": 5,
 }
-EXACT = frozenset({"Add", "Sub", "Mul", "Div", "MatMul", "Pow", "PRelu", "Gather", "Expand"})
+EXACT = frozenset({"Add", "Sub", "Mul", "Div", "MatMul", "Pow", "PRelu", "Gather", "Expand", "Where", "Tile"})
 """Kinds that have no more inputs than the least."""
 
 WITHOUT_INPUTS = frozenset({"Constant", "RandomNormal", "RandomUniform"})
@@ -27,13 +29,15 @@ KINDS: dict[str, type] = {
         ("axis", "group", "ceil_mode", "count_include_pad", "transA", "transB", "keepdims", "select_last_index", "blocksize",
          "block_size", "to", "allowzero", "training_mode", "noop_with_empty_axes", "start", "end", "antialias",
          "exclude_outside",
-         "value_int", "storage_order", "hidden_size", "layout", "linear_before_reset", "input_forget"), int),
-    **dict.fromkeys(("alpha", "beta", "epsilon", "min", "max", "value_float"), float),
+         "value_int", "storage_order", "hidden_size", "layout", "linear_before_reset", "input_forget", "num_groups", "p",
+         "upper", "exclusive", "reverse", "batch_dims", "is_causal", "q_num_heads", "kv_num_heads"), int),
+    **dict.fromkeys(("alpha", "beta", "gamma", "epsilon", "min", "max", "value_float", "lambd", "bias", "scale",
+                     "softcap"), float),
     **dict.fromkeys(
         ("pads", "strides", "dilations", "kernel_shape", "output_padding", "output_shape", "perm", "axes", "scales", "starts",
          "ends", "split", "shape", "value_floats", "value_ints"), tuple),
     **dict.fromkeys(("mode", "auto_pad", "approximate", "coordinate_transformation_mode", "nearest_mode",
-                     "keep_aspect_ratio_policy", "direction"), str),
+                     "keep_aspect_ratio_policy", "direction", "equation"), str),
 }  # fmt: skip
 """Attribute -> its kind; a name means the same in all operators that are read."""
 

@@ -296,10 +296,17 @@ class Context:
     # --------------------------------------------------------------------------------------------------- the end
 
     def graph(self, name: str, inputs: Sequence[str], outputs: Sequence[str]) -> Graph:
+        nodes: list[Node] = []
+        used = set(outputs)
+        for node in reversed(self.nodes):  # what a later node made unneeded goes
+            if used & set(node.outputs):
+                nodes.append(node)
+                used.update(node.inputs)
+        kept = used | set(inputs) | {n for node in nodes for n in node.outputs}
         return Graph(
             name,
-            MappingProxyType(dict(self.tensors)),
-            tuple(self.nodes),
+            MappingProxyType({n: t for n, t in self.tensors.items() if n in kept}),
+            tuple(reversed(nodes)),
             tuple(inputs),
             tuple(outputs),
             loc=self.model.loc,

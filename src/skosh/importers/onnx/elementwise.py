@@ -17,9 +17,9 @@ from skosh.importers.onnx.values import Value, plain
 from skosh.ir.graph import Op
 from skosh.ops.activations import LeakyRelu, Logistic, Prelu, Relu, Tanh
 from skosh.ops.elementwise import Add, Div, Maximum, Minimum, Mul, Sub
-from skosh.ops.functions import Abs, Ceil, Cos, Exp, Floor, Log, Neg, Round, Sin, Sqrt
+from skosh.ops.functions import Abs, Ceil, Cos, Erf, Exp, Floor, Log, Neg, Round, Sin, Sqrt
 from skosh.ops.quantization import Cast
-from skosh.ops.smooth import Elu, Gelu, HardSwish
+from skosh.ops.smooth import Gelu, HardSwish
 
 Converter = Callable[[Context, Record], None]
 
@@ -39,7 +39,9 @@ def _put(ctx: Context, record: Record, op: Op, x: Value) -> None:
 def binary(op: Op) -> Converter:
     def convert(ctx: Context, record: Record) -> None:
         a, b = record.inputs
-        ctx.values[record.outputs[0]] = combined(ctx, op, a, b, record.outputs[0])
+        made = combined(ctx, op, a, b, record.outputs[0])
+        if record.outputs[0] not in ctx.constants:
+            ctx.values[record.outputs[0]] = made
 
     return convert
 
@@ -63,6 +65,9 @@ def variadic(op: Op) -> Converter:
 
 def combined(ctx: Context, op: Op, a: str, b: str, output: str) -> Value:
     """op(a, b) of the file's names. One of them gives the layout: the larger; the other follows it."""
+    known = without_effect(ctx, op, a, b, output)
+    if known is not None:
+        return known
     main, other = (a, b) if b in ctx.constants else (b, a)
     if main not in ctx.constants and other not in ctx.constants:
         main, other = (a, b) if _spans(ctx.shape(a), ctx.shape(b)) else (b, a)
@@ -79,6 +84,27 @@ def combined(ctx: Context, op: Op, a: str, b: str, output: str) -> Value:
         return ctx.kept(value, made)
     (made,) = ctx.real(op, (ctx.laid(ctx.value(a)), ctx.laid(ctx.value(b))), output)
     return plain(made, ctx.tensors[made].shape)
+
+
+def without_effect(ctx: Context, op: Op, a: str, b: str, output: str) -> Value | None:
+    """x + 0, x - 0, x * 1 and x / 1 are x; 0 times what lies between bounds is 0, a constant."""
+    if b not in ctx.constants and type(op) in (Add, Mul):
+        a, b = b, a
+    if b not in ctx.constants or a in ctx.constants or not _spans(ctx.shape(a), ctx.shape(b)):
+        return None
+    number, value = ctx.constants[b], ctx.values[a]
+    if ctx.tensors[value.tensor].dtype != f32 or number.dtype.kind != "f":
+        return None
+    if (type(op) in (Add, Sub) and not number.any()) or (type(op) in (Mul, Div) and (number == 1).all()):
+        return value
+    maker = next((n for n in ctx.nodes if value.tensor in n.outputs), None)
+    if type(op) is Mul and not number.any() and maker is not None and maker.op.kind in BOUNDED:
+        ctx.constants[output] = np.zeros(ctx.shape(a), np.float32)
+        return plain(ctx.constant(output, ctx.constants[output]), ctx.shape(a))
+    return None
+
+
+BOUNDED = ("logistic", "tanh", "softmax")
 
 
 def _spans(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
@@ -153,22 +179,18 @@ def hard_sigmoid(ctx: Context, record: Record) -> None:
     ctx.values[out] = ctx.kept(x, tensor)
 
 
-def elu(ctx: Context, record: Record) -> None:
-    if record.attributes.get("alpha", 1.0) != 1.0:
-        raise ModelError("an ELU must have alpha 1", hint="use a leaky ReLU, or alpha=1")
-    unary(Elu())(ctx, record)
-
-
 def gelu(ctx: Context, record: Record) -> None:
     unary(Gelu(record.attributes.get("approximate", "none") == "tanh"))(ctx, record)
 
 
 def erf(ctx: Context, record: Record) -> None:
-    """The GELU that exporters spell out: x / sqrt 2 -> Erf -> + 1 -> times x -> times 1/2, the factors in any order."""
+    """Also as a part of the GELU that exporters spell out: x / sqrt 2 -> Erf -> + 1 -> times x -> times 1/2, the factors in
+    any order."""
     inside = next((n for n in ctx.model.nodes if record.inputs[0] in n.outputs), None)
     found = _gelu_around(ctx, record, inside)
     if found is None:
-        raise ModelError("Erf is known as a part of GELU only", hint="use torch.nn.GELU, or its tanh form")
+        unary(Erf())(ctx, record)
+        return
     x, done, output = found
     value = ctx.value(x)
     (tensor,) = ctx.real(Gelu(False), (value.tensor,), output)
@@ -239,20 +261,36 @@ def prelu(ctx: Context, record: Record) -> None:
     ctx.values[record.outputs[0]] = ctx.kept(x, tensor)
 
 
+MAX_POWER = 16
+
+
 def power(ctx: Context, record: Record) -> None:
-    """x^2 as x * x, x^3 as x * x * x, roots as roots."""
+    """Whole powers as products, roots as roots; others as e^(exponent * ln x), of positive x."""
     exponent = ctx.known(record, 1, "the exponent")
     x, out = ctx.value(record.inputs[0]), record.outputs[0]
     number = float(exponent.reshape(())) if exponent is not None and exponent.size == 1 else math.nan
-    if number == 0.5:
-        _put(ctx, record, Sqrt(), x)
-    elif number in (2.0, 3.0):
-        (tensor,) = ctx.real(Mul(), (x.tensor, x.tensor), out)
-        if number == 3.0:
-            (tensor,) = ctx.real(Mul(), (tensor, x.tensor), out)
-        ctx.values[out] = ctx.kept(x, tensor)
+    size = abs(number)
+    if not size <= MAX_POWER:
+        raise ModelError(
+            f"the exponent must be one constant, at most {MAX_POWER}", hint="multiply instead, or use exp and log"
+        )
+    if size == 0.5:
+        (tensor,) = ctx.real(Sqrt(), (x.tensor,), out)
+    elif size == int(size) and size > 0:
+        tensor = x.tensor
+        for bit in f"{int(size):b}"[1:]:
+            (tensor,) = ctx.real(Mul(), (tensor, tensor), out)
+            if bit == "1":
+                (tensor,) = ctx.real(Mul(), (tensor, x.tensor), out)
     else:
-        raise ModelError("the exponent must be 2, 3 or 0.5", hint="multiply instead, or use exp and log")
+        (tensor,) = ctx.apply(Log(), (ctx.floats(x.tensor),), out)
+        exponents = ctx.constant(f"{out}_exponent", np.full((1,) * len(x.stored), size, np.float32))
+        (tensor,) = ctx.apply(Mul(), (tensor, exponents), out)
+        (tensor,) = ctx.apply(Exp(), (tensor,), out)
+    if number < 0:
+        one = ctx.constant("one", np.ones((1,) * len(x.stored), np.float32))
+        (tensor,) = ctx.real(Div(), (one, tensor), out)
+    ctx.values[out] = ctx.kept(x, tensor)
 
 
 def reciprocal(ctx: Context, record: Record) -> None:
@@ -319,7 +357,7 @@ CONVERTERS: dict[str, Any] = {
     "Relu": unary(Relu("relu")), "Sigmoid": unary(Logistic()), "Tanh": unary(Tanh()), "HardSwish": unary(HardSwish()),
     "Sqrt": unary(Sqrt()), "Exp": unary(Exp()), "Log": unary(Log()), "Abs": unary(Abs()), "Neg": unary(Neg()),
     "Floor": unary(Floor()), "Ceil": unary(Ceil()), "Round": unary(Round()), "Sin": unary(Sin()), "Cos": unary(Cos()),
-    "LeakyRelu": leaky_relu, "PRelu": prelu, "Clip": clip, "HardSigmoid": hard_sigmoid, "Elu": elu, "Gelu": gelu, "Erf": erf,
+    "LeakyRelu": leaky_relu, "PRelu": prelu, "Clip": clip, "HardSigmoid": hard_sigmoid, "Gelu": gelu, "Erf": erf,
     "Pow": power, "Reciprocal": reciprocal, "BatchNormalization": batch_normalization, "Cast": cast,
     "Identity": nothing, "Dropout": nothing,
 }  # fmt: skip

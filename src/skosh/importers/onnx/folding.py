@@ -134,6 +134,28 @@ def slices(r: Record, v: Sequence[Any], shape: tuple[int, ...]) -> tuple[slice, 
     return tuple(found)
 
 
+def _split(r: Record, v: Sequence[Any]) -> Any:
+    axis, a = r.attributes.get("axis", 0), v[0]
+    n, count = a.shape[axis], len(r.outputs)
+    part = -(-n // count)
+    sizes = v[1] if len(v) > 1 and v[1] is not None else r.attributes.get("split", [part] * (count - 1))
+    if len(sizes) not in (count - 1, count) or sum(int(s) for s in sizes) > n:
+        raise ModelError(f"a split of {n} must have {count} sizes that make it up, not {list(sizes)}")
+    return np.split(a, np.cumsum(np.asarray(sizes, np.int64)[: count - 1]), axis)
+
+
+def _tile(r: Record, v: Sequence[Any]) -> Any:
+    _bounded(np.asarray(v[0].shape, np.int64) * v[1])
+    return np.tile(v[0], tuple(int(n) for n in v[1]))
+
+
+def _running_sum(r: Record, v: Sequence[Any]) -> Any:
+    axis, a = int(np.reshape(v[1], ())), v[0]
+    a = np.flip(a, axis) if r.attributes.get("reverse", 0) else a
+    total = np.cumsum(a, axis, a.dtype) - (a if r.attributes.get("exclusive", 0) else 0)
+    return np.flip(total, axis) if r.attributes.get("reverse", 0) else total
+
+
 def _reduce(function: Any) -> Fold:
     def fold(r: Record, v: Sequence[Any]) -> Any:
         axes = axes_of(r, v, v[0].ndim)
@@ -187,6 +209,12 @@ FOLDS: dict[str, Fold] = {
     "Flatten": lambda r, v: v[0].reshape(math.prod(v[0].shape[: r.attributes.get("axis", 1)]), -1),
     "Transpose": lambda r, v: v[0].transpose(r.attributes.get("perm")),
     "Slice": lambda r, v: v[0][slices(r, v, v[0].shape)],
+    "Split": _split,
+    "Tile": _tile,
+    "Trilu": lambda r, v: (np.triu if r.attributes.get("upper", 1) else np.tril)(
+        v[0], int(np.reshape(v[1], ())) if len(v) > 1 and v[1] is not None else 0
+    ),
+    "CumSum": _running_sum,
     "Range": _range,
     "Expand": _expand,
     "Where": lambda r, v: np.where(*v),
@@ -197,7 +225,8 @@ FOLDS: dict[str, Fold] = {
     "Neg": _elementwise(np.negative), "Abs": _elementwise(np.abs), "Sqrt": _elementwise(np.sqrt), "Exp": _elementwise(np.exp),
     "Log": _elementwise(np.log), "Floor": _elementwise(np.floor), "Ceil": _elementwise(np.ceil),
     "Reciprocal": _elementwise(np.reciprocal),
-    "Equal": _compare(np.equal), "Less": _compare(np.less), "Greater": _compare(np.greater), "Not": _compare(np.logical_not),
+    "Equal": _compare(np.equal), "Less": _compare(np.less), "Greater": _compare(np.greater),
+    "LessOrEqual": _compare(np.less_equal), "GreaterOrEqual": _compare(np.greater_equal), "Not": _compare(np.logical_not),
     "And": _compare(np.logical_and), "Or": _compare(np.logical_or),
     "ReduceProd": _reduce(np.prod), "ReduceSum": _reduce(np.sum), "ReduceMax": _reduce(np.max), "ReduceMin": _reduce(np.min),
 }  # fmt: skip

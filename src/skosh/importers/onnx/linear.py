@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,16 +57,40 @@ def conv_transpose(ctx: Context, record: Record) -> None:
     rank = len(x.shape)
     if rank not in (3, 4) or w.ndim != rank:
         raise ModelError(f"a convolution must have 1 or 2 axes of space, not {rank - 2}", hint="use a 2D convolution")
-    if record.attributes.get("group", 1) != 1 or any(d != 1 for d in record.attributes.get("dilations", ())):
-        raise ModelError(
-            "a transposed convolution must have one group and no dilation", hint="use a resize and a convolution"
-        )
+    groups, dilation = int(record.attributes.get("group", 1)), tuple(record.attributes.get("dilations", ()))
+    if groups < 1 or w.shape[0] != x.shape[1] or w.shape[0] % groups or len(dilation) not in (0, rank - 2):
+        raise ModelError(f"{x.shape[1]} channels and weights of {list(w.shape)} must divide into {groups} groups")
+    if groups > 1 or any(d != 1 for d in dilation):
+        w = spread(w, groups, dilation or (1,) * (rank - 2))
+        name = f"{record.inputs[1]}_spread"
+        ctx.constants[name] = w
+        record = replace(record, inputs=(record.inputs[0], name, *record.inputs[2:]))
     stride, pads = transposed_pads(record, w.shape[2:], x.shape[2:])
     perm = (1, *((2, 3) if rank == 4 else (2,)), 0)
     op = TransposeConv(stride, pads)
     _layer(
         ctx, record, op, ctx.laid(x, channels_last(rank)), w, perm, axis=1, rank=rank, channels_axis=0, filters_axis=1
     )
+
+
+def spread(w: Array, groups: int, dilation: tuple[int, ...]) -> Array:
+    """Weights [C, F / groups, ...] as [C, F, ...] of one group without dilation: zeros stand where nothing was."""
+    channels, filters = w.shape[0], w.shape[1]
+    sizes = tuple((k - 1) * d + 1 for k, d in zip(w.shape[2:], dilation, strict=True))
+    if channels * filters * groups * int(np.prod(sizes)) > MAX_SPREAD or any(d < 1 for d in dilation):
+        raise ModelError(
+            "a transposed convolution in groups or with dilation must be smaller", hint="use a resize and a convolution"
+        )
+    out = np.zeros((channels, filters * groups, *sizes), w.dtype)
+    places = tuple(slice(None, None, d) for d in dilation)
+    part = channels // groups
+    for g in range(groups):
+        own = slice(g * part, (g + 1) * part)
+        out[(own, slice(g * filters, (g + 1) * filters), *places)] = w[own]
+    return out
+
+
+MAX_SPREAD = 1 << 22
 
 
 def gemm(ctx: Context, record: Record) -> None:
@@ -89,7 +114,7 @@ def gemm(ctx: Context, record: Record) -> None:
         raise ModelError("alpha and beta must be 1 where B or C is not a row of constants")
     b = ctx.value(record.inputs[1])
     b = Value(b.tensor, b.stored, b.axes[::-1]) if a.get("transB", 0) else b
-    y = _product(ctx, x, b, f"{record.outputs[0]}_product" if bias else record.outputs[0])
+    y = product(ctx, x, b, f"{record.outputs[0]}_product" if bias else record.outputs[0])
     if bias:
         c_value = ctx.value(bias)
         (tensor,) = ctx.real(Add(), (y.tensor, ctx.laid(c_value)), record.outputs[0])
@@ -104,7 +129,7 @@ def matmul(ctx: Context, record: Record) -> None:
         return
     if min(len(ctx.shape(first)), len(ctx.shape(second))) < 2:
         raise ModelError("a matrix product must be one of matrices, not vectors", hint="add an axis of size 1")
-    ctx.values[record.outputs[0]] = _product(ctx, ctx.value(first), ctx.value(second), record.outputs[0])
+    ctx.values[record.outputs[0]] = product(ctx, ctx.value(first), ctx.value(second), record.outputs[0])
 
 
 CONVERTERS = {"Conv": conv, "ConvTranspose": conv_transpose, "Gemm": gemm, "MatMul": matmul}
@@ -133,7 +158,7 @@ def _dense(ctx: Context, record: Record, x: Value, filters_axis: int, alpha: flo
     )  # fmt: skip
 
 
-def _product(ctx: Context, a: Value, b: Value, output: str) -> Value:
+def product(ctx: Context, a: Value, b: Value, output: str) -> Value:
     """a b of activations; an operand whose memory is the transpose is taken as it is."""
     (left, swap_a), (right, swap_b) = _as_matrix(ctx, a), _as_matrix(ctx, b)
     (tensor,) = ctx.real(BatchMatMul(swap_a, swap_b), (left, right), output)

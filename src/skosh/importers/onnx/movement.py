@@ -10,9 +10,9 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.folding import reshape_target, slices, squeezed, unsqueezed
+from skosh.importers.onnx.picking import border
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import Value, plain
-from skosh.ops.gather import Gather
 from skosh.ops.movement import BroadcastTo, Concat, Slice, Split, normal_axis
 from skosh.ops.padding import MirrorPad, Pad
 
@@ -143,6 +143,9 @@ def cut(ctx: Context, record: Record) -> None:
     ctx.values[record.outputs[0]] = Value(tensor, tuple(size), tuple(axes))
 
 
+MAX_PAD, MAX_BORDER = 1 << 20, 64
+
+
 def pad(ctx: Context, record: Record) -> None:
     a = record.attributes
     x = ctx.value(record.inputs[0])
@@ -151,17 +154,24 @@ def pad(ctx: Context, record: Record) -> None:
     named = ctx.known(record, 3, "the axes") if len(record.inputs) > 3 else None
     axes = [int(k) % len(x.axes) for k in named] if named is not None else list(range(len(x.axes)))
     mode, number = a.get("mode", "constant"), 0.0 if value is None else float(value.reshape(()))
-    if pads is None or pads.size != 2 * len(axes) or mode not in ("constant", "reflect"):
-        raise ModelError(f'pads must be pairs for each axis, of mode "constant" or "reflect", not {pads} of "{mode}"')
+    if pads is None or pads.size != 2 * len(axes) or mode not in ("constant", "reflect", "edge", "wrap"):
+        raise ModelError(f"pads must be pairs for each axis, of mode constant, reflect, edge or wrap, not {pads} of {mode}")
     pairs = {axis: (int(pads[i]), int(pads[i + len(axes)])) for i, axis in enumerate(axes)}
+    if any(not -MAX_PAD <= n <= MAX_PAD for pair in pairs.values() for n in pair):
+        raise ModelError("a pad must be smaller")
+    if mode in ("edge", "wrap"):
+        for axis, (before, after) in pairs.items():
+            if min(before, after) < 0 or before + after > MAX_BORDER:
+                raise ModelError(f"a border of mode {mode} must be 0 to {MAX_BORDER} wide")
+            x = border(ctx, x, axis, before, after, mode, record.outputs[0]) if before or after else x
+        ctx.values[record.outputs[0]] = x
+        return
     if any(pair != (0, 0) and x.stored_axis(axis) is None for axis, pair in pairs.items()):
         x = plain(ctx.laid(x), x.shape)
     where = {
         p if (p := x.stored_axis(axis)) is not None else axis: pair for axis, pair in pairs.items() if pair != (0, 0)
     }
     stored = tuple(where.get(p, (0, 0)) for p in range(len(x.stored)))
-    if any(not -(1 << 20) <= n <= 1 << 20 for pair in stored for n in pair):
-        raise ModelError("a pad must be smaller")
     t = ctx.tensors[x.tensor]
     if t.quant is not None:
         number = float(np.clip(np.rint(number / t.quant.scale) + t.quant.zero_point, t.dtype.min, t.dtype.max))
@@ -174,36 +184,6 @@ def pad(ctx: Context, record: Record) -> None:
         ctx.values[record.outputs[0]] = plain(tensor, shape)
     else:
         ctx.values[record.outputs[0]] = Value(tensor, shape, tuple(made))
-
-
-def gather(ctx: Context, record: Record) -> None:
-    """A constant index is a slice where it can be; an index that is an input is an embedding."""
-    axis = record.attributes.get("axis", 0)
-    data = record.inputs[0]
-    x = ctx.value(data)
-    axis = normal_axis(axis, len(x.axes))
-    index = ctx.constants.get(record.inputs[1])
-    if index is not None and index.ndim == 0:
-        at = int(index) % x.shape[axis] if -x.shape[axis] <= int(index) < x.shape[axis] else -1
-        if at < 0:
-            raise ModelError(f"the index {int(index)} must be within {x.shape[axis]}")
-        x, where = along(x, axis, ctx)
-        begin, size = [0] * len(x.stored), list(x.stored)
-        begin[where], size[where] = at, 1
-        (tensor,) = ctx.real(
-            Slice(tuple(begin), tuple(size), (1,) * len(size), tuple(size)), (x.tensor,), record.outputs[0]
-        )
-        ctx.values[record.outputs[0]] = Value(tensor, tuple(size), tuple(p for k, p in enumerate(x.axes) if k != axis))
-        return
-    if index is not None:
-        n = x.shape[axis]
-        if ((index < -n) | (index >= n)).any():
-            raise ModelError(f"indices must be within {n}")
-        where_tensor = ctx.constant(f"{record.outputs[0]}_index", (index % n).astype(np.int32))
-    else:
-        where_tensor = ctx.laid(ctx.value(record.inputs[1]))
-    (tensor,) = ctx.real(Gather(axis), (ctx.laid(x), where_tensor), record.outputs[0])
-    ctx.values[record.outputs[0]] = plain(tensor, ctx.tensors[tensor].shape)
 
 
 def expand(ctx: Context, record: Record) -> None:
@@ -223,5 +203,5 @@ def expand(ctx: Context, record: Record) -> None:
 CONVERTERS: dict[str, Any] = {
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), reshape),
     "Transpose": transpose, "Shape": shape_of, "Size": shape_of, "Concat": concat, "Split": split, "Slice": cut, "Pad": pad,
-    "Gather": gather, "Expand": expand,
+    "Expand": expand,
 }  # fmt: skip

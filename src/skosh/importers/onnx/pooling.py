@@ -46,7 +46,8 @@ def pool(ctx: Context, record: Record) -> None:
     if record.kind == "MaxPool":
         put(ctx, record, MaxPool2D(g.size, g.stride, g.pads), tensor, rank)
         return
-    if a.get("count_include_pad", 0) and any(g.pads):
+    padded = any(a.get("pads", ())) or a.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
+    if a.get("count_include_pad", 0) and padded:
         if a.get("ceil_mode", 0):
             raise ModelError("an average that counts its padding must not have ceil_mode")
         quant = ctx.tensors[tensor].quant

@@ -44,25 +44,41 @@ class Layer:
     squash: Op
 
     @property
+    def early(self) -> Array:
+        """The biases that join the products with the input: all but what GRU's reset gate multiplies."""
+        rb = self.rb.copy()
+        if self.kind == "GRU" and self.after:
+            rb[2 * self.size :] = 0
+        return np.asarray(self.wb.astype(np.float64) + rb, np.float32)
+
+    @property
     def size(self) -> int:
         return int(self.r.shape[1])
 
     def one(self, op: Op, *inputs: str) -> str:
         return self.ctx.apply(op, inputs, self.name)[0]
 
-    def dense(self, x: str, w: Array, bias: Array) -> str:
+    def dense(self, x: str, w: Array, bias: Array | None) -> str:
         ctx = self.ctx
-        return self.one(Dense(), x, ctx.constant(f"{self.name}_weights", w), ctx.constant(f"{self.name}_bias", bias))
+        biases = () if bias is None else (ctx.constant(f"{self.name}_bias", bias),)
+        return self.one(Dense(), x, ctx.constant(f"{self.name}_weights", w), *biases)
+
+    def row(self, numbers: Array) -> str:
+        return self.ctx.constant(f"{self.name}_row", numbers.reshape(1, -1))
 
     def parts(self, x: str, count: int) -> tuple[str, ...]:
         return self.ctx.apply(Split(1, (self.size,) * count), (x,), self.name) if count > 1 else (x,)
 
     def step(self, x: str, h: str, c: str) -> tuple[str, str]:
-        """(h, c) after one step. x: [1, G*H], the products with the input and all biases that can join them."""
+        """(h, c) after one step. x: [1, G*H], the products with the input and all biases that can join them.
+
+        h and c: empty before the first step, where they are zeros: what they would add or multiply is left out.
+        """
         return {"LSTM": self.lstm, "GRU": self.gru, "RNN": self.rnn}[self.kind](x, h, c)
 
     def total(self, x: str, h: str) -> str:
-        return self.one(Add(), x, self.dense(h, self.r, self.rb))
+        """x has both biases in it."""
+        return self.one(Add(), x, self.dense(h, self.r, None)) if h else x
 
     def rnn(self, x: str, h: str, c: str) -> tuple[str, str]:
         return self.one(self.squash, self.total(x, h)), c
@@ -70,19 +86,24 @@ class Layer:
     def lstm(self, x: str, h: str, c: str) -> tuple[str, str]:
         i, o, f, g = self.parts(self.total(x, h), 4)
         added = self.one(Mul(), self.one(Logistic(), i), self.one(Tanh(), g))
-        c = self.one(Add(), self.one(Mul(), self.one(Logistic(), f), c), added)
+        c = self.one(Add(), self.one(Mul(), self.one(Logistic(), f), c), added) if c else added
         return self.one(Mul(), self.one(Logistic(), o), self.one(Tanh(), c)), c
 
     def gru(self, x: str, h: str, c: str) -> tuple[str, str]:
         n = 2 * self.size
         xz, xr, xh = self.parts(x, 3)
-        hz, hr = self.parts(self.dense(h, self.r[:n], self.rb[:n]), 2)
-        z, r = (self.one(Logistic(), self.one(Add(), a, b)) for a, b in ((xz, hz), (xr, hr)))
+        if h:
+            hz, hr = self.parts(self.dense(h, self.r[:n], None), 2)
+            xz, xr = self.one(Add(), xz, hz), self.one(Add(), xr, hr)
+        z, r = self.one(Logistic(), xz), self.one(Logistic(), xr)
         if self.after:
-            turned = self.one(Mul(), r, self.dense(h, self.r[n:], self.rb[n:]))
-        else:
-            turned = self.dense(self.one(Mul(), r, h), self.r[n:], self.rb[n:])
-        new = self.one(Tanh(), self.one(Add(), xh, turned))
+            own = self.dense(h, self.r[n:], self.rb[n:]) if h else self.row(self.rb[n:])
+            xh = self.one(Add(), xh, self.one(Mul(), r, own)) if h or self.rb[n:].any() else xh
+        elif h:
+            xh = self.one(Add(), xh, self.dense(self.one(Mul(), r, h), self.r[n:], None))
+        new = self.one(Tanh(), xh)
+        if not h:
+            return self.one(Sub(), new, self.one(Mul(), z, new)), c
         return self.one(Add(), new, self.one(Mul(), z, self.one(Sub(), h, new))), c
 
 
@@ -127,7 +148,7 @@ def recurrent(ctx: Context, record: Record) -> None:
 
 def run(layer: Layer, x: str, steps: int, reverse: bool, h: str, c: str) -> tuple[str, str, str]:
     """(all h in the order of time [T, H], last h, last c); x: [T, I]."""
-    given = layer.dense(x, layer.w, layer.wb)
+    given = layer.dense(x, layer.w, layer.early)
     width = layer.w.shape[0]
     hidden = [""] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
@@ -138,9 +159,9 @@ def run(layer: Layer, x: str, steps: int, reverse: bool, h: str, c: str) -> tupl
 
 
 def first(ctx: Context, name: str, d: int, count: int, size: int, made: str) -> str:
-    """The state [1, H] before the first step: zeros where the file gives none."""
-    if not name:
-        return ctx.constant(f"{made}_zero", np.zeros((1, size), np.float32))
+    """The state [1, H] before the first step; empty where it is zeros, as it is when the file gives none."""
+    if not name or (name in ctx.constants and not ctx.constants[name].any()):
+        return ""
     if ctx.shape(name) != (count, 1, size):
         raise ModelError(f'"{name}" must have shape {(count, 1, size)}, not {ctx.shape(name)}')
     if name in ctx.constants:

@@ -1,4 +1,4 @@
-"""What looks along axes: reductions, softmax, the largest element's place, layer normalization."""
+"""What looks along axes: reductions, softmax, the largest element's place, running sums."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from skosh.base.errors import ModelError
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.folding import axes_of
 from skosh.importers.onnx.reader import Record
+from skosh.importers.onnx.scores import without_factor
 from skosh.importers.onnx.values import Value, grouped, plain
 from skosh.ir.graph import Op
+from skosh.ops.dense import Dense
 from skosh.ops.elementwise import Add, Mul, Sub
-from skosh.ops.functions import Rsqrt
+from skosh.ops.functions import Abs, Exp, Log, Sqrt
 from skosh.ops.movement import normal_axis
 from skosh.ops.reductions import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, Sum
 from skosh.ops.softmax import LogSoftmax, Softmax
@@ -49,10 +51,60 @@ def reduced(ctx: Context, kind: Any, x: Value, axes: tuple[int, ...], output: st
     return Value(tensor, stored, tuple(() if a in axes else parts for a, parts in enumerate(x.axes)))
 
 
+def composed(ctx: Context, record: Record) -> None:
+    """Sums of something else: lengths (L1, L2), squares, logarithms of sums, of sums of exponentials too."""
+    x, out, kind = ctx.value(record.inputs[0]), record.outputs[0], record.kind
+    x = ctx.kept(x, ctx.floats(x.tensor))
+    given = ctx.known(record, 1, "the axes") if len(record.inputs) > 1 else None
+    axes = axes_of(record, [None, given], len(x.axes)) or tuple(range(len(x.axes)))
+    each, largest = x, None
+    if kind == "ReduceL1":
+        each = ctx.kept(x, ctx.apply(Abs(), (x.tensor,), out)[0])
+    elif kind in ("ReduceL2", "ReduceSumSquare"):
+        each = ctx.kept(x, ctx.apply(Mul(), (x.tensor, x.tensor), out)[0])
+    elif kind == "ReduceLogSumExp":
+        largest = reduced(ctx, ReduceMax, x, axes, out)
+        (below,) = ctx.apply(Sub(), (x.tensor, largest.tensor), out)
+        each = ctx.kept(x, ctx.apply(Exp(), (below,), out)[0])
+    y = reduced(ctx, Sum, each, axes, out)
+    if kind == "ReduceL2":
+        y = ctx.kept(y, ctx.apply(Sqrt(), (y.tensor,), out)[0])
+    elif kind.startswith("ReduceLog"):
+        y = ctx.kept(y, ctx.apply(Log(), (y.tensor,), out)[0])
+    if largest is not None:
+        y = ctx.kept(y, ctx.apply(Add(), (y.tensor, largest.tensor), out)[0])
+    if not record.attributes.get("keepdims", 1):
+        y = Value(y.tensor, y.stored, tuple(parts for a, parts in enumerate(y.axes) if a not in axes))
+    ctx.values[out] = y
+
+
+def running_sum(ctx: Context, record: Record) -> None:
+    """CumSum as a product with a triangle of ones."""
+    x, out = ctx.value(record.inputs[0]), record.outputs[0]
+    given = ctx.known(record, 1, "the axis")
+    assert given is not None and given.size == 1, "checked before"
+    axis = normal_axis(int(given.reshape(())), len(x.axes))
+    n = x.shape[axis]
+    if n > MAX_RUNNING:
+        raise ModelError(f"a running sum must be of at most {MAX_RUNNING} elements, not {n}")
+    ones = np.tril(np.ones((n, n), np.float32), -1 if record.attributes.get("exclusive", 0) else 0)
+    ones = ones[::-1, ::-1] if record.attributes.get("reverse", 0) else ones
+    groups = [*((a,) for a in range(len(x.axes)) if a != axis), (axis,)]
+    tensor = ctx.floats(ctx.laid(x, groups))
+    (tensor,) = ctx.apply(Dense(keep_dims=True), (tensor, ctx.constant(f"{out}_ones", ones)), out)
+    ctx.values[out] = grouped(tensor, ctx.tensors[tensor].shape, groups, len(x.axes))
+
+
+MAX_RUNNING = 256
+
+
 def softmax(ctx: Context, record: Record) -> None:
     """Along one axis; before operator set 13 along all from that axis on, taken as one."""
-    op = Softmax() if record.kind == "Softmax" else LogSoftmax()
+    op: Op = Softmax() if record.kind == "Softmax" else LogSoftmax()
     x, out = ctx.value(record.inputs[0]), record.outputs[0]
+    if record.kind == "Softmax":
+        tensor, factor = without_factor(ctx, x.tensor)
+        op, x = (Softmax(factor), ctx.kept(x, tensor)) if factor != 1.0 else (op, x)
     old = ctx.model.opset < 13
     axis = normal_axis(record.attributes.get("axis", 1 if old else -1), len(x.axes))
     if old and math.prod(x.shape[axis + 1 :]) > 1:
@@ -86,34 +138,9 @@ def arg_extreme(ctx: Context, record: Record) -> None:
     ctx.values[out] = y
 
 
-def layer_normalization(ctx: Context, record: Record) -> None:
-    """(x - mean) / sqrt(variance + epsilon) * scale + bias, over the axes from ``axis`` on; float32."""
-    if len([n for n in record.outputs if n]) > 1:
-        raise ModelError("it must have one output")
-    x, out = ctx.value(record.inputs[0]), record.outputs[0]
-    x = ctx.kept(x, ctx.floats(x.tensor))
-    axes = tuple(range(normal_axis(record.attributes.get("axis", -1), len(x.axes)), len(x.axes)))
-    mean = reduced(ctx, Mean, x, axes, f"{out}_mean")
-    (centred,) = ctx.apply(Sub(), (x.tensor, mean.tensor), f"{out}_centred")
-    (square,) = ctx.apply(Mul(), (centred, centred), f"{out}_square")
-    variance = reduced(ctx, Mean, ctx.kept(x, square), axes, f"{out}_variance")
-    epsilon = ctx.constant(
-        f"{out}_epsilon", np.full((1,) * len(x.stored), record.attributes.get("epsilon", 1e-5), np.float32)
-    )
-    (under,) = ctx.apply(Add(), (variance.tensor, epsilon), f"{out}_under")
-    (factor,) = ctx.apply(Rsqrt(), (under,), f"{out}_factor")
-    (tensor,) = ctx.apply(Mul(), (centred, factor), out)
-    for op, name in zip((Mul(), Add()), record.inputs[1:], strict=False):
-        if name:
-            laid = ctx.constant_like(name, x) if name in ctx.constants else None
-            if laid is None:
-                raise ModelError("scale and bias must be constant and broadcast to the input")
-            (tensor,) = ctx.apply(op, (tensor, laid), out)
-    ctx.values[out] = ctx.kept(x, tensor)
-
-
 CONVERTERS: dict[str, Any] = {
     **dict.fromkeys(REDUCTIONS, reduction),
+    **dict.fromkeys(("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"), composed),
+    "CumSum": running_sum,
     "Softmax": softmax, "LogSoftmax": softmax, "ArgMax": arg_extreme, "ArgMin": arg_extreme,
-    "LayerNormalization": layer_normalization,
 }  # fmt: skip
