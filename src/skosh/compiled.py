@@ -305,8 +305,11 @@ def quantized(x: Array, tensor: Any) -> Array:
     That is what TFLite's Quantize operator does.
     """
     t = tensor.dtype
-    steps = np.asarray(x, np.float32) / np.float32(tensor.quant.scale)
-    q = round_half_away(steps) + tensor.quant.zero_point
+    quant = tensor.quant
+    scale, zero = (
+        (np.array(quant.scales), np.array(quant.zero_points)) if quant.per_channel else (quant.scale, quant.zero_point)
+    )
+    q = round_half_away(np.asarray(x, np.float32) / np.float32(scale)) + zero
     return np.asarray(np.clip(q, t.min, t.max).astype(t.np))
 
 

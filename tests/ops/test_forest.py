@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from skosh.base.dtypes import DTYPES, bool_, from_numpy
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.ops.forest import Forest, depth, ordered
+from skosh.ops.forest_prune import pruned
 
 FEATURES, TREES, CLASSES, LEAVES = 5, 6, 3, 7
 
@@ -118,7 +121,75 @@ def test_many_nodes_share_their_limits() -> None:
     joined = many_trees()
     check(Forest("votes"), features(2, "f32", 3), joined)
     names = [c.kernel.name for c in Forest("votes").calls(operands(features(0, "f32", 1), joined), [])]
-    assert names[0].startswith("descend_listed")
+    assert names == ["forest_votes_listed_f32"]
+
+
+def large_forest(dtype: str, sums: str, nodes: int = 300) -> list[Array]:
+    """One tree after the other that grow to one side: too large for children that are bytes."""
+    made = random_forest(4, dtype, sums)
+    rng = np.random.default_rng(9)
+    leaves = CLASSES if sums == "votes" else LEAVES
+    made[0] = rng.integers(0, FEATURES, 2 * nodes).astype(np.int32)
+    made[1] = (rng.integers(-8, 9, 2 * nodes) / 2 if dtype == "f32" else rng.integers(-6, 7, 2 * nodes)).astype(
+        made[1].dtype
+    )
+    down = np.arange(1, 2 * nodes + 1)
+    down[nodes - 1 :: nodes] = -1
+    aside = -1 - rng.integers(0, leaves, 2 * nodes)
+    turned = rng.random(2 * nodes) < 0.5
+    made[2] = np.where(turned, down, aside).astype(np.int32)
+    made[3] = np.where(turned, aside, down).astype(np.int32)
+    made[4], made[5] = rng.random(2 * nodes) < 0.5, np.arange(2 * nodes, 0, -1, np.int32)
+    made[6] = np.array([0, nodes, -1], np.int32)
+    return made
+
+
+@pytest.mark.parametrize("sums", ["votes", "rows", "groups"])
+@pytest.mark.parametrize("dtype", ["f32", "u8"])
+def test_trees_too_large_for_bytes(dtype: str, sums: str) -> None:
+    constants = large_forest(dtype, sums)
+    x = features(3, dtype, 2)
+    for op in (Forest(sums), Forest(sums, inline=9), Forest(sums, sided=True)):
+        if dtype == "f32" or not op.sided:
+            check(op, x, constants)
+    (first, *_) = Forest(sums).calls(operands(x[:1], constants), [])
+    assert first.kernel.name.startswith("descend")
+
+
+@given(
+    seed=st.integers(0, 2**31), dtype=st.sampled_from(["f32", "u8", "i16"]), sums=st.sampled_from(["rows", "groups"])
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_pruning_changes_no_sum(seed: int, dtype: str, sums: str) -> None:
+    constants = random_forest(seed, dtype, sums)
+    rng = np.random.default_rng(seed)
+    for side in (2, 3):  # few leaves: siblings are often alike
+        constants[side] = np.where(
+            constants[side] < 0, -1 - rng.integers(0, 2, len(constants[side])), constants[side]
+        ).astype(np.int32)
+    constants[0] = (constants[0] % 2).astype(np.int32)  # few features: often asked again
+    x = features(seed, dtype, 40)
+    names = ("feature", "limit", "left", "right", "missing", "visits", "root", "value", "bias")
+    for sided in (False, True) if dtype == "f32" else (False,):
+        op = Forest(sums, sided=sided)
+        made = list(pruned(dict(zip(names, constants, strict=True)), bounds=not sided).values())
+        (want,) = op.reference([], [], [x, *constants])
+        (got,) = op.reference([], [], [x, *made])
+        np.testing.assert_array_equal(got, want)
+        assert len(made[0]) <= len(constants[0])
+        again = list(pruned(dict(zip(names, made, strict=True)), bounds=not sided).values())
+        assert len(again[0]) == len(made[0])
+
+
+def test_nodes_that_decide_nothing_go() -> None:
+    a = np.array
+    columns = {
+        "feature": a([0, 0, 1]), "limit": a([3, 5, 0]), "left": a([1, -1, -3]), "right": a([2, -2, -3]),
+        "missing": a([False] * 3), "visits": a([9, 8, 1]), "root": a([0]), "value": a([7, 8, 9]), "bias": a([0]),
+    }  # fmt: skip
+    made = pruned(columns, bounds=True)
+    assert made["left"].tolist() == [-1] and made["right"].tolist() == [-3] and made["limit"].tolist() == [3]
+    assert pruned(columns, bounds=False)["feature"].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("inline", [100, 400])

@@ -60,7 +60,8 @@ def command(
         want, got = real_outputs(graph, found), real_outputs(made, found)
     answer: dict[str, Any] = {
         "scheme": scheme, "calibration": calibration, "samples": len(found), "noise_db": round(noise_db(want, got), 2),
-        "agreement": agreement(want, got), "wide": list(made.notes["quantization"].get("wide", ())),
+        "agreement": agreement(want, got, labels=graph.tensors[graph.outputs[0]].dtype.is_integer),
+        "wide": list(made.notes["quantization"].get("wide", ())),
         "weights": weights(graph), "layers": [],
     }  # fmt: skip
     layers: Sequence[Sensitivity] = ()

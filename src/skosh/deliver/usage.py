@@ -37,6 +37,11 @@ def _input_lines(port: Port) -> list[str]:
     quant, t = port.tensor.quant, port.dtype
     if quant is None:
         return [_place(port), f"    /* fill {port.parameter}[i] */"]
+    if quant.per_channel:
+        return [
+            _place(port),
+            f"    /* {port.parameter}[i] = round(x[i] / scale[i]) + zero_point[i], clamped to {t.min} .. {t.max} */",
+        ]
     real = f"round(x[i] / {quant.scale:.9g}) {_signed(quant.zero_point)}"
     return [_place(port), f"    /* {port.parameter}[i] = {real}, clamped to {t.min} .. {t.max} */"]
 

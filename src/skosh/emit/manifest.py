@@ -46,6 +46,6 @@ def _port(p: Port) -> dict[str, Any]:
         "function": p.accessor,
         "shape": list(p.tensor.shape),
         "type": p.dtype.name,
-        "scale": quant.scale if quant else None,
-        "zero_point": quant.zero_point if quant else None,
+        "scale": (list(quant.scales) if quant.per_channel else quant.scale) if quant else None,
+        "zero_point": (list(quant.zero_points) if quant.per_channel else quant.zero_point) if quant else None,
     }

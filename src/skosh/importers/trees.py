@@ -16,7 +16,8 @@ from skosh.importers.sklearn.outputs import largest
 from skosh.ir.graph import Array, Tensor
 from skosh.ops.comparisons import Compare
 from skosh.ops.elementwise import Add, Mul
-from skosh.ops.forest import Forest
+from skosh.ops.forest import Forest, several_ways
+from skosh.ops.forest_prune import pruned
 from skosh.ops.quantization import Cast
 from skosh.ops.reshape import Reshape
 
@@ -83,6 +84,8 @@ def forest(
         "value": table.astype(np.int32),
         "bias": bias.astype(np.int32),
     }
+    if not several_ways(data["left"], data["right"], data["root"]):
+        data = pruned(data, bounds=not sided)
     names = [_constant(builder, f"tree_{name}", values) for name, values in data.items()]
     return builder.apply(Forest(sums, sided, inlined(builder, len(data["left"]), sided)), x, *names, name="trees")
 

@@ -32,6 +32,7 @@ from skosh.ops.forest_code import (
     written_out,
 )
 from skosh.ops.forest_constants import const, smallest
+from skosh.ops.forest_local import Tables, local_calls
 
 SUMS = ("votes", "rows", "groups")
 SHARED_LIMITS = 256  # limits that a u8 can number
@@ -141,6 +142,10 @@ class Forest(Op):
             return batch_calls(Trees(x.dtype, x.shape[1], function, self.sums, self.sided, *what), x.shape[0], shared)
         table_only = self.sided or shared
         code = np.zeros(len(left), bool) if table_only else written_out(left, right, root, visits, self.inline)
+        if not code.any() and code.size:
+            local = self._local(x, feature, order, left, right, missing, root, value, bias)
+            if local is not None:
+                return local
         place = np.cumsum(~code) - 1  # of a node in the table
         child = smallest(np.append(place, 0), -1 - np.arange(bias.size if self.sums == "votes" else len(value)))
         leaf = Scratch(root.size, child, "leaf")
@@ -160,6 +165,24 @@ class Forest(Op):
             table = [_never_empty(a[~code]) for a in (feature, order, left, right, missing)]
             made.append(self._descent(x, table, place, code, child, start, leaf, root.size))
         return (*made, self._sums(root, value, bias, leaf, child))
+
+    def _local(
+        self, x: Tensor, feature: Array, order: Array, left: Array, right: Array, missing: Array, root: Array,
+        value: Array, bias: Array,
+    ) -> tuple[Call, ...] | None:  # fmt: skip
+        """The table with a byte for each child, where its trees are small enough."""
+        tree = _tree_of(left, right, root)
+        if (np.diff(tree) < 0).any():
+            return None
+        function: Any = k.sided_bits if self.sided else _order(x, order)
+        distinct, which, column = (order, None, i32) if self.sided else _shared_limits(order, x.dtype)
+        shared = None if which is None else (distinct, which)
+        return local_calls(
+            Tables(
+                x.dtype, x.shape[1], function, self.sums, self.sided, feature, order, left, right, missing, root, value,
+                bias, tree, column, shared, depth(left, right, root),
+            )
+        )  # fmt: skip
 
     def _mixed_votes(self, x: Tensor, nodes: Nodes, code: Array, place: Array, missing: Array, classes: int) -> Call:
         """One kernel: each tree's ifs, then a loop over what is left of it."""

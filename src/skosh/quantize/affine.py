@@ -56,19 +56,26 @@ def activation_quant(found: Range, dtype: DType = i8) -> Quant:
 
 
 def quantized(values: Array, quant: Quant, dtype: DType = i8) -> Array:
-    """values / scale + zero point, rounded half away from zero, saturated."""
-    q = round_half_away(np.asarray(values, np.float64) / quant.scale) + quant.zero_point
+    """values / scale + zero point, rounded half away from zero, saturated; per channel along ``quant.axis``."""
+    scale, zero = _along(np.ndim(values), quant)
+    q = round_half_away(np.asarray(values, np.float64) / scale) + zero
     return np.clip(q, dtype.min, dtype.max).astype(dtype.np)
 
 
 def dequantized(q: Array, quant: Quant) -> Array:
     """The real numbers that integers stand for, in float64; per channel along ``quant.axis`` when there are several scales."""
-    shape = [1] * q.ndim
+    scale, zero = _along(q.ndim, quant)
+    return np.asarray((q.astype(np.float64) - zero) * scale)
+
+
+def _along(dimensions: int, quant: Quant) -> tuple[Array, Array]:
+    """(scales, zero points), shaped to meet an array of so many dimensions."""
+    shape = [1] * dimensions
     if quant.per_channel:
         assert quant.axis is not None, "per channel means along some axis"
         shape[quant.axis] = -1
     scale, zero = (np.asarray(v).reshape(shape) for v in (quant.scales, quant.zero_points))
-    return np.asarray((q.astype(np.float64) - zero) * scale)
+    return scale, zero
 
 
 def weight_quant(

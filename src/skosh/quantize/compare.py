@@ -74,8 +74,11 @@ def noise_db(want: Array, got: Array) -> float:
     return float(10 * np.log10(max(signal, 1e-300) / noise))
 
 
-def agreement(want: Array, got: Array) -> float | None:
-    """The share of samples whose largest output is the same; None for one output number. Both [samples, elements]."""
+def agreement(want: Array, got: Array, *, labels: bool = False) -> float | None:
+    """The share of samples whose largest output is the same; None for one output number, unless that is a label. Both
+    [samples, elements]."""
+    if labels:
+        return float(np.mean((want == got).all(axis=1)))
     return float(np.mean(want.argmax(axis=1) == got.argmax(axis=1))) if want.shape[1] > 1 else None
 
 

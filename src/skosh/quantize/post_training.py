@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from skosh.base.errors import InputError, ModelError, Obstacle, UnsupportedError
 from skosh.ir.check_graph import check_graph
 from skosh.ir.graph import Graph, Node
@@ -15,6 +17,7 @@ from skosh.quantize.boundary import typed
 from skosh.quantize.calibrate import as_samples, ranges
 from skosh.quantize.clipping import check_method
 from skosh.quantize.equalize import equalized
+from skosh.quantize.forests import forests_of, quantized_forests
 from skosh.quantize.half import with_half_weights
 from skosh.quantize.layers import Care, layers_of
 from skosh.quantize.rewrite import rewritten
@@ -46,6 +49,8 @@ def quantize_graph(
     symmetric. Biases: int32, int64 for int16. Inputs and outputs are integers, but a model that begins with a scaler keeps
     its float input (see ``scalers``). Tensors keep their names.
 
+    Forests that read the model's input become integers by rules of their own, "int8" or "int16x8": see ``forests``.
+
     samples: an array [samples, ...] for a model of one input, else a list of one for each, in the model's own floats.
     Raises ModelError when the graph is not one of floats, UnsupportedError with all operators that have no int8 kernel,
     InputError for samples that don't fit, don't vary, are not finite, or leave a layer at 0, and for options unknown.
@@ -59,6 +64,11 @@ def quantize_graph(
         raise InputError(
             f"{scheme} must have samples to be calibrated on", loc=graph.loc, hint="quantize(graph, samples)"
         )
+    if forests_of(graph):
+        rows = as_samples(graph, samples)
+        made = _noted(quantized_forests(graph, np.concatenate([r[0] for r in rows]), scheme), scheme, len(rows))
+        check_graph(made)
+        return made
     if scheme == "mixed":
         from skosh.quantize.mixed import wide_layers  # it quantizes, to see what that does
 

@@ -78,7 +78,12 @@ def split_batch(a: Array, t: Tensor, what: str, graph: Graph) -> list[Array]:
     if a.dtype != t.dtype.np:
         hint = ""
         if t.quant is not None and a.dtype.kind == "f":
-            hint = f"quantize it: q = round(x / {t.quant.scale:.6g}) + {t.quant.zero_point}"
+            q = t.quant
+            hint = (
+                "quantize it with the scale and zero point of each feature"
+                if q.per_channel
+                else f"quantize it: q = round(x / {q.scale:.6g}) + {q.zero_point}"
+            )
         raise InputError(f"{what} must be {t.dtype.np}, not {a.dtype}", loc=graph.loc, hint=hint)
     if a.shape in (t.shape, single):
         return [a.reshape(t.shape)]
