@@ -15,8 +15,10 @@ from skosh.ir.graph import Graph, Node
 from skosh.quantize.assign import assign, is_real
 from skosh.quantize.boundary import typed
 from skosh.quantize.calibrate import as_samples, ranges
+from skosh.quantize.classical import HEAVY, integer_form, is_classical
 from skosh.quantize.clipping import check_method
 from skosh.quantize.equalize import equalized
+from skosh.quantize.features import Seen
 from skosh.quantize.forests import forests_of, quantized_forests
 from skosh.quantize.half import with_half_weights
 from skosh.quantize.layers import Care, layers_of
@@ -77,6 +79,13 @@ def quantize_graph(
         made = quantize_graph(graph, samples, calibration=calibration, layers={**chosen, **layers}, **care)
         return _noted(made, "mixed", made.notes["quantization"]["samples"], wide=tuple(chosen))
     scheme_of(scheme)
+    if scheme in ("int8", "int16x8") and not layers and is_classical(graph):
+        found = as_samples(graph, samples)
+        made = integer_form(graph, Seen(graph, found), wide=scheme == "int16x8")
+        check_whole(made)
+        made = _noted(made, scheme, len(found))
+        check_graph(made)
+        return made
     kept = scaler_nodes(graph)
     if equalize:
         graph = equalized(graph)
@@ -131,6 +140,17 @@ def check_supported(graph: Graph, nodes: list[Node]) -> None:
     ]
     if obstacles:
         raise UnsupportedError(tuple(obstacles), loc=graph.loc)
+
+
+def check_whole(graph: Graph) -> None:
+    """One UnsupportedError with every node of a classical model that does most of the work and stayed in floats."""
+    obstacles = tuple(
+        Obstacle(n.loc, f"{n.op.kind} has no integer form here", "keep the model in float32")
+        for n in graph.nodes
+        if n.op.kind in (*HEAVY, "add_rows", "dense", "conv2d") and graph.tensors[n.outputs[0]].dtype.is_float
+    )
+    if obstacles:
+        raise UnsupportedError(obstacles, loc=graph.loc)
 
 
 def _digest(graph: Graph) -> str:
