@@ -135,10 +135,12 @@ def lag_step(
     held[0] = n + 1
     for back in seq(n):
         largest = 0.0
+        for j in par(K):
+            work[0, j] = window[n - back, j] * work[0, j]
         for i in seq(K):
             acc = 0.0
             for j in seq(K):
-                acc += move[i, j] * (window[n - back, j] * work[0, j])
+                acc += move[i, j] * work[0, j]
             work[1, i] = acc
             largest = acc if acc > largest else largest
         for k in par(K):
@@ -189,10 +191,12 @@ def forward_backward(
     for back in seq(1, n):
         t = n - 1 - back
         largest = 0.0
+        for j in par(K):
+            work[0, j] = like[t + 1, j] * work[0, j]
         for i in seq(K):
             acc = 0.0
             for j in seq(K):
-                acc += move[i, j] * (like[t + 1, j] * work[0, j])
+                acc += move[i, j] * work[0, j]
             work[1, i] = acc
             largest = acc if acc > largest else largest
         total = 0.0
