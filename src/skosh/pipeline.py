@@ -17,7 +17,7 @@ from skosh.ir.check_graph import check_graph
 from skosh.ir.graph import Graph
 from skosh.ir.text import graph_text
 from skosh.lower.assemble import assemble
-from skosh.lower.calls import choose_calls
+from skosh.lower.calls import Lowered, choose_calls
 from skosh.lower.means import EVERYTHING, Means
 from skosh.lower.program import Program
 from skosh.optimize import optimize_graph
@@ -77,7 +77,7 @@ def compile_to_c(
         "load": lambda: graph_text(source),
         "optimize": lambda: graph_text(optimized),
         "plan": lambda: memory_map_text(lowered.graph, lowered.plan),
-        "lower": lambda: program_text(program),
+        "lower": lambda: f"{program_text(program)}\n{arithmetic_text(lowered)}",
         "emit": lambda: sources[f"{prefix}.c"],
     }
     return Compiled(source, program, sources, shown)
@@ -93,3 +93,10 @@ def program_text(program: Program) -> str:
         lines += [f"    <- {', '.join(users)}"]
     total = sum(d.nbytes for d in program.data)
     return "\n".join([*lines, f"constants: {len(program.data)} arrays, {total:,} bytes"])
+
+
+def arithmetic_text(lowered: Lowered) -> str:
+    """How many kernel calls are proved not to overflow, and what is open about the others."""
+    found = [a for n in lowered.plan.order for a in lowered.arithmetic[n]]
+    head = f"arithmetic: {sum(a.proved for a in found)} of {len(found)} calls proved not to overflow"
+    return "\n".join([head, *dict.fromkeys(f"    {a}" for a in found if not a.proved)])

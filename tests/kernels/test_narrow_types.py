@@ -88,11 +88,12 @@ def test_registers_become_scalars() -> None:
     assert schedule.can_registers(bound, "ring") == schedule.No('"ring" isn\'t in registers')
 
 
-def test_own_buffers_begin_as_junk() -> None:
-    junk = "@kernel\ndef k(y: i32[1]):\n    a = ram(i32[2])\n    y[0] = a[1]\n"
-    y = np.zeros(1, np.int32)
-    run_kernel(parse(junk), {"y": y}, {})
-    assert y[0] == 0x5A5A5A5A
+@pytest.mark.parametrize("read", ["a[1]", "wrap(i32, word(b[1]))"])
+def test_own_buffers_are_set_before_they_are_read(read: str) -> None:
+    own = "    a = ram(i32[2])\n    b = ram(i16[3])\n    a[0] = 1\n    b[1] = 1\n"
+    junk = f"@kernel\ndef k(y: i32[1]):\n{own}    y[0] = {read}\n"
+    with pytest.raises(Trap, match=r"[ab]\[1\] is read before it is set"):
+        run_kernel(parse(junk), {"y": np.zeros(1, np.int32)}, {})
 
 
 def test_a_packed_buffer_must_hold_all_elements() -> None:

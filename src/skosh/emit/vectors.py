@@ -13,6 +13,7 @@ from skosh.base.dtypes import DType, bool_, i32
 from skosh.emit.expressions import Names, expression
 from skosh.ir.kernel import (
     Assign,
+    Assume,
     Binary,
     Body,
     CallExpr,
@@ -117,6 +118,8 @@ class Lanes:
                 self.line("}")
             case If(condition, then, other):
                 self.masked(condition, then, other)
+            case Assume():
+                pass  # the interpreter's
             case _:
                 raise Uncovered(f"a {type(s).__name__.lower()} in lanes")
 
@@ -405,7 +408,7 @@ class Lanes:
         for s in walk(e.function.body):
             if isinstance(s, Let):
                 new[s.var.name] = replace(s.var, name=self.fresh(s.var.name))
-        body = fold_body(tuple(_renamed(s, new) for s in e.function.body))
+        body = fold_body(tuple(_renamed(s, new) for s in e.function.body if not isinstance(s, Assume)))
         self.different |= varying(body, self.different)
         result: Expr | None = None
         outer, self.mask = self.mask, ""

@@ -96,6 +96,7 @@ class _Machine:
         self.params = {p.name: p for p in kernel.params} if kernel else {}
         self.buffers, self.shuffle = dict(buffers), shuffle
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self.unset: dict[str, Array] = {}  # which elements of the kernel's own buffers hold nothing yet
 
     # ------------------------------------------------------------------------------------------------ statements
 
@@ -110,6 +111,8 @@ class _Machine:
                     scope[var.name] = self.value(value, scope)
                 case Store(buffer, index, value):
                     at, new = self.address(buffer, index, scope), self.value(value, scope)
+                    if buffer in self.unset:
+                        self.unset[buffer][at : at + self.span(buffer, value)] = False
                     if self.params[buffer].dtype.packed:
                         half = 4 * (at % 2)
                         byte = int(self.buffers[buffer].view(np.uint8)[at // 2])
@@ -153,6 +156,7 @@ class _Machine:
             junk = np.ones(size, np.bool_)
         self.params[local.name] = Param(local.name, local.dtype, local.shape, True)
         self.shapes[local.name] = shape
+        self.unset[local.name] = np.ones(math.prod(shape), np.bool_)
         self.buffers[local.name] = np.full(size, np.nan, local.dtype.np) if local.dtype.is_float else junk
 
     def address(self, buffer: str, index: tuple[Expr, ...], scope: dict[str, Number]) -> int:
@@ -167,6 +171,18 @@ class _Machine:
         for i, n in zip(where[1:], shape[1:], strict=True):
             inner = inner * n + i
         return int((where[0] // tile * rest + inner) * tile + where[0] % tile)
+
+    def span(self, buffer: str, value: Expr) -> int:
+        """How many elements a load or a store of this type means."""
+        own = self.params[buffer].dtype
+        return 1 if value.dtype == own else value.dtype.bits // own.bits
+
+    def read(self, e: Load, scope: dict[str, Number]) -> int:
+        """The place of an element that was set."""
+        at = self.address(e.buffer, e.index, scope)
+        if e.buffer in self.unset and self.unset[e.buffer][at : at + self.span(e.buffer, e)].any():
+            raise Trap(f"{e.buffer}[{at}] is read before it is set")
+        return at
 
     def word(self, buffer: str, at: int) -> Array:
         """The four bytes from an element on, as a view."""
@@ -183,13 +199,13 @@ class _Machine:
                 return _number(value, dtype)
             case Var(name):
                 return scope[name]
-            case Load(buffer, index, dtype) if dtype != self.params[buffer].dtype:
-                return int(self.word(buffer, self.address(buffer, index, scope)).view("<u4")[0])
-            case Load(buffer, index, dtype) if dtype.packed:
-                at = self.address(buffer, index, scope)
+            case Load(buffer, _, dtype) if dtype != self.params[buffer].dtype:
+                return int(self.word(buffer, self.read(e, scope)).view("<u4")[0])
+            case Load(buffer, _, dtype) if dtype.packed:
+                at = self.read(e, scope)
                 return _wrap(int(self.buffers[buffer].view(np.uint8)[at // 2]) >> 4 * (at % 2), dtype)
-            case Load(buffer, index, dtype):
-                loaded = self.buffers[buffer][self.address(buffer, index, scope)]
+            case Load(buffer, _, dtype):
+                loaded = self.buffers[buffer][self.read(e, scope)]
                 return loaded if dtype.is_float else (bool(loaded) if dtype.kind == "bool" else int(loaded))
             case Binary("and", a, b):
                 return self.value(a, scope) and self.value(b, scope)

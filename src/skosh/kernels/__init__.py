@@ -5,6 +5,7 @@
 
 from skosh.kernels.arithmetic import requantize, requantize_bounded, rounded_high, rounding_divide_by_pot, srdhm
 from skosh.kernels.binding import call
+from skosh.kernels.checks.overflow import arithmetic_of
 from skosh.kernels.language import (
     assume,
     bits,
@@ -30,7 +31,7 @@ from skosh.kernels.language import (
 )
 
 __all__ = [
-    "assume", "bits", "bounded", "call", "clamp", "flash", "from_bits", "func", "instr", "kernel", "par", "ram", "register",
-    "requantize", "requantize_bounded", "rounded_high", "rounding_divide_by_pot", "rows", "sat", "seq", "set_word", "sqrt",
-    "srdhm", "trunc", "widen", "word", "wrap",
+    "arithmetic_of", "assume", "bits", "bounded", "call", "clamp", "flash", "from_bits", "func", "instr", "kernel", "par",
+    "ram", "register", "requantize", "requantize_bounded", "rounded_high", "rounding_divide_by_pot", "rows", "sat", "seq",
+    "set_word", "sqrt", "srdhm", "trunc", "widen", "word", "wrap",
 ]  # fmt: skip

@@ -27,5 +27,5 @@ def call(kernel: Any, **bindings: Any) -> Call:
     assert set(buffers) == want_buffers, f"{found.name} has buffers {sorted(want_buffers)}, not {sorted(buffers)}"
     assert set(numbers) == want_numbers, f"{found.name} has numbers {sorted(want_numbers)}, not {sorted(numbers)}"
     plain = {n: (float(v) if isinstance(v, float) else int(v)) for n, v in numbers.items()}
-    check_bound(found, plain)
+    check_bound(found, plain, {n: b.data for n, b in buffers.items() if isinstance(b, Const)})
     return Call(found, buffers, plain, {n: v for n, v in bound.items() if isinstance(v, Function)})

@@ -16,6 +16,7 @@ from skosh.ir.graph import Array
 from skosh.ir.interpret_kernel import Trap
 from skosh.ir.kernel import (
     Assign,
+    Assume,
     Binary,
     Body,
     CallExpr,
@@ -77,6 +78,8 @@ def _body(body: Body, scope: Scope, lanes: int) -> Array | None:
                     _branch(branch, scope, np.flatnonzero(chosen))
             case Return(value):
                 return _value(value, scope, lanes)
+            case Assume(condition):
+                assert np.all(_value(condition, scope, lanes)), "an assumption of the function doesn't hold"
             case _:
                 raise AssertionError(f"a function to vectorize has no {type(stmt).__name__}")
     return None

@@ -12,6 +12,8 @@ from types import MappingProxyType
 
 from skosh.ir.graph import Graph, Node
 from skosh.ir.program import Call, Scratch
+from skosh.kernels.checks.overflow import Arithmetic
+from skosh.lower.arithmetic import check_arithmetic
 from skosh.lower.packing import packed
 from skosh.lower.recipes import for_target
 from skosh.ops.reshape import Copy
@@ -21,11 +23,15 @@ from skosh.targets import Target
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
-    """graph.nodes[i] is computed by calls[i]; its scratch buffers, in order of their labels' first use, are scratch[i]."""
+    """graph.nodes[i] is computed by calls[i]; its scratch buffers, in order of their labels' first use, are scratch[i].
+
+    ``arithmetic``: of each call, whether it is proved not to overflow.
+    """
 
     graph: Graph
     calls: Mapping[int, tuple[Call, ...]]
     plan: Plan
+    arithmetic: Mapping[int, tuple[Arithmetic, ...]]
 
 
 def node_calls(
@@ -74,7 +80,7 @@ def choose_calls(graph: Graph, *, optimize: str, target: Target | None = None) -
             calls, plan = _without_raising(graph, calls, bare.arena_bytes, optimize)
     for i in plan.copies:  # views that must have memory of their own
         calls[i] = node_calls(graph, graph.nodes[i], target, pack=pack, optimize=optimize)
-    return Lowered(graph, MappingProxyType(calls), plan)
+    return Lowered(graph, MappingProxyType(calls), plan, MappingProxyType(check_arithmetic(graph, calls)))
 
 
 def with_constant_outputs_copied(graph: Graph) -> Graph:

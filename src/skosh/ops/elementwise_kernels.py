@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skosh.base.dtypes import f32, i32, i64
-from skosh.kernels import clamp, func, requantize, rounded_high, rounding_divide_by_pot, sat, srdhm, wrap
+from skosh.kernels import assume, clamp, func, requantize, rounded_high, rounding_divide_by_pot, sat, srdhm, wrap
 
 # ------------------------------------------------------------------------------------------------------------ quantized
 
@@ -72,9 +72,12 @@ def floor_log2(x: i32) -> i32:
 def reciprocal(d: i32, n: i32) -> i32:
     """2^n / d with 31 bits after the point, for 2^n <= d < 2^(n + 1): three steps of Newton-Raphson from 48/17 - 32/17 d."""
     half = wrap(i32, (i64((d - (1 << n)) << (31 - n)) + 2147483648) >> 1)  # d 2^-(n + 1)
+    assume(half >= 1073741824)
     x = 1515870810 + srdhm(half, -1010580540)
     x += srdhm(x, 536870912 - srdhm(half, x)) * 4
+    assume(500000000 < x < 1073741900)  # below 2
     x += srdhm(x, 536870912 - srdhm(half, x)) * 4
+    assume(500000000 < x < 1073741900)
     x += srdhm(x, 536870912 - srdhm(half, x)) * 4
     return sat(i32, i64(x) * 2)
 

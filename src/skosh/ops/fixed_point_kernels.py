@@ -6,7 +6,7 @@ A number "Q m" has m integer bits: it is raw * 2^(m - 31).
 from __future__ import annotations
 
 from skosh.base.dtypes import i32, i64, u32
-from skosh.kernels import func, rounding_divide_by_pot, srdhm, wrap
+from skosh.kernels import assume, func, rounding_divide_by_pot, srdhm, wrap
 
 ONE = 2147483647
 
@@ -94,11 +94,14 @@ def exp_on_negative_values(a: i32) -> i32:
 
 @func
 def one_over_one_plus(a: i32) -> i32:
-    """1 / (1 + a) in Q0 for a in [0, 1] in Q0: three Newton steps in Q2."""
+    """1 / (1 + a) in Q0 for a in [0, 1] in Q0: three Newton steps in Q2, which end below 2."""
+    assume(a >= 0)
     half_denominator = half_sum(a, 2147483647)
     x = 1515870810 + srdhm(half_denominator, -1010580540)
     x += shift_left_saturated(srdhm(x, 536870912 - srdhm(half_denominator, x)), 2)
+    assume(500000000 < x < 1073741900)
     x += shift_left_saturated(srdhm(x, 536870912 - srdhm(half_denominator, x)), 2)
+    assume(500000000 < x < 1073741900)
     x += shift_left_saturated(srdhm(x, 536870912 - srdhm(half_denominator, x)), 2)
     return shift_left_saturated(x, 1)
 
@@ -113,12 +116,15 @@ def reciprocal_of_sum(x: i32) -> i32:
 def log_above_one(x: i32) -> i32:
     """ln(x) in Q5 for x >= 1 in Q12."""
     headroom_a = leading_zeros(x)
+    assume(1 <= headroom_a <= 12)
     r_a = shift_saturated(srdhm(shift_saturated(x, headroom_a - 1), 1518500250), 1)
     power_a = shift_saturated(12 - headroom_a, 25) + 8388608
     headroom_b = leading_zeros(srdhm(x, 1518500250)) - 1
+    assume(0 <= headroom_b <= 12)
     r_b = shift_saturated(x, headroom_b)
     power_b = shift_saturated(12 - headroom_b, 25) - 8388608
     r = min(r_a, r_b)
+    assume(r > 1500000000)  # about 1 / sqrt(2), in Q0
     power = max(power_a, power_b)
     p = half_sum(r, 1805811301)
     q = wrap(i32, (i64(r) - 1805811301) * 2)

@@ -36,6 +36,7 @@ def gather_nd(x: T[X, N], index: i32[J, K], dims: i32[K], y: T[J, N]):
     for j in par(J):
         row = 0
         for k in seq(K):
+            assume(0 <= row < X and 0 < dims[k] <= X)
             row = row * dims[k] + clamp(index[j, k], 0, dims[k] - 1)
         assume(0 <= row < X)
         for n in par(N):

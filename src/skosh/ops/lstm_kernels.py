@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skosh.base.dtypes import i16, i32
-from skosh.kernels import clamp, func, kernel, par, sat, seq, widen, wrap
+from skosh.kernels import assume, clamp, func, kernel, par, sat, seq, widen, wrap
 from skosh.kernels.mathf import tanh
 from skosh.ops.activation_kernels import logistic_f32
 
@@ -20,7 +20,9 @@ def logistic_between(x: i32, low: i32, high: i32) -> i32:
     a = size_of(x)
     line = (low << 9) + (a & 511) * (high - low)
     line = 33553408 if a >= 130560 else line
-    return (line + 512 if x >= 0 else 33554943 - line) >> 10
+    y = (line + 512 if x >= 0 else 33554943 - line) >> 10
+    assume(0 <= y <= 32767)  # the table ends at 65535
+    return y
 
 
 @func
@@ -29,7 +31,9 @@ def tanh_between(x: i32, low: i32, high: i32) -> i32:
     a = size_of(x)
     line = (low << 8) + (a & 255) * (high - low)
     line = 16776960 if a >= 65280 else line
-    return (line - 8388480 if x >= 0 else 8388735 - line) >> 8
+    y = (line - 8388480 if x >= 0 else 8388735 - line) >> 8
+    assume(-32767 <= y <= 32767)
+    return y
 
 
 @kernel

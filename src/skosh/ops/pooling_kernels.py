@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, kernel, par, seq, sqrt, widen, wrap
+from skosh.kernels import assume, clamp, kernel, par, seq, sqrt, widen, wrap
 from skosh.ops.float_kernels import clamped
 
 
@@ -16,6 +16,7 @@ def average_pool2d(x: T[H, W, C], y: T[OH, OW, C], *, KH, KW, stride_h, stride_w
             column0 = max(ow * stride_w - left, 0)
             column1 = min(ow * stride_w - left + KW, W)
             count = (row1 - row0) * (column1 - column0)
+            assume(count > 0)
             for c in par(C):
                 acc = 0
                 for row in seq(row0, row1):

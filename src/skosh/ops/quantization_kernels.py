@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, func, requantize, trunc, wrap
+from skosh.kernels import assume, clamp, func, requantize, trunc, wrap
 
 
 @func
@@ -10,6 +10,7 @@ def quantized(x: f32, scale: f32, zy: i32, lo: f32, hi: f32) -> i32:
     """y = round(x / scale) + zy, ties away from zero; before zy is added it is clamped to [lo, hi], NaN to lo."""
     steps = min(max(x / scale, lo), hi)
     y = trunc(i32, steps)
+    assume(-65536 <= y <= 65536)  # lo and hi are those of 16 bits or less
     part = steps - f32(y)
     y += 1 if part >= 0.5 else (-1 if part <= -0.5 else 0)
     return y + zy

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from skosh.base.dtypes import i32, i64
-from skosh.kernels import clamp, func, kernel, par, requantize, rounding_divide_by_pot, seq, srdhm, widen, wrap
+from skosh.kernels import assume, clamp, func, kernel, par, requantize, rounding_divide_by_pot, seq, srdhm, widen, wrap
 from skosh.kernels.mathf import exp, log
 from skosh.ops.fixed_point_kernels import exp_on_negative_values, leading_zeros, log_above_one, reciprocal_of_sum
+
+
+@func
+def share(x: i32, right: i32) -> i32:
+    """x / 2^right, rounded; of very many equal elements each has a share that rounds to 0."""
+    y = rounding_divide_by_pot(x, min(right, 31))
+    return y if right <= 31 else 0
 
 
 @kernel
@@ -22,12 +29,13 @@ def softmax(x: i8[M, N], y: Y[M, N], *, multiplier, shift, diff_min, bits_y, low
                 total += rounding_divide_by_pot(exp_on_negative_values(requantize(diff, multiplier, shift)), 12)
         scale = reciprocal_of_sum(total)
         right = 43 - bits_y - leading_zeros(total)
+        assume(right >= 0)  # the largest element adds 1
         for n in par(N):
             diff = widen(x[m, n]) - largest
             element = low
             if diff >= diff_min:
                 element = srdhm(scale, exp_on_negative_values(requantize(diff, multiplier, shift)))
-                element = min(rounding_divide_by_pot(element, right) + low, high)
+                element = min(share(element, right) + low, high)
             y[m, n] = wrap(Y, element)
 
 
@@ -45,11 +53,12 @@ def softmax_by_table(x: i8[M, N], table: i32[E], y: Y[M, N], *, bits_y, low, hig
                 total += rounding_divide_by_pot(table[diff], 12)
         scale = reciprocal_of_sum(total)
         right = 43 - bits_y - leading_zeros(total)
+        assume(right >= 0)  # the largest element adds 1
         for n in par(N):
             diff = largest - widen(x[m, n])
             element = low
             if diff < E:
-                element = min(rounding_divide_by_pot(srdhm(scale, table[diff]), right) + low, high)
+                element = min(share(srdhm(scale, table[diff]), right) + low, high)
             y[m, n] = wrap(Y, element)
 
 
@@ -66,6 +75,7 @@ def log_softmax(x: i8[M, N], y: i8[M, N], *, multiplier, shift, diff_min, back_m
             if diff >= diff_min:
                 total += rounding_divide_by_pot(exp_on_negative_values(requantize(diff, multiplier, shift)), 12)
         log_sum = log_above_one(total)
+        assume(log_sum >= 0)
         limit = max(diff_min - 1, requantize(log_sum + (-2147483647 - 1), back_multiplier, back_shift))
         for n in par(N):
             diff = widen(x[m, n]) - largest
@@ -98,7 +108,9 @@ def softmax_i16(x: i16[M, N], exps: i16[513], reciprocals: i16[513], y: i16[M, N
             y[m, n] = wrap(i16, element)
             total += element
         headroom = leading_zeros(total)
+        assume(1 <= headroom < 18)  # the largest element adds almost 1
         sum_scaled = wrap(i32, ((i64(total) << (headroom - 1)) + 8192) >> 14)
+        assume(65536 <= sum_scaled <= 131072)
         u = clamp(sum_scaled - 98304, -32768, 32767)
         j = 256 + (u >> 7)
         base = widen(reciprocals[j])

@@ -13,6 +13,7 @@ from skosh.base.dtypes import i32
 from skosh.emit.thumb.code import Ins, Item, Loop, Pool, Reg
 from skosh.ir.kernel import (
     Assign,
+    Assume,
     Binary,
     CallExpr,
     Cast,
@@ -335,6 +336,8 @@ class _Selector:
                     self.env[var.name] = self._named(self._expr(value, out), var.name, out)
                 case Return(value):
                     result = self._expr(value, out, into)
+                case Assume():
+                    pass  # the interpreter's
                 case _:
                     raise NotAssembled(f"{function.name} has a {type(s).__name__.lower()} inside")
         self.env = saved

@@ -1,6 +1,7 @@
-"""A kernel is looked at when it is defined: races, and places outside buffers, are refused at the user's own line.
+"""A kernel is looked at when it is defined: races, places outside buffers and overflow are refused at the user's own line.
 
-What hangs on numbers that aren't known yet is looked at again when a call binds them (``check_bound``).
+What hangs on numbers that aren't known yet is looked at again when a call binds them (``check_bound``). An overflow that
+can be neither shown nor excluded is no error: ``overflow.arithmetic_of`` tells.
 """
 
 from __future__ import annotations
@@ -15,18 +16,21 @@ from skosh.ir.interpret_kernel import Trap, run_kernel
 from skosh.ir.kernel import Kernel
 from skosh.ir.kernel_text import expr_text
 from skosh.kernels.checks.bounds import Outside, outside
+from skosh.kernels.checks.overflow import Arithmetic, Array, arithmetic_of, hint, said
 from skosh.kernels.checks.races import races
 from skosh.kernels.frontend import Places
 from skosh.kernels.schedule.specializing import bind
 
-_waiting: dict[int, Kernel] = {}
+_waiting: dict[int, tuple[Kernel, Places]] = {}
 """Kernels of which something is still to be shown, by id; they stay alive, so that their ids stay theirs."""
 
 ASSUME = "assume(...) says what a kernel relies on"
 
 
 def check_defined(kernel: Kernel, places: Places) -> None:
-    """ScheduleError, at the user's line, for a race, or for an index that is or may be outside. See docs/kernel-language.md."""
+    """ScheduleError, at the user's line, for a race, an index that is or may be outside, or an overflow that is certain or that
+    data shows. See docs/kernel-language.md.
+    """
     wait = False
     for race in races(kernel):
         if race.hangs_on == "numbers":
@@ -46,20 +50,36 @@ def check_defined(kernel: Kernel, places: Places) -> None:
         if seen is not None:
             raise ScheduleError(f"{_said(kernel, o)} reaches outside: {seen}", loc=places.loc(o.at), hint=ASSUME)
         wait = True
-    if wait:
-        _waiting[id(kernel)] = kernel
+    known = arithmetic_of(kernel)
+    _refuse_overflow(known, places)
+    if wait or (kernel.numbers and not known.proved):
+        _waiting[id(kernel)] = kernel, places
 
 
-def check_bound(kernel: Kernel, numbers: Mapping[str, int | float]) -> None:
-    """The same for a kernel whose numbers a call has bound, if anything was left open when it was defined."""
+def check_bound(
+    kernel: Kernel, numbers: Mapping[str, int | float], constants: Mapping[str, Array] | None = None
+) -> None:
+    """The same for a kernel whose numbers a call has bound, if anything was left open when it was defined.
+
+    constants: buffers whose elements the call knows too.
+    """
     if id(kernel) not in _waiting:
         return
     made = bind(kernel, numbers)
-    said = ", ".join(f"{n} = {numbers[n]}" for n in (v.name for v in kernel.numbers))
+    bound = ", ".join(f"{n} = {numbers[n]}" for n in (v.name for v in kernel.numbers))
     for race in races(made):
-        raise ScheduleError(f"{race.reason} (with {said})", loc=kernel.loc, hint="seq runs them in order")
+        raise ScheduleError(f"{race.reason} (with {bound})", loc=kernel.loc, hint="seq runs them in order")
     for o in outside(made):
-        raise ScheduleError(f"{_said(made, o)} may lie outside (with {said})", loc=kernel.loc, hint=ASSUME)
+        raise ScheduleError(f"{_said(made, o)} may lie outside (with {bound})", loc=kernel.loc, hint=ASSUME)
+    _refuse_overflow(arithmetic_of(kernel, numbers, constants), _waiting[id(kernel)][1], f" (with {bound})")
+
+
+def _refuse_overflow(known: Arithmetic, places: Places, bound: str = "") -> None:
+    """``"acc + widen(x[k]) * widen(w[k])" reaches 3276800000, beyond i32, where every x is -128 and every w is -128``"""
+    if known.refused is not None:
+        where = f", where {known.when}" if known.when else ""
+        message = f"{said(known.refused)}{where}{bound}"
+        raise ScheduleError(message, loc=places.loc(known.refused.at), hint=hint(known.refused))
 
 
 def _said(kernel: Kernel, o: Outside) -> str:
