@@ -13,7 +13,7 @@ from skosh.lower.calls import node_calls
 from skosh.pipeline import compile_to_c
 from skosh.targets import names, target
 from tests.conformance.cases import cases
-from tests.ops.one_operator import constant, model, tensor
+from tests.ops.one_operator import model, tensor
 from tests.ops.test_softmax import OUTPUTS
 from tests.support.shared import models_folder
 
