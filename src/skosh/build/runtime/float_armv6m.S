@@ -86,6 +86,8 @@
 .Lcarried_exact:
     lsrs r0, r0, #1
 .Lsum_exact:                    /* the low 6 bits are zero: was anything shifted out? */
+    cmp r3, #7
+    bls .Ltie
     lsrs r1, r1, #1
     movs r2, r1
     lsrs r2, r3
@@ -137,25 +139,42 @@
     eors r4, r2
     b .Ldifference
 
-.Lcancelled:
+.Lcancelled:                    /* r2 is twice r0 */
     beq .Lreturn                /* x - x = +0 */
-    uxtb r2, r4
-    cmp r2, #24                 /* as many steps as there can be */
+    uxtb r5, r4
+    cmp r5, #24                 /* as many steps as there can be */
     bls .Ltiny
-.Lup:
-    lsls r0, r0, #1
+    cmp r3, #1
+    bhi .Lonce
+.Lup:                           /* exponents differed by 1 at most: nothing was lost, many bits may cancel */
     subs r4, #1
-    lsls r2, r0, #1
+    adds r2, r2, r2
     bpl .Lup
-    b .Lnormal
+    subs r4, #1
+    lsls r4, r4, #23
+    lsrs r0, r2, #8
+    adds r0, r0, r4
+    pop {r4, r5, pc}
+
+.Lonce:                         /* one bit did */
+    subs r4, #2
+    lsls r4, r4, #23
+    lsls r0, r2, #26
+    beq .Lonce_exact
+    lsrs r0, r2, #7
+    adcs r0, r4
+    pop {r4, r5, pc}
+.Lonce_exact:
+    movs r0, r2
+    b .Ldifference_exact
 
 .Ltiny:
-    cmp r2, #1
+    cmp r5, #1
     beq .Lsubnormal
     lsls r0, r0, #1
     subs r4, #1
-    subs r2, #1
-    lsls r5, r0, #1
+    subs r5, #1
+    lsls r2, r0, #1
     bpl .Ltiny
     b .Lnormal
 .Lsubnormal:                    /* exact: nothing lies below the last bit */
@@ -167,6 +186,8 @@
     pop {r4, r5, pc}
 
 .Ldifference_exact:             /* something shifted out makes the difference a little less: not a tie, not up */
+    cmp r3, #6
+    bls .Ltie
     lsrs r1, r1, #1
     movs r2, r1
     lsrs r2, r3

@@ -122,10 +122,11 @@
     andi t1, a7, 255
     li t2, 24                   /* as many steps as there can be */
     bleu t1, t2, .Ltiny
-3:  slli a0, a0, 1
-    addi a7, a7, -1
     slli t1, a0, 1
+3:  slli t1, t1, 1
+    addi a7, a7, -1
     bgez t1, 3b
+    srli a0, t1, 1
     j 2b
 .Ltiny:
     li t2, 1
