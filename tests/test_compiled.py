@@ -210,6 +210,8 @@ def test_floats_without_an_fpu_come_with_their_arithmetic(tmp_path: Path) -> Non
     assert ".weak \\name" in files["m_float.S"]
     assert b.firmware.objects["m_float.o"][0] > 0
     assert "libruntime.a" not in b.firmware.objects
+    assert "skosh_dot" in b.firmware.symbols
+    assert "skosh_dot(acc, x, &w[6 * n], 6);" in files["m.c"]
     x = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)
     assert np.array_equal(b.run(x), made(real_graph()).run(x))
 
@@ -217,6 +219,14 @@ def test_floats_without_an_fpu_come_with_their_arithmetic(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("target", "real"), [("cortex-m4", True), ("host", True), ("cortex-m0plus", False)])
 def test_no_arithmetic_of_floats_where_it_is_not_needed(target: str, real: bool) -> None:
     assert sorted(made(real_graph() if real else graph(), target=target).sources) == ["m.c", "m.h", "m_weights.c"]
+
+
+def test_for_flash_a_loop_is_smaller_than_the_function_that_does_it() -> None:
+    fast, small = (made(real_graph(), target="cortex-m0plus", optimize=aim) for aim in ("balanced", "flash"))
+    assert "skosh_dot" not in small.firmware.symbols
+    assert small.firmware.flash_code < fast.firmware.flash_code
+    x = np.linspace(-1, 1, 6, dtype=np.float32).reshape(1, 6)
+    assert np.array_equal(fast.run(x), small.run(x))
 
 
 def real_graph() -> Graph:

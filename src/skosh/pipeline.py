@@ -68,7 +68,8 @@ def compile_to_c(
     lowered = choose_calls(graph, optimize=optimize, target=means.of(target))
     check_plan(lowered.graph, lowered.plan)
 
-    program = assemble(lowered, optimize=optimize, name=prefix, steps=means.steps)
+    sums = target is not None and target.has_float_sums and optimize != "flash"
+    program = assemble(lowered, optimize=optimize, name=prefix, steps=means.steps, float_sums=sums)
 
     library = soft_float(target, prefix) if computes_with_floats(program) else {}
     sources = emit(program, library=tuple(library)) | library

@@ -42,7 +42,7 @@ def test_kinds_of_hard_pairs(machine, operation):
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(a=arrays(np.uint32, 64), b=arrays(np.uint32, 64))
 def test_any_bits(machine, a, b):
     """All pairs of what hypothesis thinks of."""

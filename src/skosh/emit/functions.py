@@ -10,6 +10,7 @@ from skosh.emit.assembly import Above, assembled_loop, outer_scalars
 from skosh.emit.expressions import Names, expression
 from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
+from skosh.emit.row_sums import summed_loop
 from skosh.emit.vector_loops import vector_loop
 from skosh.emit.vector_moves import is_move, move_loop
 from skosh.emit.vector_sums import sum_loop
@@ -184,6 +185,8 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             return move_loop(s, names, depth, body_text)
         case For() if s.vector:
             return vector_loop(s, names, depth, body_text)
+        case For() if s.function:
+            return summed_loop(s, names, depth, _loop)
         case For() if s.assembly:
             return assembled_loop(s, names, depth, _loop)
         case For():

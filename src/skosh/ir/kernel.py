@@ -135,6 +135,7 @@ class For(Stmt):
     threads: a par loop whose iterations a machine with several cores may share out. vector: a par loop whose iterations
     are lanes of the vector machine of that name (``targets.simd``), several ``vectors`` side by side; the body says what
     one lane does. assembly: the loop is written in the assembly of that machine (``emit.thumb``), the body beside it in C.
+    function: a sum that is a call where there is a function for it (``kernels.row_sums``), the body beside it.
     """
 
     var: str
@@ -147,6 +148,7 @@ class For(Stmt):
     vector: str = ""
     vectors: int = 1
     assembly: str = ""
+    function: bool = False
 
 
 @dataclass(frozen=True)

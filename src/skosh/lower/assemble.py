@@ -46,8 +46,13 @@ class _Site:
     call: Call
 
 
-def assemble(lowered: Lowered, *, optimize: str, name: str, steps: tuple[str, ...] = STEPS) -> Program:
-    """Needs calls and a plan; leaves a Program whose every pointer is decided. steps: those that schedules may take."""
+def assemble(
+    lowered: Lowered, *, optimize: str, name: str, steps: tuple[str, ...] = STEPS, float_sums: bool = False
+) -> Program:
+    """Needs calls and a plan; leaves a Program whose every pointer is decided.
+
+    steps: those that schedules may take. float_sums: the machine has functions that sum float32 along rows.
+    """
     graph, plan = lowered.graph, lowered.plan
     sites = [_Site(n, k, call) for n in plan.order for k, call in enumerate(lowered.calls[n])]
     groups: dict[object, list[_Site]] = {}
@@ -59,7 +64,7 @@ def assemble(lowered: Lowered, *, optimize: str, name: str, steps: tuple[str, ..
     bound: dict[tuple[int, int], LayerCall] = {}
     layer_names = _layer_names(graph, plan.order, name)
     for members in groups.values():
-        kernel = _routine_kernel(members, optimize, steps)
+        kernel = _routine_kernel(members, optimize, steps, float_sums)
         unique = _unique(f"{name}_{kernel.name}", {r.name for r in routines} | helpers)
         routine = Routine(unique, kernel, used_numbers(kernel), True)
         overlap = False
@@ -92,11 +97,13 @@ def _group_key(call: Call, optimize: str) -> object:
     return (call.kernel, tuple(call.numbers[n] for n in FIXED.get(call.kernel.name, ())))
 
 
-def _routine_kernel(members: Sequence[_Site], optimize: str, steps: tuple[str, ...]) -> Kernel:
+def _routine_kernel(
+    members: Sequence[_Site], optimize: str, steps: tuple[str, ...], float_sums: bool
+) -> Kernel:
     kernel = members[0].call.kernel
     cases = [m.call.numbers for m in members]
     common = {n: v for n, v in cases[0].items() if all(c[n] == v for c in cases)}
-    return apply_schedule(schedule.bind(kernel, common), cases, optimize, steps)
+    return apply_schedule(schedule.bind(kernel, common), cases, optimize, steps, float_sums)
 
 
 def _unique(name: str, taken: set[str]) -> str:

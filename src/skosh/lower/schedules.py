@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from skosh.base.dtypes import i32
+from skosh.base.dtypes import f32, i32
 from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var, map_expr
 from skosh.ir.simplify import simplify
 from skosh.kernels import assembled, schedule
+from skosh.kernels.row_sums import sum_by_function
 from skosh.lower import helium_schedules, lane_schedules, vector_schedules
 from skosh.lower.means import STEPS
 from skosh.lower.unused import without_unused_locals
@@ -26,6 +27,12 @@ class Draft:
     cases: Sequence[Mapping[str, int | float]]
     optimize: str
     steps: tuple[str, ...] = STEPS  # those that may be taken
+    float_sums: bool = False  # a function does the loop that sums along a row of float32
+
+    @property
+    def tiles(self) -> bool:
+        """May loops be tiled and unrolled?"""
+        return not (self.float_sums and any(p.written and p.dtype == f32 for p in self.kernel.params))
 
     def trips(self, loop: str) -> list[int | None]:
         """Rounds of the (first) loop over ``loop`` in each case; None where data decides. A loop folded away has one."""
@@ -44,11 +51,11 @@ class Draft:
 
     def tile(self, loop: str, factor: int) -> None:
         """Unroll and jam, with a rest loop only where one is needed."""
-        if "tile" in self.steps and self.reaches(loop, factor):
+        if "tile" in self.steps and self.tiles and self.reaches(loop, factor):
             self.kernel = schedule.unroll_and_jam(self.kernel, loop, factor, exact=self.divides(loop, factor))
 
     def unroll(self, loop: str, factor: int) -> None:
-        if "unroll" in self.steps and self.reaches(loop, factor):
+        if "unroll" in self.steps and self.tiles and self.reaches(loop, factor):
             self.kernel = schedule.unroll(self.kernel, loop, factor, exact=self.divides(loop, factor))
 
     def assemble(self, loop: str) -> None:
@@ -56,7 +63,7 @@ class Draft:
             self.kernel = assembled.assemble(self.kernel, loop, "thumb-dsp")
 
     def pack(self, buffer: str, rows: int) -> None:
-        if "pack" in self.steps:
+        if "pack" in self.steps and self.tiles:
             self.kernel = schedule.pack(self.kernel, buffer, rows)
 
 
@@ -254,11 +261,16 @@ FIXED: dict[str, tuple[str, ...]] = {
 
 
 def apply_schedule(
-    kernel: Kernel, cases: Sequence[Mapping[str, int | float]], optimize: str, steps: tuple[str, ...] = STEPS
+    kernel: Kernel,
+    cases: Sequence[Mapping[str, int | float]],
+    optimize: str,
+    steps: tuple[str, ...] = STEPS,
+    float_sums: bool = False,
 ) -> Kernel:
     """The kernel as it will be emitted: the schedule that its name asks for, as far as ``steps`` go, or itself."""
-    draft = Draft(kernel, cases, optimize, steps)
+    draft = Draft(kernel, cases, optimize, steps, float_sums)
     for name, rewrite in SCHEDULES.items():
         if kernel.name == name:
             rewrite(draft)
-    return replace(draft.kernel, body=without_unused_locals(draft.kernel.body))
+    scheduled = replace(draft.kernel, body=without_unused_locals(draft.kernel.body))
+    return sum_by_function(scheduled) if float_sums else scheduled

@@ -13,6 +13,7 @@ TARGET = Target(
     timings="cortex-m0plus",
     emulator="CORTEX_M0",
     soft_float="float_armv6m.S",
+    has_float_sums=True,
     has_hardware_divide=False,
     has_long_multiply=False,
     has_unaligned_access=False,

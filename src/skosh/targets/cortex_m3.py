@@ -13,4 +13,5 @@ TARGET = Target(
     timings="cortex-m3",
     emulator="CORTEX_M3",
     soft_float="float_armv6m.S",
+    has_float_sums=True,
 )

@@ -31,7 +31,8 @@ class Target:
     where a traced build stores finished layers' numbers; ``simd`` names its vector machine in ``targets.simd``, "" where it
     has none; ``needs`` are the extensions that this computer's processor must have to run the code itself, by Linux's names;
     ``startup`` names the file of ``build/runtime`` that a program begins with: "startup" (Cortex-M), "startup_riscv",
-    "startup_user" (under Linux); ``soft_float`` names the one with the arithmetic of float32 where there is no FPU.
+    "startup_user" (under Linux); ``soft_float`` names the one with the arithmetic of float32 where there is no FPU,
+    and ``has_float_sums`` whether that sums along rows too.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Target:
     has_hardware_divide: bool = True
     has_long_multiply: bool = True
     has_unaligned_access: bool = True
+    has_float_sums: bool = False
 
     @property
     def is_host(self) -> bool:

@@ -19,6 +19,9 @@ from skosh.targets import Firmware, Target
 PAIRS = 4096
 """How many pairs a call takes."""
 
+ROW = 16
+"""Elements in a row of those that are added up."""
+
 Bits = Array  # uint32 [PAIRS]
 
 
@@ -42,6 +45,21 @@ def _truncated(low: int, high: int) -> Callable[[Bits, Bits], Bits]:
     return f
 
 
+def _sums(term: Callable[[Array, Array], Array]) -> Callable[[Bits, Bits], Bits]:
+    """Sums of the first 1, 2, ... ROW terms of each row, begun with the last number of the row before."""
+
+    def f(a: Bits, b: Bits) -> Bits:
+        x, y = a.view(np.float32).reshape(-1, ROW), b.view(np.float32).reshape(-1, ROW)
+        terms = np.concatenate([np.roll(x[:, -1:], 1, axis=0), term(x, y)], axis=1)
+        return np.asarray(np.add.accumulate(terms, axis=1, dtype=np.float32)[:, 1:]).reshape(-1).view(np.uint32)
+
+    return f
+
+
+def _squared_difference(x: Array, y: Array) -> Array:
+    return np.asarray((x - y) * (x - y))
+
+
 @dataclass(frozen=True)
 class Operation:
     """``c``: the value for the bits of the i-th pair as C; ``expected``: the bits that IEEE 754 asks for."""
@@ -55,6 +73,10 @@ OPERATIONS = {
     "add": Operation("of_float(x + y)", _number(np.add), True),
     "subtract": Operation("of_float(x - y)", _number(np.subtract), True),
     "multiply": Operation("of_float(x * y)", _number(np.multiply), True),
+    "dot": Operation("of_float(dot(start(i), row(a, i), row(b, i), i % ROW + 1))", _sums(np.multiply), True),
+    "squared distance": Operation(
+        "of_float(squared_distance(start(i), row(a, i), row(b, i), i % ROW + 1))", _sums(_squared_difference), True
+    ),
     "divide": Operation("of_float(x / y)", _number(np.divide), True),
     "less": Operation("x < y", _truth(np.less)),
     "less or equal": Operation("x <= y", _truth(np.less_equal)),
@@ -81,6 +103,9 @@ def _program() -> str:
     return f"""#include <stdint.h>
 #include <string.h>
 
+#define PAIRS {PAIRS}
+#define ROW {ROW}
+
 uint32_t a[{PAIRS}], b[{PAIRS}], c[{PAIRS}], operation;
 int skosh_main(void);
 
@@ -97,6 +122,40 @@ static uint32_t of_float(float x)
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }}
+
+static float start(int i)
+{{
+    return of_bits(a[(i / ROW * ROW + PAIRS - 1) % PAIRS]);
+}}
+
+static const float *row(const uint32_t *from, int i)
+{{
+    return (const float *)(const void *)&from[i / ROW * ROW];
+}}
+
+#ifdef __SOFTFP__
+float skosh_dot(float acc, const float *x, const float *y, int32_t n);
+float skosh_squared_distance(float acc, const float *x, const float *y, int32_t n);
+#define dot skosh_dot
+#define squared_distance skosh_squared_distance
+#else
+static float dot(float acc, const float *x, const float *y, int32_t n)
+{{
+    for (int32_t k = 0; k < n; k++) {{
+        acc += x[k] * y[k];
+    }}
+    return acc;
+}}
+
+static float squared_distance(float acc, const float *x, const float *y, int32_t n)
+{{
+    for (int32_t k = 0; k < n; k++) {{
+        float d = x[k] - y[k];
+        acc += d * d;
+    }}
+    return acc;
+}}
+#endif
 
 int skosh_main(void)
 {{

@@ -624,44 +624,102 @@ skosh_float_round:
     finish skosh_float_round
 
 /* Comparisons: 1 or 0; 0 where one of the two is NaN. As integers, floats of which one is positive compare as they are, and
- * two negative ones the other way round. ------------------------------------------------------------------------------ */
+ * two negative ones the other way round. A NaN has the largest magnitude, so only the one that would be further from 0 in a
+ * true answer need be looked at. -------------------------------------------------------------------------------------- */
 
-    .macro comparison name, condition, reverse, equal
+    .macro less name, x, y      /* x < y */
     function \name
-    ldr r3, =0xFF000000
-    lsls r2, r0, #1
-    cmp r2, r3
-    bhi 0f                      /* NaN */
-    lsls r3, r1, #1
-    orrs r2, r3
-    beq 3f                      /* both are zeros */
-    movs r2, #0xFF
-    lsls r2, r2, #24
-    cmp r3, r2
-    bhi 0f
-    movs r2, r0
-    ands r2, r1
+    movs r2, \x
+    orrs r2, \y
     bmi 2f
-    cmp r0, r1
-    \condition 1f
-0:  movs r0, #0
+    cmp \x, \y
+    bge 1f
+    ldr r3, =0x7F800000
+    cmp \y, r3
+    bgt 1f
+0:  movs r0, #1
     bx lr
-1:  movs r0, #1
+1:  movs r0, #0
     bx lr
-2:  cmp r0, r1
-    \reverse 1b
-    movs r0, #0
-    bx lr
-3:  movs r0, #\equal
-    bx lr
+2:  lsls r2, \x, #1
+    ldr r3, =0xFF000000
+    cmp \y, #0
+    bmi 3f
+    cmp r2, r3                  /* only x is negative */
+    bhi 1b
+    lsrs r3, r3, #1
+    cmp \y, r3
+    bhi 1b
+    orrs r2, \y
+    bne 0b
+    b 1b                        /* -0 < 0 */
+3:  cmp \x, \y
+    bls 1b
+    cmp r2, r3
+    bls 0b
+    b 1b
     finish \name
     .endm
 
-    comparison __aeabi_fcmplt, blt, bgt, 0
-    comparison __aeabi_fcmple, ble, bge, 1
-    comparison __aeabi_fcmpgt, bgt, blt, 0
-    comparison __aeabi_fcmpge, bge, ble, 1
-    comparison __aeabi_fcmpeq, beq, beq, 1
+    .macro at_most name, x, y   /* x <= y */
+    function \name
+    movs r2, \x
+    orrs r2, \y
+    bmi 2f
+    cmp \x, \y
+    bgt 1f
+    ldr r3, =0x7F800000
+    cmp \y, r3
+    bgt 1f
+0:  movs r0, #1
+    bx lr
+1:  movs r0, #0
+    bx lr
+2:  lsls r2, \x, #1
+    ldr r3, =0xFF000000
+    cmp \y, #0
+    bmi 3f
+    cmp r2, r3                  /* only x is negative */
+    bhi 1b
+    lsrs r3, r3, #1
+    cmp \y, r3
+    bls 0b
+    b 1b
+3:  cmp \x, \y
+    blo 4f
+    cmp r2, r3
+    bls 0b
+    b 1b
+4:  lsls r3, \y, #1
+    orrs r2, r3
+    beq 0b                      /* 0 <= -0 */
+    b 1b
+    finish \name
+    .endm
+
+    less __aeabi_fcmplt, r0, r1
+    less __aeabi_fcmpgt, r1, r0
+    at_most __aeabi_fcmple, r0, r1
+    at_most __aeabi_fcmpge, r1, r0
+
+    function __aeabi_fcmpeq
+    lsls r2, r0, #1
+    lsls r3, r1, #1
+    cmp r0, r1
+    bne 0f
+    movs r0, #0xFF
+    lsls r0, r0, #24
+    cmp r2, r0
+    bhi 1f                      /* NaN is not even itself */
+    movs r0, #1
+    bx lr
+0:  orrs r2, r3
+    beq 2f                      /* 0 and -0 */
+1:  movs r0, #0
+    bx lr
+2:  movs r0, #1
+    bx lr
+    finish __aeabi_fcmpeq
 
     function __aeabi_fcmpun
     ldr r3, =0xFF000000
@@ -785,3 +843,399 @@ __aeabi_i2f:
     mvns r0, r0
     bx lr
     finish __aeabi_f2uiz
+
+/* Sums along rows: float skosh_dot(float acc, const float *x, const float *w, int32_t n) and skosh_squared_distance, of the
+ * same form: acc += x[k] * w[k], and acc += (x[k] - w[k])^2, one after the other, each operation rounded as a call of it
+ * would be, but the sum and the products aren't put together and taken apart again.
+ *
+ * r6: the sum's significand, leading bit at bit 30, 7 zeros below; r7: its sign and exponent; both 0 for +0. r8: x; r9: w - x;
+ * r10: the end of x; r11: 80000000. r0: a product's significand, r2 its sign and exponent; r3: how far the smaller of sum and
+ * product lies below the other. What doesn't fit this (subnormal, infinite, NaN, large) goes by calls. */
+    .macro sums name, square
+    function \name
+    push {r4, r5, r6, r7, lr}
+    mov r4, r8
+    mov r5, r9
+    mov r6, r10
+    mov r7, r11
+    push {r4, r5, r6, r7}
+    mov r8, r1
+    subs r2, r2, r1
+    mov r9, r2
+    lsls r3, r3, #2
+    adds r3, r3, r1
+    mov r10, r3
+    ldr r3, =0x80000000
+    mov r11, r3
+    movs r6, r0
+    b .Lunpack\@
+
+.Lirregular\@:                  /* this element by calls: first put the sum together */
+    lsrs r6, r6, #7
+    beq .Lslow\@
+    subs r7, #1
+    lsls r7, r7, #23
+    adds r6, r6, r7
+.Lslow\@:
+    mov r4, r8
+    mov r5, r9
+    subs r4, #4
+    ldr r1, [r4, r5]
+    ldr r0, [r4]
+    .if \square
+    bl __aeabi_fsub
+    movs r1, r0
+    .endif
+    bl __aeabi_fmul
+    movs r1, r6
+    bl __aeabi_fadd
+    movs r6, r0
+.Lunpack\@:
+    lsls r1, r6, #1
+    beq .Lempty\@
+    lsrs r1, r1, #24
+    beq .Lagain\@
+    cmp r1, #255
+    beq .Lagain\@
+    .if \square
+    cmp r6, #0
+    blt .Lagain\@
+    .endif
+    lsrs r7, r6, #23
+    lsls r6, r6, #8
+    mov r5, r11
+    orrs r6, r5
+    lsrs r6, r6, #1
+    b .Lnext\@
+.Lempty\@:
+    movs r7, #0
+    cmp r6, #0
+    beq .Lnext\@
+.Lagain\@:                      /* a sum that must stay together */
+    cmp r8, r10
+    beq .Ltogether\@
+    mov r4, r8
+    adds r4, #4
+    mov r8, r4
+    b .Lslow\@
+
+    .if \square
+.Lzero_a\@:
+    lsls r1, r0, #1
+    bne .Lirregular\@
+    b .Lnext\@
+    .else
+.Lzero_a\@:                     /* a product of 0 leaves the sum as it is */
+    lsls r2, r0, #1
+    bne .Lirregular\@
+    lsls r2, r1, #1
+    b .Lfinite\@
+.Lzero_b\@:
+    lsls r2, r1, #1
+    bne .Lirregular\@
+    lsls r2, r0, #1
+.Lfinite\@:
+    lsrs r2, r2, #24
+    cmp r2, #255
+    bne .Lnext\@
+    b .Lirregular\@
+.Llarge\@:                      /* exponents add to 256 or more: up to 327 nothing can overflow */
+    uxtb r4, r2
+    cmp r4, #255
+    beq .Lirregular\@
+    uxtb r5, r3
+    cmp r5, #255
+    beq .Lirregular\@
+    adds r4, r4, r5
+    subs r4, #255
+    cmp r4, #72
+    bhi .Lirregular\@
+    b .Lordinary\@
+    .endif
+
+.Lloop\@:
+    mov r4, r8
+    mov r5, r9
+    ldr r1, [r4, r5]
+    ldmia r4!, {r0}
+    mov r8, r4
+    .if \square
+    bl __aeabi_fsub
+    lsls r2, r0, #1
+    lsrs r2, r2, #24
+    beq .Lzero_a\@
+    movs r3, r2
+    subs r3, #64
+    cmp r3, #99
+    bhi .Lirregular\@
+    lsls r2, r2, #1
+    uxtb r4, r0                 /* a = ah:al, 16 and 8 bits: a * a = ah * ah << 16 + al * ah << 8 + a * al */
+    mov r5, r11
+    lsls r0, r0, #8
+    orrs r0, r5
+    lsrs r0, r0, #8
+    lsrs r1, r0, #8
+    movs r3, r4
+    muls r4, r0, r4
+    movs r0, r1
+    .else
+    lsrs r2, r0, #23
+    lsls r4, r2, #24
+    beq .Lzero_a\@
+    lsrs r3, r1, #23
+    lsls r5, r3, #24
+    beq .Lzero_b\@
+    adds r4, r4, r5
+    bcs .Llarge\@
+    bpl .Lirregular\@
+.Lordinary\@:
+    adds r2, r2, r3
+    uxtb r3, r0                 /* as in a multiplication */
+    uxtb r4, r1
+    mov r5, r11
+    lsls r0, r0, #8
+    orrs r0, r5
+    lsrs r0, r0, #8
+    lsls r1, r1, #8
+    orrs r1, r5
+    lsrs r1, r1, #16
+    muls r4, r0, r4
+    lsrs r0, r0, #8
+    .endif
+    muls r3, r1, r3
+    muls r0, r1, r0
+    lsrs r5, r4, #8
+    adds r3, r3, r5
+    lsrs r5, r3, #8
+    adds r0, r0, r5
+    bmi .Ltwo\@
+    lsls r1, r0, #26
+    beq .Lexact\@
+.Lround\@:
+    adds r0, #64
+    bmi .Lpower\@
+    lsrs r0, r0, #7
+.Lone\@:
+    subs r2, #127
+.Lproduct\@:
+    .if \square
+    subs r3, r7, r2
+    .else
+    uxtb r3, r2
+    uxtb r4, r7
+    subs r3, r4, r3
+    .endif
+    blo .Llarger\@
+    cmp r3, #26
+    bhs .Lnext\@                /* the product is less than a quarter of the last bit of the sum */
+    .ifeq \square
+    lsls r4, r7, #23
+    lsls r5, r2, #23
+    eors r4, r5
+    bmi .Ldiffer\@
+    .endif
+.Ladd\@:
+    lsls r2, r0, #7
+    lsrs r2, r3
+    adds r6, r6, r2
+    bmi .Lcarried\@
+    lsls r1, r6, #26
+    beq .Lsum_exact\@
+.Lsum_round\@:
+    adds r6, #64
+    bmi .Lsum_power\@
+    lsrs r6, r6, #7
+    lsls r6, r6, #7
+.Lnext\@:
+    cmp r8, r10
+    bne .Lloop\@
+    lsrs r6, r6, #7
+    beq .Ltogether\@
+    subs r7, #1
+    lsls r7, r7, #23
+    adds r6, r6, r7
+.Ltogether\@:
+    movs r0, r6
+    pop {r4, r5, r6, r7}
+    mov r8, r4
+    mov r9, r5
+    mov r10, r6
+    mov r11, r7
+    pop {r4, r5, r6, r7, pc}
+
+.Lcarried_exact\@:              /* the low bits are zero: was anything shifted out? */
+    lsls r1, r0, #7
+    movs r2, r1
+    lsrs r2, r3
+    lsls r2, r3
+    cmp r1, r2
+    bne .Lcarried_round\@
+    lsrs r1, r6, #8
+    b .Ltied\@
+.Lsum_exact\@:
+    lsls r1, r0, #7
+    movs r2, r1
+    lsrs r2, r3
+    lsls r2, r3
+    cmp r1, r2
+    bne .Lsum_round\@
+    lsrs r1, r6, #7
+.Ltied\@:                       /* carry: half of the last bit */
+    bcc 0f
+    adds r1, #1
+    lsrs r1, r1, #1             /* to even */
+    lsls r1, r1, #1
+0:  lsls r6, r1, #7
+    bmi .Lsum_power\@
+    b .Lnext\@
+.Lsum_power\@:                  /* rounded up to a power of two */
+    movs r6, #1
+    lsls r6, r6, #30
+    adds r7, #1
+    b .Lnext\@
+
+.Ltwo_exact\@:
+    orrs r3, r4
+    lsls r3, r3, #24
+    bne .Ltwo_round\@
+    adds r2, #1
+    lsrs r0, r0, #8
+    b .Lproduct_tied\@
+.Lexact\@:
+    orrs r3, r4
+    lsls r3, r3, #24
+    beq 1f
+    b .Lround\@
+1:  lsrs r0, r0, #7
+.Lproduct_tied\@:
+    bcc 2f
+    adds r0, #1
+    lsrs r0, r0, #1             /* to even */
+    lsls r0, r0, #1
+    lsrs r3, r0, #24
+    bne .Lpower\@
+2:  b .Lone\@
+.Ltwo_power\@:
+    adds r2, #1
+.Lpower\@:
+    movs r0, #1
+    lsls r0, r0, #23
+    adds r2, #1
+    b .Lone\@
+
+.Ltwo\@:
+    lsls r1, r0, #25
+    beq .Ltwo_exact\@
+.Ltwo_round\@:
+    adds r0, #128
+    bcs .Ltwo_power\@
+    lsrs r0, r0, #8
+    subs r2, #126
+    b .Lproduct\@
+
+.Lcarried\@:
+    adds r7, #1
+    lsls r1, r6, #25
+    beq .Lcarried_exact\@
+.Lcarried_round\@:
+    adds r6, #128
+    bcs .Lsum_power\@
+    lsrs r6, r6, #8
+    lsls r6, r6, #7
+    b .Lnext\@
+
+.Llarger\@:                     /* the product has the larger exponent: exchange */
+    rsbs r3, r3, #0
+    cmp r3, #26
+    bhs .Lreplace\@
+    .ifeq \square
+    uxtb r4, r2
+    cmp r4, #26
+    bls .Lto_irregular\@
+    lsls r4, r7, #23
+    lsls r5, r2, #23
+    eors r4, r5
+    .endif
+    movs r1, r6
+    lsls r6, r0, #7
+    lsrs r0, r1, #7
+    movs r7, r2
+    .ifeq \square
+    cmp r4, #0
+    bmi .Ldiffer\@
+    .endif
+    b .Ladd\@
+.Lreplace\@:
+    lsls r6, r0, #7
+    movs r7, r2
+    b .Lnext\@
+
+    .ifeq \square
+.Lto_irregular\@:
+    b .Lirregular\@
+.Ldiffer\@:
+    lsls r2, r0, #7
+    lsrs r2, r3
+    subs r2, r6, r2
+    bmi .Lnegative\@            /* equal exponents, the product the larger one */
+.Ldifference\@:
+    lsls r1, r2, #1
+    bpl .Lcancelled\@
+    lsls r1, r2, #26
+    beq .Ldifference_exact\@
+.Ldifference_round\@:
+    adds r2, #64
+    bmi .Lsum_power\@
+    lsrs r6, r2, #7
+    lsls r6, r6, #7
+    b .Lnext\@
+.Lnegative\@:
+    uxtb r4, r7
+    cmp r4, #26
+    bls .Lto_irregular\@
+    rsbs r2, r2, #0
+    movs r4, #1
+    lsls r4, r4, #8
+    eors r7, r4
+    b .Ldifference\@
+.Lcancelled\@:
+    beq .Lgone\@
+    uxtb r4, r7
+    cmp r4, #26                 /* more than there can be steps */
+    bls .Lto_irregular\@
+    cmp r3, #1
+    bhi .Lonce\@
+.Lup\@:                         /* exponents differed by 1 at most: nothing was lost, many bits may cancel */
+    subs r7, #1
+    adds r1, r1, r1
+    bpl .Lup\@
+    lsrs r6, r1, #1
+    b .Lnext\@
+.Lonce\@:                       /* one bit did */
+    subs r7, #1
+    movs r2, r1
+    lsls r1, r2, #26
+    bne .Ldifference_round\@
+.Ldifference_exact\@:           /* something shifted out makes the difference a little less: not a tie, not up */
+    lsls r1, r0, #7
+    movs r4, r1
+    lsrs r4, r3
+    lsls r4, r3
+    cmp r1, r4
+    beq .Lwhole\@
+    lsrs r6, r2, #7
+    lsls r6, r6, #7
+    b .Lnext\@
+.Lwhole\@:
+    lsrs r1, r2, #7
+    b .Ltied\@
+.Lgone\@:                       /* x - x = +0 */
+    movs r6, #0
+    movs r7, #0
+    b .Lnext\@
+    .endif
+    finish \name
+    .endm
+
+    sums skosh_dot, 0
+    sums skosh_squared_distance, 1
