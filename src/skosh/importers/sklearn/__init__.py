@@ -16,11 +16,12 @@ from skosh.base.errors import InputError, Loc, ModelError, Obstacle, Unsupported
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import OUTPUTS
 from skosh.importers.sklearn.texts import TextInput, is_vectorizer
+from skosh.importers.sklearn.wrappers import PREDICTING, parts_inside
 from skosh.ir.graph import Graph
 
 FAMILIES = (
     "scalers", "preprocessing", "encoders", "linear", "neural", "svm", "discriminant", "bayes", "neighbors", "mixture",
-    "composite", "trees", "ensembles", "text",
+    "composite", "trees", "ensembles", "text", "wrappers", "expansions",
 )  # fmt: skip
 
 OF_ONE_KIND = ("AdaBoostClassifier", "AdaBoostRegressor", "BaggingClassifier", "BaggingRegressor")
@@ -122,6 +123,7 @@ def converter_of(estimator: Any) -> Converter:
 
 def flattened(source: Any) -> list[tuple[str, Any]]:
     """(step name, estimator) of a pipeline in order, pipelines inside it opened, steps that do nothing left out."""
+    source = stands_for(source)
     if _does_nothing(source):
         return []
     if not _is_pipeline(source):
@@ -131,9 +133,23 @@ def flattened(source: Any) -> list[tuple[str, Any]]:
         if estimator is None or isinstance(estimator, str) or _does_nothing(estimator):  # "passthrough"
             continue
         inner = flattened(estimator)
-        nested = _is_pipeline(estimator)
+        nested = _is_pipeline(stands_for(estimator))
         out += [(f"{step}_{n}" if nested else step, e) for n, e in inner]
     return out
+
+
+def stands_for(source: Any) -> Any:
+    """The estimator that a search found, or that was fitted to the inliers; itself for all others."""
+    names = {c.__name__ for c in type(source).__mro__ if c.__module__.startswith("sklearn.")}
+    for kind, found, hint in (
+        ("BaseSearchCV", "best_estimator_", "call its fit method first, with refit=True"),
+        ("RANSACRegressor", "estimator_", "call its fit method first"),
+    ):
+        if kind in names:
+            if not hasattr(source, found):
+                raise ModelError(f"{_class(source)} must be fitted", loc=FILE, hint=hint)
+            return stands_for(getattr(source, found))
+    return source
 
 
 def obstacles_of(step: str, estimator: Any, last: bool, first: bool = False) -> list[Obstacle]:
@@ -153,7 +169,7 @@ def obstacles_of(step: str, estimator: Any, last: bool, first: bool = False) -> 
             Obstacle(loc, "the kernel is a function, which skosh can't compile", "use linear, poly, rbf or sigmoid")
         ]
     beside = first and _known_class(estimator) == "FeatureUnion"
-    voting = hasattr(estimator, "voting") or _known_class(estimator) in ("VotingRegressor", *OF_ONE_KIND)
+    voting = hasattr(estimator, "voting") or _known_class(estimator) in ("VotingRegressor", *OF_ONE_KIND, *PREDICTING)
     found: list[Obstacle] = []
     for name, part in parts_of(estimator):
         inner = named_steps(name, part)
@@ -192,11 +208,12 @@ def vectorizers_of(estimator: Any) -> list[Any]:
 
 def named_steps(name: str, part: Any) -> list[tuple[str, Any]]:
     """The steps of a pipeline under ``name``; an estimator is one step called so."""
+    part = stands_for(part)
     return [(f"{name}_{n}", e) for n, e in flattened(part)] if _is_pipeline(part) else [(name, part)]
 
 
 def parts_of(estimator: Any) -> list[tuple[str, Any]]:
-    """(name, estimator) of what a ColumnTransformer, a FeatureUnion or a voting ensemble is made of."""
+    """(name, estimator) of what a ColumnTransformer, a FeatureUnion, an ensemble or a wrapper is made of."""
     if _known_class(estimator) == "ColumnTransformer":
         found = getattr(estimator, "transformers_", estimator.transformers)
     elif _known_class(estimator) == "FeatureUnion":
@@ -205,6 +222,8 @@ def parts_of(estimator: Any) -> list[tuple[str, Any]]:
         found = estimator.estimators
     elif _known_class(estimator) in OF_ONE_KIND:
         found = [("member", getattr(estimator, "estimator_", None))]
+    elif _known_class(estimator) in PREDICTING:
+        found = parts_inside(estimator)
     else:
         return []
     return [(n, e) for n, e, *_ in found if e is not None and not isinstance(e, str) and not _does_nothing(e)]

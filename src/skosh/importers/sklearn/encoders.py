@@ -8,9 +8,8 @@ import numpy as np
 
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.preprocessing import one_hot_of
 from skosh.ir.graph import Array
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.gather import Gather
 from skosh.ops.tables import Encode
 
 
@@ -26,12 +25,7 @@ def one_hot(model: Any, builder: Builder, x: str) -> str:
     ]
     if not pairs:
         raise ModelError("at least one category must be left")
-    features = builder.integers("features", [f for f, _ in pairs])
-    spread = builder.apply(Gather(axis=1), x, features, name="spread")
-    values = builder.constant("categories", [[v for _, v in pairs]])
-    same = builder.apply(Compare("=="), spread, values, name="same")
-    one, zero = builder.constant("one", [[1.0]]), builder.constant("zero", [[0.0]])
-    return builder.apply(Select(), same, one, zero, name="one_hot")
+    return one_hot_of(builder, x, pairs)
 
 
 def ordinal(model: Any, builder: Builder, x: str) -> str:

@@ -25,6 +25,13 @@ def regression(model: Any, builder: Builder, x: str) -> str:
     return scalar(builder, y) if coef.ndim == 1 else y
 
 
+def partial_least_squares(model: Any, builder: Builder, x: str) -> str:
+    """coef . (x - mean) + intercept."""
+    coef = np.asarray(model.coef_, np.float64)
+    y = dense(builder, x, coef, np.asarray(model.intercept_) - coef @ np.asarray(model._x_mean), "values")
+    return scalar(builder, y) if model._predict_1d else y
+
+
 def log_linear_regression(model: Any, builder: Builder, x: str) -> str:
     """exp(coef . x + intercept): Poisson, gamma and Tweedie regression with the logarithm as link."""
     link = getattr(model, "link", "log")
@@ -121,6 +128,7 @@ CONVERTERS = {
         ),
         regression,
     ),
+    "PLSRegression": partial_least_squares,
     **dict.fromkeys(("PoissonRegressor", "GammaRegressor", "TweedieRegressor"), log_linear_regression),
     **dict.fromkeys(("LogisticRegression", "LogisticRegressionCV"), logistic_regression),
     **dict.fromkeys(

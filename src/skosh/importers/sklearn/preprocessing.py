@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skosh.base.dtypes import f32
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.bayes import binarized
 from skosh.importers.sklearn.builder import Builder
@@ -14,6 +15,8 @@ from skosh.ops.comparisons import Compare, Select
 from skosh.ops.elementwise import Div, Sub
 from skosh.ops.functions import Abs, Sqrt, Square
 from skosh.ops.gather import Gather
+from skosh.ops.movement import Concat
+from skosh.ops.quantization import Cast
 from skosh.ops.reductions import ReduceMax, Sum
 from skosh.ops.tables import Products
 
@@ -79,9 +82,10 @@ def chosen(builder: Builder, x: str, indices: Any) -> str:
 
 
 def simple_imputer(model: Any, builder: Builder, x: str) -> str:
-    """A number in place of each missing one. Features that had none in fitting are left out, as the library does."""
-    if model.add_indicator:
-        raise ModelError("SimpleImputer must not add indicators", hint="add_indicator=False")
+    """A number in place of each missing one. Features that had none in fitting are left out, as the library does.
+
+    With indicators, behind them: 1 where a feature was missing.
+    """
     try:
         fill = np.asarray(model.statistics_, np.float64)
     except ValueError:
@@ -89,14 +93,27 @@ def simple_imputer(model: Any, builder: Builder, x: str) -> str:
     known = np.ones(len(fill), bool) if model.strategy == "constant" else ~np.isnan(fill)
     y = chosen(builder, x, np.flatnonzero(known))
     values = builder.constant("fill", fill[known][None])
-    missing = model.missing_values
+    filled = builder.apply(Select(), absent(builder, y, model.missing_values), values, y, name="filled")
+    if not model.add_indicator or len(model.indicator_.features_) == 0:
+        return filled
+    return builder.apply(Concat(1), filled, missing_indicator(model.indicator_, builder, x), name="joined")
+
+
+def missing_indicator(model: Any, builder: Builder, x: str) -> str:
+    """1 where one of the features that had missing values in fitting has one now, else 0."""
+    if len(model.features_) == 0:
+        raise ModelError("at least one feature must have missing values in fitting")
+    gone = absent(builder, chosen(builder, x, model.features_), model.missing_values)
+    return builder.apply(Cast(f32), gone, name="indicators")
+
+
+def absent(builder: Builder, x: str, missing: Any) -> str:
+    """bool, where x is missing."""
     if isinstance(missing, float) and np.isnan(missing):
-        gone = builder.apply(Compare("!="), y, y, name="missing")  # only NaN differs from itself
-    elif isinstance(missing, int | float):
-        gone = builder.apply(Compare("=="), y, builder.constant("marker", [[missing]]), name="missing")
-    else:
-        raise ModelError(f"missing values must be a number or NaN, not {missing!r}")
-    return builder.apply(Select(), gone, values, y, name="filled")
+        return builder.apply(Compare("!="), x, x, name="missing")  # only NaN differs from itself
+    if isinstance(missing, int | float):
+        return builder.apply(Compare("=="), x, builder.constant("marker", [[missing]]), name="missing")
+    raise ModelError(f"missing values must be a number or NaN, not {missing!r}")
 
 
 def binarizer(model: Any, builder: Builder, x: str) -> str:
@@ -104,7 +121,64 @@ def binarizer(model: Any, builder: Builder, x: str) -> str:
     return binarized(builder, x, model.threshold)
 
 
+def fast_ica(model: Any, builder: Builder, x: str) -> str:
+    """components . (x - mean)."""
+    rows = np.asarray(model.components_, np.float64)
+    mean = np.asarray(model.mean_) if model.whiten else np.zeros(rows.shape[1])
+    x = builder.apply(Sub(), x, builder.constant("center", mean[None]), name="centered")
+    return dense(builder, x, rows, 0.0, "projected")
+
+
+def factor_analysis(model: Any, builder: Builder, x: str) -> str:
+    """The expected factors given x: (1 + W' N W)^-1 W' N (x - mean), W the loadings, N the inverse noise (Bishop 12.2.4)."""
+    loadings = np.asarray(model.components_, np.float64)
+    weighed = loadings / np.asarray(model.noise_variance_)
+    rows = np.linalg.solve(np.eye(len(loadings)) + weighed @ loadings.T, weighed)
+    x = builder.apply(Sub(), x, builder.constant("center", np.asarray(model.mean_)[None]), name="centered")
+    return dense(builder, x, rows, 0.0, "projected")
+
+
+def random_projection(model: Any, builder: Builder, x: str) -> str:
+    """components . x."""
+    rows = model.components_
+    return dense(builder, x, rows.toarray() if hasattr(rows, "toarray") else rows, 0.0, "projected")
+
+
+def binned(model: Any, builder: Builder, x: str) -> str:
+    """How many of a feature's inner edges it has reached; or 1 for that bin and 0 for the others."""
+    inner = [np.asarray(e, np.float64)[1:-1] for e in model.bin_edges_]
+    features = np.repeat(np.arange(len(inner)), [len(e) for e in inner])
+    if len(features) == 0:
+        raise ModelError("at least one feature must have two bins")
+    spread = builder.apply(Gather(axis=1), x, builder.integers("features", features), name="spread")
+    edges = np.concatenate(inner)
+    upper = edges.astype(np.float32)
+    upper = np.where(upper < edges, np.nextafter(upper, np.float32(np.inf)), upper)  # changes no comparison of float32 numbers
+    reached = builder.apply(Compare(">="), spread, builder.constant("edges", upper[None]), name="reached")
+    ones = builder.apply(Cast(f32), reached, name="ones")
+    codes = dense(builder, ones, np.arange(len(inner))[:, None] == features, 0.0, "codes")
+    if model.encode == "ordinal":
+        return codes
+    counts = [int(n) for n in model.n_bins_]
+    return one_hot_of(builder, codes, [(f, k) for f, count in enumerate(counts) for k in range(count)])
+
+
+def one_hot_of(builder: Builder, x: str, pairs: Any) -> str:
+    """For each pair (feature, value), 1 where the feature has the value, else 0."""
+    features = builder.integers("one_hot_features", [f for f, _ in pairs])
+    spread = builder.apply(Gather(axis=1), x, features, name="one_hot_spread")
+    same = builder.apply(Compare("=="), spread, builder.constant("categories", [[v for _, v in pairs]]), name="same")
+    one, zero = builder.constant("one", [[1.0]]), builder.constant("zero", [[0.0]])
+    return builder.apply(Select(), same, one, zero, name="one_hot")
+
+
 CONVERTERS = {
+    "MissingIndicator": missing_indicator,
+    "FastICA": fast_ica,
+    "FactorAnalysis": factor_analysis,
+    "GaussianRandomProjection": random_projection,
+    "SparseRandomProjection": random_projection,
+    "KBinsDiscretizer": binned,
     "Normalizer": normalizer,
     "PolynomialFeatures": polynomial_features,
     "PCA": pca,
