@@ -1,9 +1,10 @@
 """Floor 4: a float graph becomes one of integers, calibrated on samples.
 
-In flow order: ``schemes`` (what each layer becomes), ``rules`` (what each operator asks), ``scalers`` (what stays in floats),
-``equalize`` (weights that are alike), ``boundary`` (where types meet), ``calibrate`` and ``clipping`` (ranges), ``assign``
-(scales), ``fit`` and ``layers`` (weights), ``rewrite`` (integers). What it cost: ``compare``, layer by layer, and
-``sensitivity``, one layer at a time. With PyTorch: ``training`` and ``pruning``.
+In flow order: ``schemes`` (what each layer becomes), ``rules`` (what each operator asks), ``equalize`` (weights that are
+alike), ``masks`` (what is -inf), ``scalers`` (what stays in floats), ``curves`` (chains that become tables), ``boundary``
+(where types meet), ``calibrate`` and ``clipping`` (ranges), ``assign`` (scales), ``fit`` and ``layers`` (weights),
+``rewrite`` (integers). What it cost: ``compare``, layer by layer, and ``sensitivity``, one layer at a time. With PyTorch:
+``training`` and ``pruning``.
 """
 
 import sys

@@ -17,11 +17,13 @@ from skosh.quantize.boundary import typed
 from skosh.quantize.calibrate import as_samples, ranges
 from skosh.quantize.classical import HEAVY, integer_form, is_classical
 from skosh.quantize.clipping import check_method
+from skosh.quantize.curves import joined
 from skosh.quantize.equalize import equalized
 from skosh.quantize.features import Seen
 from skosh.quantize.forests import forests_of, quantized_forests
 from skosh.quantize.half import with_half_weights
 from skosh.quantize.layers import Care, layers_of
+from skosh.quantize.masks import without_infinities
 from skosh.quantize.rewrite import rewritten
 from skosh.quantize.rules import INT8
 from skosh.quantize.scalers import scaler_nodes
@@ -79,17 +81,20 @@ def quantize_graph(
         made = quantize_graph(graph, samples, calibration=calibration, layers={**chosen, **layers}, **care)
         return _noted(made, "mixed", made.notes["quantization"]["samples"], wide=tuple(chosen))
     scheme_of(scheme)
+    found = as_samples(graph, samples)
     if scheme in ("int8", "int16x8") and not layers and is_classical(graph):
-        found = as_samples(graph, samples)
         made = integer_form(graph, Seen(graph, found), wide=scheme == "int16x8")
         check_whole(made)
         made = _noted(made, scheme, len(found))
         check_graph(made)
         return made
-    kept = scaler_nodes(graph)
     if equalize:
         graph = equalized(graph)
+    graph = without_infinities(graph, found)
+    kept = scaler_nodes(graph)
     nodes = [n for n in graph.nodes if not any(n is k for k in kept)]
+    wide = any(s == "int16x8" for s in (scheme, *layers.values()))
+    graph, nodes = joined(graph, nodes, wide, layers)
     check_supported(graph, nodes)
 
     schemes = schemes_of(graph, nodes, scheme, layers)
@@ -100,7 +105,6 @@ def quantize_graph(
         )
         for name, s in schemes.items()
     }
-    found = as_samples(graph, samples)
     part = typed(graph, nodes, schemes)
     assignment = assign(part.graph, part.nodes, ranges(part.graph, found, calibration), part.types)
     made = rewritten(part, kept, assignment, layers_of(part, assignment.quants, schemes, found, cares))

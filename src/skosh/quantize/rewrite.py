@@ -9,11 +9,13 @@ import numpy as np
 
 from skosh.base.dtypes import DType, i8
 from skosh.ir.graph import Array, Graph, Node, Op, Quant, Tensor
+from skosh.ops.lookup import Lookup
 from skosh.ops.padding import Pad
 from skosh.ops.quantization import Quantize
 from skosh.quantize.affine import quantized
 from skosh.quantize.assign import Assignment, is_real
 from skosh.quantize.boundary import Boundary, Typed, unused
+from skosh.quantize.curves import Curve
 from skosh.quantize.layers import Layer
 from skosh.quantize.rules import rule_of
 
@@ -46,6 +48,8 @@ class _Rewriter:
                 self.tensors[name] = t
         for k, node in enumerate(nodes):
             inputs = self.layer(node) if rule_of(node).channels is not None else self.operands(k, node)
+            if isinstance(node.op, Curve):
+                inputs = (*inputs, self.table(node, node.op))
             self.nodes.append(replace(node, op=self.op(node), inputs=inputs))
         return self.graph.with_(tensors=self.tensors, nodes=tuple(self.nodes))
 
@@ -54,9 +58,18 @@ class _Rewriter:
         quant = self.found.quants.get(node.outputs[0])
         if isinstance(node.op, Boundary):
             return Quantize(node.op.to)
+        if isinstance(node.op, Curve):
+            return Lookup()
         if isinstance(node.op, Pad) and quant is not None:
             return replace(node.op, value=int(quantized(np.array(node.op.value), quant, self.types[node.outputs[0]])))
         return node.op
+
+    def table(self, node: Node, curve: Curve) -> str:
+        """The curve's 256 values, for the scales that x and y have."""
+        x, y = (self.found.quants[n] for n in (node.inputs[0], node.outputs[0]))
+        name = unused(self.tensors, f"{node.outputs[0]}_table")
+        self.tensors[name] = Tensor(name, (256,), i8, data=curve.table(x, y))
+        return name
 
     def layer(self, node: Node) -> tuple[str, ...]:
         """Inputs of a node with weights: the activation, the weights, perhaps a bias."""

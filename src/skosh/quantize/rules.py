@@ -40,7 +40,7 @@ INT8: dict[str, Rule] = {
     **dict.fromkeys(
         (
             "add", "sub", "mul", "div", "squared_difference", "batch_matmul", "mean", "sum", "abs", "exp", "log", "sqrt",
-            "rsqrt", "relu", "leaky_relu", "prelu", "elu", "gelu", "hard_swish", "arg_max", "arg_min",
+            "rsqrt", "relu", "leaky_relu", "prelu", "elu", "gelu", "hard_swish", "arg_max", "arg_min", "compare", "curve",
         ),
         FREE,
     ),
@@ -59,7 +59,7 @@ INT8: dict[str, Rule] = {
 
 INT16 = frozenset(INT8) - {
     "div", "log_softmax", "l2_normalize", "exp", "log", "sqrt", "rsqrt", "elu", "gelu", "hard_swish", "prelu",
-    "resize_bilinear",
+    "resize_bilinear", "compare", "curve",
 }  # fmt: skip
 """Operator kinds with an int16 form."""
 

@@ -14,6 +14,9 @@ from skosh.ops.elementwise import Add, Div, Mul
 from skosh.ops.movement import Transpose
 from skosh.ops.reshape import Reshape
 
+MASKED = -1e30
+"""What is below stands for -inf."""
+
 
 def without_factor(ctx: Context, tensor: str) -> tuple[str, float]:
     """(another tensor, f > 0) with f * the other = this one; (this one, 1) where no constant factor can be taken out.
@@ -54,9 +57,9 @@ def _factor(ctx: Context, node: Node, tensor: str) -> tuple[str, float]:
 
 
 def _mask(ctx: Context, node: Node) -> int | None:
-    """Which input is a constant of zeros and -inf, which no factor changes."""
+    """Which input is a constant of zeros and -inf (or what exporters put for it), which no factor changes."""
     for k in (0, 1):
         data = ctx.tensors[node.inputs[k]].data
-        if data is not None and bool(np.all((data == 0) | np.isneginf(data))):
+        if data is not None and bool(np.all((data == 0) | (data <= MASKED))):
             return k
     return None
