@@ -1,10 +1,11 @@
-"""Bayesian networks and hidden Markov models: size and instructions on a Cortex-M4, time beside pgmpy and hmmlearn.
+"""Bayesian networks, hidden Markov models, conditional random fields: size on a Cortex-M4, time beside the libraries.
 
-    python benchmarks/graphical.py            # the tables of docs/graphical-models.md, on stdout; needs skosh[pgm]
+    python benchmarks/graphical.py            # the tables of docs/graphical-models.md, on stdout; needs skosh[pgm,crf]
     python benchmarks/graphical.py --write    # put them into the page
 
 Networks are those that pgmpy brings (no network is used): one query each, of a root, with as many observed variables as in
-../shared/baselines/host.md, 30 rows of evidence drawn from the network itself. The hidden Markov models are made at random.
+../shared/baselines/host.md, 30 rows of evidence drawn from the network itself. The hidden Markov models are made at random;
+the conditional random field is fitted to made sequences, and its library gets items that are its own objects already.
 
 Time, all of one thread (CPU time, the median of rounds that take turns): the library's own call, a query or a sequence at a
 time, as it takes no batches; ``in C``, one call of C that loops over all rows, so what a device would do, without Python; and
@@ -29,8 +30,7 @@ import numpy as np
 import skosh
 from skosh.build import compile_host
 from skosh.compiled import Build
-from skosh.emit.batch import batch_harness
-from skosh.emit.interface import interface
+from skosh.emit.interface import Interface, interface
 from skosh.emulate.host import HostModel
 from skosh.ir.graph import Graph
 
@@ -64,19 +64,44 @@ class Row:
         return [self.name, self.what, *sizes, f"{max(self.difference, 0):.0e}", *micro, *times]
 
 
-def in_c(build: Build, rows: Array) -> tuple[Callable[[], None], Array]:
+def loop(face: Interface) -> str:
+    """``loop(rows, inputs..., output, arena)``: a run for each row."""
+    (y,) = face.outputs
+    inputs = ", ".join(f"const {x.dtype.c} *x{i}" for i, x in enumerate(face.inputs))
+    given = ", ".join(f"&x{i}[r * {x.length_macro}]" for i, x in enumerate(face.inputs))
+    head = f"int loop(size_t rows, {inputs}, {y.dtype.c} *y, void *arena)"
+    run = f"{face.prefix}_run({given}, &y[r * {y.length_macro}], arena)"
+    return f"""#include "{face.prefix}.h"
+
+#include <stddef.h>
+
+{head};
+
+{head}
+{{
+    int worst = 0;
+    for (size_t r = 0; r < rows; r++) {{
+        const int status = (int){run};
+        worst = status > worst ? status : worst;
+    }}
+    return worst;
+}}
+"""
+
+
+def in_c(build: Build, ports: list[Array]) -> tuple[Callable[[], None], Array]:
     """(a call of C that runs the model on each row, where the answers are then)"""
     face = interface(build.program)
-    library = compile_host(build.sources, batch_harness(face), machine=build.target.flags)
+    library = compile_host(build.sources, loop(face), machine=build.target.flags)
     plan = build.program.plan
     model = HostModel(library, build.program.name, arena_bytes=plan.arena_bytes, arena_align=max(64, plan.base_align))
-    out = np.empty((len(rows), face.outputs[0].tensor.size), face.outputs[0].dtype.np)
-    data = np.ascontiguousarray(rows)
-    batch = model.function("skosh_batch")
+    out = np.empty((len(ports[0]), face.outputs[0].tensor.size), face.outputs[0].dtype.np)
+    data = [np.ascontiguousarray(p) for p in ports]
+    run = model.function("loop")
 
     def call() -> None:
-        pointers = [ctypes.c_void_p(a.ctypes.data) for a in (data, out, model.arena)]
-        status = int(batch(ctypes.c_size_t(len(data)), *pointers))
+        pointers = [ctypes.c_void_p(a.ctypes.data) for a in (*data, out, model.arena)]
+        status = int(run(ctypes.c_size_t(len(out)), *pointers))
         assert status == 0, f"row of status {status}"
 
     return call, out
@@ -94,20 +119,17 @@ def times(runs: list[tuple[Callable[[], Any], int]], rounds: int) -> list[float]
 
 
 def row(
-    name: str, what: str, graph: Graph, inputs: Array, library: Callable[[Array], Any], distance: Callable[[Array], float],
+    name: str, what: str, graph: Graph, ports: list[Array], library: Callable[[], Any], distance: Callable[[Array], float],
     rounds: int,
 ) -> Row:  # fmt: skip
-    """library: what the library does with one row; distance: how far answers are from the library's."""
+    """ports: the inputs, rows first; library: what it does with all rows; distance: how far answers are from the library's."""
     device, host = skosh.compile(graph, target=TARGET), skosh.compile(graph, target="host")
     profile = device.profile()
-    assert np.array_equal(device.run(inputs[:2]), host.run(inputs[:2])), "the device must compute what the host does"
-    many = np.concatenate([inputs] * -(-IN_C // len(inputs)))
-    call, out = in_c(host, many)
-    runs: list[tuple[Callable[[], Any], int]] = [
-        (lambda: [library(r) for r in inputs], len(inputs)), (call, len(many)), (lambda: host.run(inputs), len(inputs))
-    ]  # fmt: skip
-    spent = times(runs, rounds)
-    got = out[: len(inputs)].reshape(len(inputs), *graph.tensors[graph.outputs[0]].shape[1:])
+    few, count = [p[:2] for p in ports], len(ports[0])
+    assert np.array_equal(device.run(few), host.run(few)), "the device must compute what the host does"
+    call, out = in_c(host, [np.concatenate([p] * -(-IN_C // count)) for p in ports])
+    spent = times([(library, count), (call, len(out)), (lambda: host.run(ports), count)], rounds)
+    got = out[:count].reshape(count, *graph.tensors[graph.outputs[0]].shape[1:])
     difference = float(distance(got))
     return Row(name, what, profile.flash.total, profile.ram.total, profile.instructions or 0, difference, *spent)
 
@@ -139,7 +161,9 @@ def network(name: str, observed: int, rounds: int) -> list[Row]:
     for missing in (False, True):
         graph = skosh.load(model, query=[asked], evidence=evidence, missing=missing, name=name)
         what = f"{asked}, {observed} of {len(nodes)} {'observed, or not' if missing else 'observed'}"
-        found.append(row(name, what, graph, rows, query, lambda got: np.abs(got - want).max(), rounds))
+        found.append(
+            row(name, what, graph, [rows], lambda: [query(r) for r in rows], lambda got: np.abs(got - want).max(), rounds)
+        )
     return found
 
 
@@ -196,17 +220,17 @@ def chains(name: str, rounds: int) -> list[Row]:
         method = model.predict if output == "viterbi" else model.predict_proba
         graph = skosh.load(model, output=output, length=100, name=output)
 
-        def library(r: Array, method: Any = method) -> Any:
-            return method(r if r.ndim == 2 else r[:, None])
+        def library(method: Any = method) -> Any:
+            return [method(r if r.ndim == 2 else r[:, None]) for r in x]
 
-        want = np.array([library(r) for r in x])
+        want = np.array(library())
 
         def distance(got: Array, want: Array = want, path: bool = output == "viterbi") -> float:
             if not path:
                 return float(np.abs(got - want).max())
             return max(probability(model, r, w) - probability(model, r, g) for r, w, g in zip(x, want, got, strict=True))
 
-        found.append(row(name, what, graph, x, library, distance, rounds))
+        found.append(row(name, what, graph, [x], library, distance, rounds))
     return found
 
 
@@ -215,6 +239,48 @@ def probability(model: Any, x: Array, path: Array) -> float:
     scores = model._compute_log_likelihood(x if x.ndim == 2 else x[:, None])
     moves = np.log(model.transmat_)[path[:-1], path[1:]].sum()
     return float(np.log(model.startprob_[path[0]]) + moves + scores[np.arange(len(path)), path].sum())
+
+
+# ------------------------------------------------------------------------------------------------ conditional random fields
+
+
+def tagged(count: int, seed: int) -> tuple[list[list[list[str]]], list[list[str]]]:
+    """Sequences of 20 items with 8 attributes of some 300, and their labels, 6 that like to stay."""
+    rng = np.random.default_rng(seed)
+    items, labels = [], []
+    for _ in range(count):
+        k = np.cumsum(rng.random(20) < 0.3) * int(rng.integers(1, 6)) % 6
+        draws = rng.integers(0, 60, (20, 8))
+        items.append([[f"{i}:{(d + 7 * k[t]) % 40}" for i, d in enumerate(row)] for t, row in enumerate(draws)])
+        labels.append([f"L{i}" for i in k])
+    return items, labels
+
+
+def field(rounds: int) -> list[Row]:
+    """The labels of 20 items, and their probabilities."""
+    import pycrfsuite
+    import sklearn_crfsuite
+
+    crf = sklearn_crfsuite.CRF(max_iterations=50).fit(*tagged(200, 0))
+    unseen = tagged(ROWS, 1)[0]
+    theirs = [pycrfsuite.ItemSequence(s) for s in unseen]
+    name, found = f"{len(crf.classes_)} labels, {crf.num_attributes_} attributes", []
+    for what, output in (("labels of 20", "viterbi"), ("marginals of 20", "marginals")):
+        graph = skosh.load(crf, output=output, length=20, attributes=8, values=False, name=output)
+        items = graph.notes["predict"].items
+        ports = [np.stack([items.arrays(s, 20)[0] for s in unseen]), np.full((ROWS, 1), 20, np.int32)]
+        method = crf.predict_single if output == "viterbi" else crf.predict_marginals_single
+
+        def library(method: Any = method) -> Any:
+            return [method(s) for s in theirs]
+
+        def distance(got: Array, library: Any = library, path: bool = output == "viterbi") -> float:
+            if path:
+                return float(np.mean(np.array(crf.classes_)[got] != np.array(library())))
+            return float(np.abs(got - np.array([[list(p.values()) for p in s] for s in library()])).max())
+
+        found.append(row(name, what, graph, ports, library, distance, rounds))
+    return found
 
 
 # ----------------------------------------------------------------------------------------------------------------- tables
@@ -240,7 +306,8 @@ def main() -> int:
 
     networks = [r for n, e in NETWORKS.items() if wanted(n) for r in network(n, e, arguments.rounds)]
     hidden = [r for n in CHAINS if wanted(n) for r in chains(n, arguments.rounds)]
-    text = table(networks, "pgmpy") + "\n" + table(hidden, "hmmlearn")
+    fields = field(arguments.rounds) if wanted("labels") else []
+    text = "\n".join([table(networks, "pgmpy"), table(hidden, "hmmlearn"), table(fields, "crfsuite")])
     if not arguments.write:
         print(text)
         return 0
