@@ -16,7 +16,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LinearRegression, LogisticRegression, RANSACRegressor, Ridge, RidgeClassifier
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    RANSACRegressor,
+    Ridge,
+    RidgeClassifier,
+    SGDClassifier,
+)
+from sklearn.mixture import BayesianGaussianMixture
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
@@ -61,6 +69,7 @@ CLASSIFIERS = {
     "stacked labels": StackingClassifier(
         [("a", KNeighborsClassifier()), ("b", DecisionTreeClassifier(max_depth=2, random_state=0))], stack_method="predict"
     ),
+    "clipped": SGDClassifier(loss="modified_huber", random_state=0),
     "search": GridSearchCV(make_pipeline(StandardScaler(), SVC()), {"svc__C": [1, 10]}, cv=2),
     "search of forests": RandomizedSearchCV(
         RandomForestClassifier(5, random_state=0), {"max_depth": [2, 3]}, n_iter=2, cv=2, random_state=0
@@ -161,6 +170,17 @@ def test_small_numbers_keep_their_digits() -> None:
     for f, rows in ((np.expm1, x), (np.log1p, x[:-1])):
         model = FunctionTransformer(f).fit(rows)
         np.testing.assert_allclose(outputs(model, rows), f(single(rows)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("prior", ["dirichlet_process", "dirichlet_distribution"])
+def test_bayesian_mixtures(kind: str, prior: str) -> None:
+    made = BayesianGaussianMixture(
+        n_components=4, covariance_type=kind, weight_concentration_prior_type=prior, random_state=0
+    )
+    model = fitted(made, TRAIN, None)
+    assert_predicts(model, TEST, random_rows(TRAIN, 100))
+    np.testing.assert_allclose(outputs(model, TEST, output="proba"), model.predict_proba(TEST), rtol=1e-4, atol=1e-6)
 
 
 def test_text_in_a_search() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import asked, columns, logistic, winner
+from skosh.ops.comparisons import Compare, Select
 from skosh.ops.dense import Dense
-from skosh.ops.elementwise import Div
+from skosh.ops.elementwise import Add, Div, Maximum, Minimum, Mul
 from skosh.ops.functions import Exp
 from skosh.ops.reductions import Sum
 from skosh.ops.reshape import Reshape
@@ -79,7 +80,23 @@ def linear_classifier(model: Any, builder: Builder, x: str) -> str:
         return asked(
             builder, model, label=label, proba=lambda: likelihoods_alone(builder, decision()), decision=decision
         )
+    if getattr(model, "loss", None) == "modified_huber":
+        return asked(builder, model, label=label, proba=lambda: clipped_shares(builder, decision()), decision=decision)
     return asked(builder, model, label=label, decision=decision)
+
+
+def clipped_shares(builder: Builder, scores: str) -> str:
+    """(clip(score, -1, 1) + 1) / 2 over their sum, alike where that is 0 (Zhang 2002); the second class's alone of two."""
+    one, half = builder.constant("one", [[1.0]]), builder.constant("half", [[0.5]])
+    y = builder.apply(Minimum(), scores, one, name="not_above")
+    y = builder.apply(Maximum(), y, builder.constant("minus_one", [[-1.0]]), name="clipped")
+    y = builder.apply(Mul(), builder.apply(Add(), y, one, name="moved"), half, name="shares")
+    if (count := columns(builder, y)) == 1:
+        return y
+    total = builder.apply(Sum((1,), keep_dims=True), y, name="total")
+    none = builder.apply(Compare("=="), total, builder.constant("zero", [[0.0]]), name="none")
+    shares = builder.apply(Div(), y, builder.apply(Select(), none, one, total, name="divisor"), name="normalized")
+    return builder.apply(Select(), none, builder.constant("alike", [[1 / count]]), shares, name="probabilities")
 
 
 def likelihoods_alone(builder: Builder, scores: str) -> str:

@@ -10,6 +10,7 @@ from skosh.importers.sklearn.bayes import independent_gaussians
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.discriminant import gaussians
 from skosh.importers.sklearn.outputs import asked, largest, positive
+from skosh.ir.graph import Array
 from skosh.ops.distances import Distances
 from skosh.ops.functions import Sqrt
 from skosh.ops.reductions import ArgMin
@@ -29,8 +30,24 @@ def k_means(model: Any, builder: Builder, x: str) -> str:
 
 def gaussian_mixture(model: Any, builder: Builder, x: str) -> str:
     """The number of the likeliest component; "proba": of all of them, [1, components], also when they are two."""
+    return mixture(model, builder, x, np.log(model.weights_))
+
+
+def bayesian_mixture(model: Any, builder: Builder, x: str) -> str:
+    """The same, expected over what is not known of weights and precisions (Bishop 2006, 10.65 to 10.67)."""
+    from scipy.special import digamma
+
+    features = np.shape(model.means_)[1]
+    freedom = np.broadcast_to(np.asarray(model.degrees_of_freedom_, np.float64), np.shape(model.weights_))
+    log_lambda = features * np.log(2) + digamma(0.5 * (freedom - np.arange(features)[:, None])).sum(axis=0)
+    spread = features / np.asarray(model.mean_precision_, np.float64)
+    expected = 0.5 * (log_lambda - spread - features * np.log(freedom))
+    return mixture(model, builder, x, np.asarray(model._estimate_log_weights()) + expected)
+
+
+def mixture(model: Any, builder: Builder, x: str, log_weights: Array) -> str:
+    """The likeliest of Gaussians with these logarithms of weights."""
     means, root = np.asarray(model.means_, np.float64), np.asarray(model.precisions_cholesky_, np.float64)
-    log_weights = np.log(model.weights_)
 
     def scores() -> str:
         if model.covariance_type in ("diag", "spherical"):
@@ -65,5 +82,6 @@ CONVERTERS = {
     "KMeans": k_means,
     "MiniBatchKMeans": k_means,
     "GaussianMixture": gaussian_mixture,
+    "BayesianGaussianMixture": bayesian_mixture,
     "EllipticEnvelope": elliptic_envelope,
 }
