@@ -111,15 +111,16 @@ def words(text: u8[N], letters: u8[L], begin: B[V], y: u8[N + 1], *, lower, shor
     earlier = 0
     before = 0
     more = 1
-    for i in seq(N + 1):
+    at = 0
+    while bounded(more == 1, N + 1):
         c = 0
         after = 0
-        if i < N and more == 1:
-            c = widen(text[i])
-            if c == 0:
-                more = 0
-            if i + 1 < N:
-                after = widen(text[i + 1])
+        if at < N:
+            c = widen(text[at])
+        if at + 1 < N:
+            after = widen(text[at + 1])
+        if c == 0:
+            more = 0  # after the last word has ended below
         if is_letter(c, before, earlier, after) == 1:
             y[end] = wrap(u8, lowered(c, before) if lower == 1 else c)
             end += 1
@@ -137,6 +138,7 @@ def words(text: u8[N], letters: u8[L], begin: B[V], y: u8[N + 1], *, lower, shor
             characters = 0
         earlier = before
         before = c
+        at += 1
     if end > 0:
         end -= 1
     for i in seq(end, N + 1):
@@ -149,31 +151,29 @@ def characters(text: u8[N], y: u8[M], *, lower, padded):
     end = 0
     blanks = 0
     before = 0
-    more = 1
+    at = 0
     if padded == 1:
         y[0] = 32
         end = 1
-    for i in seq(N):
-        c = widen(text[i])
-        if c == 0:
-            more = 0
-        if more == 1:
-            if is_space(c) == 1:
-                blanks += 1
-                if padded == 1:
-                    if widen(y[end - 1]) != 32:
-                        y[end] = 32
-                        end += 1
-                elif blanks == 1:
-                    y[end] = wrap(u8, c)
+    while bounded(at < N and widen(text[at]) != 0, N):
+        c = widen(text[at])
+        if is_space(c) == 1:
+            blanks += 1
+            if padded == 1:
+                if widen(y[end - 1]) != 32:
+                    y[end] = 32
                     end += 1
-                else:
-                    y[end - 1] = 32
-            else:
-                y[end] = wrap(u8, lowered(c, before) if lower == 1 else c)
+            elif blanks == 1:
+                y[end] = wrap(u8, c)
                 end += 1
-                blanks = 0
-            before = c
+            else:
+                y[end - 1] = 32
+        else:
+            y[end] = wrap(u8, lowered(c, before) if lower == 1 else c)
+            end += 1
+            blanks = 0
+        before = c
+        at += 1
     if padded == 1:
         if widen(y[end - 1]) != 32:
             y[end] = 32
