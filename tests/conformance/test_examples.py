@@ -1,0 +1,24 @@
+"""Every model class that skosh reads: its example, compiled for this computer, gives what the library gives."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("sklearn")
+
+import skosh
+from tests.support.examples import EXAMPLES, Example, agreement
+
+FLOAT32 = 1e-5  # of a number, or of the mean magnitude of all
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.library} {e.name}")
+def test_the_library_is_followed(example: Example) -> None:
+    try:
+        fitted = example.fit()
+    except ImportError as error:
+        pytest.skip(str(error))
+    build = skosh.compile(fitted.load(), target="host")
+    same, error = agreement(fitted, build)
+    assert same == 1.0 and error <= FLOAT32
