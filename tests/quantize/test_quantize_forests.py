@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 import skosh
 from skosh.base.dtypes import i16, u8
 from skosh.base.errors import InputError, ModelError
-from skosh.quantize.forests import grid
+from skosh.quantize.forests import gridded
 
 CANCER, IRIS, DIGITS, DIABETES = (
     f(return_X_y=True) for f in (load_breast_cancer, load_iris, load_digits, load_diabetes)
@@ -38,11 +38,18 @@ def one_thread() -> Any:
         yield
 
 
-def test_halves_between_whole_numbers_are_exact() -> None:
-    made = grid(np.arange(16) + 0.5, np.arange(17.0), u8)
-    assert made.scale == 1.0
-    q = made.of(np.arange(17.0), u8)
-    assert (np.searchsorted(made.limits(np.arange(16) + 0.5), q) == np.arange(17)).all()
+def sides(limits: Any, values: Any, dtype: Any) -> tuple[Any, Any]:
+    """(how many limits are below each value, the same by integers)."""
+    made = gridded(np.asarray(limits, np.float64), values, dtype)
+    return np.searchsorted(limits, values), np.searchsorted(made.integers, made.grid.of(values, dtype))
+
+
+def test_whole_numbers_are_what_they_are() -> None:
+    for limits in (np.arange(16) + 0.5, np.arange(16.0)):
+        made = gridded(limits, np.arange(17.0), u8)
+        assert (made.grid.scale, made.grid.zero) == (1.0, 0)
+        want, got = sides(limits, np.arange(17.0), u8)
+        assert (want == got).all()
 
 
 @pytest.mark.parametrize("dtype", [u8, i16])
@@ -51,12 +58,21 @@ def test_halves_between_whole_numbers_are_exact() -> None:
 )
 def test_values_keep_their_side_of_thresholds(limits: list[float], dtype: Any) -> None:
     span = max(limits) - min(limits) or abs(limits[0]) or 1.0
-    values = np.concatenate([np.linspace(limits[0] - span, limits[-1] + span, 400)])
+    values = np.linspace(limits[0] - span, limits[-1] + span, 400)
     values = values[np.abs(values[:, None] - np.array(limits)).min(axis=1) > span / 60]
-    made = grid(np.array(limits), values, dtype)
-    assert (
-        np.searchsorted(made.limits(np.array(limits)), made.of(values, dtype)) == np.searchsorted(limits, values)
-    ).all()
+    want, got = sides(limits, values, dtype)
+    assert (want == got).all()
+
+
+@pytest.mark.parametrize("dtype", [u8, i16])
+@pytest.mark.parametrize("less", [False, True])
+def test_values_that_are_thresholds_keep_their_side(dtype: Any, less: bool) -> None:
+    values = np.sort(np.random.default_rng(0).normal(0, 3, 40).round(1)).astype(np.float32)
+    limits = np.unique(values[::3])
+    if less:  # x < limit, as XGBoost says it
+        limits = np.nextafter(limits, np.float32(-np.inf))
+    want, got = sides(limits.astype(np.float64), values.astype(np.float64), dtype)
+    assert (want == got).all()
 
 
 MODELS = [

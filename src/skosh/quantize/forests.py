@@ -45,41 +45,61 @@ def forests_of(graph: Graph) -> tuple[Node, ...]:
 
 @dataclass(frozen=True)
 class Grid:
-    """integer = round(x / scale) + zero, saturated. above: a cut lies above its limit, by a step at the most, so that what is
-    the limit itself goes left; else it lies where it is nearest."""
+    """integer = round(x / scale) + zero, saturated."""
 
     scale: float
     zero: int
-    above: bool = False
 
     def of(self, x: Array, dtype: DType) -> Array:
         q = round_half_away(np.asarray(x, np.float32) / np.float32(self.scale)) + self.zero
         return np.asarray(np.clip(q, dtype.min, dtype.max).astype(np.int64))
 
-    def limits(self, limit: Array) -> Array:
-        """The integers after which the cuts lie."""
-        steps = limit / self.scale
-        return (np.floor(steps - 0.5) + 1 if self.above else np.floor(steps)).astype(np.int64) + self.zero
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """A feature's grid, and the integer that stands for each of its limits: left where integer <= it."""
+
+    grid: Grid
+    limits: Array
+    integers: Array
+
+    def of(self, limit: Array) -> Array:
+        return np.asarray(self.integers[np.searchsorted(self.limits, limit)])
 
 
-def grid(limits: Array, values: Array, dtype: DType) -> Grid:
-    """The grid for one feature. limits: ascending, different, finite, float64 [k]; values: [samples] of the feature."""
+def gridded(limits: Array, values: Array, dtype: DType) -> Feature:
+    """The best grid for a feature. limits: ascending, different, finite, float64 [k]; values: [samples] of the feature."""
     if limits.size == 0:
-        return Grid(1.0, 0)
-    if values.size and (values == np.rint(values)).all() and dtype.min <= values.min() and values.max() <= dtype.max:
-        return Grid(1.0, 0)  # such numbers are what they are
-    best: tuple[float, bool, float, Grid] | None = None
+        return Feature(Grid(1.0, 0), limits, np.zeros(0, np.int64))
+    values = np.sort(values)
+    if values.size and (values == np.rint(values)).all() and dtype.min <= values[0] and values[-1] <= dtype.max:
+        whole = np.clip(np.floor(limits), dtype.min - 1, dtype.max)
+        return Feature(Grid(1.0, 0), limits, whole.astype(np.int64))  # such numbers are what they are
+    best: tuple[float, float, Feature] | None = None
     sides = np.searchsorted(limits, values)  # how many limits are below each value
     for made in _candidates(limits, values, dtype):
-        cuts = made.limits(limits)
-        if cuts[0] < dtype.min or cuts[-1] >= dtype.max:
-            continue
+        cuts = _cuts(made, limits, values, dtype)
         moved = float(np.abs(np.searchsorted(cuts, made.of(values, dtype)) - sides).sum())
         off = float(np.abs((cuts - made.zero + 0.5) * made.scale - limits).mean())
-        if best is None or (moved, not made.above, off) < best[:3]:
-            best = moved, not made.above, off, made
+        if best is None or (moved, off) < best[:2]:
+            best = moved, off, Feature(made, limits, cuts)
     assert best is not None, "one of 253 steps over the thresholds, or of 1, always does"
-    return best[3]
+    return best[2]
+
+
+def _cuts(made: Grid, limits: Array, values: Array, dtype: DType) -> Array:
+    """The integer for each limit. Its cut lies above the limit, by a step at the most, so that what is the limit itself goes
+    left; unless samples on both sides of it, ascending ``values``, say where it has to lie."""
+    nominal = np.floor(limits / made.scale - 0.5) + 1 + made.zero
+    cuts: Array = np.clip(nominal, dtype.min, dtype.max - 1).astype(np.int64)
+    if not values.size:
+        return cuts
+    q = made.of(values, dtype)
+    right = np.searchsorted(values, limits, side="right")  # the first value on the right of each limit
+    lowest = np.where(right > 0, q[np.maximum(right - 1, 0)], dtype.min)
+    highest = np.where(right < len(q), q[np.minimum(right, len(q) - 1)] - 1, dtype.max - 1)
+    held: Array = np.clip(cuts, np.minimum(lowest, highest), np.maximum(lowest, highest))
+    return held
 
 
 def _candidates(limits: Array, values: Array, dtype: DType) -> Sequence[Grid]:
@@ -104,7 +124,7 @@ def _candidates(limits: Array, values: Array, dtype: DType) -> Sequence[Grid]:
             taken = int(np.ceil(span / exact))
             first = dtype.min + max(0, (room - taken) // 2)
             zero = first - int(np.rint(low / exact - 0.5))
-            out += [Grid(exact, zero, above=True), Grid(exact, zero)]
+            out.append(Grid(exact, zero))
     return out
 
 
@@ -127,18 +147,19 @@ def quantized_forests(graph: Graph, samples: Array, scheme: str) -> Graph:
     limit = np.concatenate([c["limit"] for c in columns]).astype(np.float64)
     feature = np.concatenate([c["feature"] for c in columns])
     finite = np.isfinite(limit)
-    grids = [
-        grid(np.unique(limit[finite & (feature == f)]), samples[:, f], dtype) for f in range(graph.tensors[x].shape[1])
+    made = [
+        gridded(np.unique(limit[finite & (feature == f)]), samples[:, f].astype(np.float64), dtype)
+        for f in range(graph.tensors[x].shape[1])
     ]
     tensors = dict(graph.tensors)
-    tensors[x] = replace(tensors[x], dtype=dtype, quant=_quant(grids))
+    tensors[x] = replace(tensors[x], dtype=dtype, quant=_quant([f.grid for f in made]))
     for node, held in zip(nodes, columns, strict=True):
-        _rewrite(graph, node, held, grids, dtype, LEAVES[scheme], tensors)
+        _rewrite(graph, node, held, made, dtype, LEAVES[scheme], tensors)
     return graph.with_(tensors=tensors)
 
 
 def _quant(grids: Sequence[Grid]) -> Quant:
-    if len({(g.scale, g.zero) for g in grids}) == 1:
+    if len(set(grids)) == 1:
         return Quant((grids[0].scale,), (grids[0].zero,))
     return Quant(tuple(g.scale for g in grids), tuple(g.zero for g in grids), 1)
 
@@ -152,16 +173,16 @@ def _columns(graph: Graph, node: Node) -> dict[str, Array]:
 
 
 def _rewrite(
-    graph: Graph, node: Node, columns: Mapping[str, Array], grids: Sequence[Grid], dtype: DType, most: int,
+    graph: Graph, node: Node, columns: Mapping[str, Array], features: Sequence[Feature], dtype: DType, most: int,
     tensors: dict[str, Tensor],
 ) -> None:  # fmt: skip
     """Put a forest's integers in the place of its constants, and a coarser step where its sums become real numbers."""
     made = dict(columns)
     limit, feature = columns["limit"].astype(np.float64), columns["feature"]
     whole = np.where(limit > 0, dtype.max, dtype.min - 1)  # of limits that are infinite
-    for f, g in enumerate(grids):
+    for f, grid in enumerate(features):
         mine = (feature == f) & np.isfinite(limit)
-        whole[mine] = np.clip(g.limits(limit[mine]), dtype.min - 1, dtype.max)
+        whole[mine] = grid.of(limit[mine])
     made["limit"] = whole.astype(np.int32)
     largest = int(np.abs(columns["value"].astype(np.int64)).max(initial=0))
     step = -(-largest // most)
