@@ -180,3 +180,21 @@ def test_attention_is_bit_exact_on_machines(target: str) -> None:
     mask = np.triu(np.full((1, 6, 6), -np.inf, np.float32), 1)
     small = skosh.quantize(attention(mask, False), samples(48, 6, 8))
     assert skosh.compile(small, target=target).verify(samples=3).bit_exact
+
+
+def test_layers_beside_masks_and_chains_have_their_share_of_the_loss() -> None:
+    net = Net(1, 6, 8)
+    net.put("d", Dense(keep_dims=True), "x", samples(8, 8, seed=1) / 3)
+    net.put("s", BatchMatMul(transpose_b=True), "d", "d")
+    net.put("m", Add(), "s", np.triu(np.full((1, 6, 6), -np.inf, np.float32), 1))
+    net.put("p", Softmax(0.35), "m")
+    net.put("o", BatchMatMul(), "p", "d")
+    net.put("n", Sin(), "o")
+    net.put("e", Dense(keep_dims=True), "n", samples(4, 8, seed=2) / 3)
+    graph, x = net.graph("e"), samples(32, 6, 8)
+    assert [s.layer for s in skosh.quantize.sensitivity(graph, x)] == ["d", "e"]
+    assert all(s.noise_db > 25 for s in skosh.quantize.sensitivity(graph, x))
+    for scheme in ("mixed", "int4"):
+        found = as_samples(graph, x)
+        small = skosh.quantize(graph, x, scheme=scheme)
+        assert noise_db(real_outputs(graph, found), real_outputs(small, found)) > 18

@@ -18,6 +18,7 @@ from skosh.quantize.boundary import Typed, typed
 from skosh.quantize.calibrate import as_samples, ranges
 from skosh.quantize.compare import agreement, noise_db, real_outputs
 from skosh.quantize.layers import Care, Layer, layers_of
+from skosh.quantize.masks import without_infinities
 from skosh.quantize.rules import rule_of
 from skosh.quantize.scalers import scaler_nodes
 from skosh.quantize.schemes import schemes_of
@@ -66,8 +67,9 @@ def sensitivity(
     """
     found = as_samples(graph, samples)
     right = None if labels is None else _labels(graph, labels, len(found))
-    part, quants, layers = _integers(graph, found, scheme, calibration)
     want = real_outputs(graph, found)
+    graph = without_infinities(graph, found)
+    part, quants, layers = _integers(graph, found, scheme, calibration)
     out = []
     for node in graph.nodes:
         if rule_of(node).channels is None or node.outputs[0] not in layers:
