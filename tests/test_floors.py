@@ -20,7 +20,7 @@ FLOORS = {
     "emit": 6, "rtl": 6,
     "build": 7, "emulate": 7,
     "verify": 8, "place": 8,
-    "deliver": 9,
+    "deliver": 9, "choose": 9,
     "skosh": 10,  # __init__, pipeline, compiled: what users import, and the page that names every stage
     "explore": 11, "edge": 11, "ladder": 11, "apps": 11,
     "cli": 12,

@@ -12,6 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from skosh.compiled import Build
     from skosh.ir.graph import Graph
 
@@ -47,10 +49,14 @@ def compile(
     name: str | None = None,
     max_ram: int | str | None = None,
     max_flash: int | str | None = None,
+    search: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Build:
     """C for a target, from a Graph or anything that ``load`` takes.
 
     optimize: "balanced", "speed", "flash", "ram" or "energy". max_ram, max_flash: bytes, or text like "64K" (1,024 each).
+    search: measure every form of every layer in the target's emulator and take the best for the aim, instead of the rules'.
+    That takes a minute or so; the result is kept for the next time. progress: told how many steps are done, of how many.
     Raises FitError when the model needs more.
     """
     from skosh.base.sizes import parse_size
@@ -61,5 +67,12 @@ def compile(
     graph = model if isinstance(model, Graph) else load(model)
     limits = [None if m is None else parse_size(m) for m in (max_ram, max_flash)]
     return build(
-        graph, target=find_target(target), optimize=optimize, name=name, max_ram=limits[0], max_flash=limits[1]
+        graph,
+        target=find_target(target),
+        optimize=optimize,
+        name=name,
+        max_ram=limits[0],
+        max_flash=limits[1],
+        search=search,
+        progress=progress or (lambda done, of: None),
     )

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from skosh.base.arith import round_half_away
 from skosh.base.errors import FitError, InputError, ToolError
 from skosh.build import compile_firmware, compile_host
 from skosh.build.host import own_machine
+from skosh.choose import Choice
+from skosh.choose import search as find_forms
 from skosh.emit.batch import batch_harness
 from skosh.emit.harness import firmware_harness, host_trace, marker_trace
 from skosh.emit.interface import interface
@@ -45,6 +47,11 @@ class Build:
     @property
     def program(self) -> Program:
         return self.compiled.program
+
+    @property
+    def choice(self) -> Choice | None:
+        """What a search decided for each layer, and what it measured; None where rules decided."""
+        return self.compiled.choice
 
     @property
     def source(self) -> Graph:
@@ -327,8 +334,12 @@ def build(
     name: str | None = None,
     max_ram: int | None = None,
     max_flash: int | None = None,
+    search: bool = False,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Build:
-    """Compile for a target, and refuse what doesn't fit (bytes)."""
-    made = Build(compile_to_c(graph, target=target, optimize=optimize, name=name), target, optimize)
+    """Compile for a target, and refuse what doesn't fit (bytes). progress: told how far a search is."""
+    limits = (max_ram, max_flash)
+    look = partial(find_forms, target=target, optimize=optimize, limits=limits, progress=progress) if search else None
+    made = Build(compile_to_c(graph, target=target, optimize=optimize, name=name, search=look), target, optimize)
     made.check_fit(max_ram, max_flash)
     return made

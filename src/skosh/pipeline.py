@@ -1,6 +1,6 @@
 """The compiler on one page: every stage, in order.
 
-    graph -> check -> optimize -> calls and memory plan -> proof of the plan -> routines and layout -> C
+    graph -> check -> optimize -> (search ->) calls and memory plan -> proof of the plan -> routines and layout -> C
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from skosh.base.errors import InputError
 from skosh.build import flags
 from skosh.build.soft_float import computes_with_floats, soft_float
+from skosh.choose import Choice
+from skosh.choose.search import chosen_calls
 from skosh.emit.interface import c_name
 from skosh.emit.model import emit
 from skosh.ir.check_graph import check_graph
@@ -20,6 +22,7 @@ from skosh.lower.assemble import assemble
 from skosh.lower.calls import Lowered, choose_calls
 from skosh.lower.means import EVERYTHING, Means
 from skosh.lower.program import Program
+from skosh.lower.schedules import sums_by_function
 from skosh.optimize import optimize_graph
 from skosh.plan import check_plan, memory_map_text
 from skosh.targets import Target
@@ -30,12 +33,16 @@ STAGES = ("load", "optimize", "plan", "lower", "emit")
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """What the stages left: the graph after each, the program, the C. ``shown``: stage -> its text, made on demand."""
+    """What the stages left: the graph after each, the program, the C. ``shown``: stage -> its text, made on demand.
+
+    choice: what a search decided, where one was asked for.
+    """
 
     source: Graph
     program: Program
     sources: dict[str, str]
     shown: dict[str, Callable[[], str]] = field(default_factory=dict)
+    choice: Choice | None = None
 
 
 def compile_to_c(
@@ -45,9 +52,11 @@ def compile_to_c(
     optimize: str = "balanced",
     name: str | None = None,
     means: Means = EVERYTHING,
+    search: Callable[[Graph], Choice] | None = None,
 ) -> Compiled:
     """From a Graph to C. The same graph and options give the same bytes. target: None for plain C99, made for no machine.
 
+    search: finds the form of each layer of the optimized graph; None: rules decide, at once.
     means: less than everything only to learn what something is worth.
 
     Raises
@@ -65,10 +74,13 @@ def compile_to_c(
     check_graph(graph)
     optimized = graph
 
-    lowered = choose_calls(graph, optimize=optimize, target=means.of(target))
+    choice = search(graph) if search is not None else None
+    chosen = chosen_calls(graph, choice, target) if choice is not None and target is not None else {}
+
+    lowered = choose_calls(graph, optimize=optimize, target=means.of(target), chosen=chosen)
     check_plan(lowered.graph, lowered.plan)
 
-    sums = target is not None and target.has_float_sums and optimize != "flash"
+    sums = sums_by_function(target, optimize)
     program = assemble(lowered, optimize=optimize, name=prefix, steps=means.steps, float_sums=sums)
 
     library = soft_float(target, prefix) if computes_with_floats(program) else {}
@@ -81,7 +93,7 @@ def compile_to_c(
         "lower": lambda: f"{program_text(program)}\n{arithmetic_text(lowered)}",
         "emit": lambda: sources[f"{prefix}.c"],
     }
-    return Compiled(source, program, sources, shown)
+    return Compiled(source, program, sources, shown, choice)
 
 
 def program_text(program: Program) -> str:

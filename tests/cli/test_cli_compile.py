@@ -28,9 +28,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_options_arrive(asked: dict[str, Any], tmp_path: Path) -> None:
     ran = run(
         "compile", "a.tflite", "--target", "cortex-m7", "-o", tmp_path / "out", "--optimize", "ram", "--name", "n",
-        "--max-ram", "64K", "--max-flash", "256K",
+        "--max-ram", "64K", "--max-flash", "256K", "--search",
     )  # fmt: skip
     assert ran.status == 0, ran.err
+    asked.pop("progress")(3, 12)  # nobody watches, so nothing is shown
     assert asked == {
         "model": "a.tflite",
         "target": "cortex-m7",
@@ -38,6 +39,7 @@ def test_options_arrive(asked: dict[str, Any], tmp_path: Path) -> None:
         "name": "n",
         "max_ram": "64K",
         "max_flash": "256K",
+        "search": True,
     }
 
 

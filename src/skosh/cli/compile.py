@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, Model, Optimize, Target, TrustPickle, opened
-from skosh.cli.terminal import busy, number, out, print_json, row, table
+from skosh.cli.options import Json, Model, Optimize, Search, Target, TrustPickle, opened
+from skosh.cli.terminal import busy, compiling, number, out, print_json, row, table
 
 if TYPE_CHECKING:
     from skosh.compiled import Build
@@ -33,6 +33,7 @@ def command(
         typer.Option(metavar="STAGE", help="Go no further, and write nothing: load, optimize, plan, lower or emit."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print what the last stage left, as text.")] = False,
+    search: Search = False,
     trust_pickle: TrustPickle = False,
     json: Json = False,
 ) -> None:
@@ -44,7 +45,7 @@ def command(
         raise InputError(f'--stop-after must be one of {", ".join(STAGES)}, not "{stop_after}"')
     if output is None and stop_after is None and not show:
         raise InputError("compile must know where to put the C", hint="-o DIR; or --show to see it only")
-    with busy(f"compiling {Path(model).name} for {target}", quiet=json):
+    with compiling(f"compiling {Path(model).name} for {target}", search=search, quiet=json) as progress:
         build = skosh.compile(
             opened(model, trust_pickle),
             target=target,
@@ -52,6 +53,8 @@ def command(
             name=name,
             max_ram=max_ram,
             max_flash=max_flash,
+            search=search,
+            progress=progress,
         )
     if show:
         stage = stop_after or STAGES[-1]

@@ -12,6 +12,13 @@ Target = Annotated[str, typer.Option("--target", "-t", metavar="T", help="The ma
 Optimize = Annotated[
     str, typer.Option("--optimize", metavar="AIM", help="balanced, speed, flash, ram or energy: what matters most.")
 ]
+Search = Annotated[
+    bool,
+    typer.Option(
+        "--search",
+        help="Measure the forms of each layer in the emulator, take the best for the aim. Minutes; kept for the next time.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 TrustPickle = Annotated[
     bool, typer.Option("--trust-pickle", help="Read MODEL though it is a pickle, which runs whatever code is in it.")

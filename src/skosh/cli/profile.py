@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skosh.cli.options import Json, Model, Optimize, TrustPickle, opened
-from skosh.cli.terminal import WIDE, bar, busy, number, out, print_json, row, table
+from skosh.cli.options import Json, Model, Optimize, Search, TrustPickle, opened
+from skosh.cli.terminal import WIDE, bar, busy, compiling, number, out, print_json, row, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,6 +26,7 @@ def command(
         typer.Option("--target", "-t", metavar="T", help="The machine; may be given again.  [default: cortex-m4]"),
     ] = None,
     optimize: Optimize = "balanced",
+    search: Search = False,
     trust_pickle: TrustPickle = False,
     json: Json = False,
 ) -> None:
@@ -41,8 +42,9 @@ def command(
     with busy(f"reading {Path(model).name}", quiet=json):
         graph = skosh.load(opened(model, trust_pickle))
     for t in targets:
-        with busy(f"compiling and running {graph.name} on {t}", quiet=json):
-            profiles.append(skosh.compile(graph, target=t, optimize=optimize).profile())
+        with compiling(f"compiling and running {graph.name} on {t}", search=search, quiet=json) as progress:
+            build = skosh.compile(graph, target=t, optimize=optimize, search=search, progress=progress)
+            profiles.append(build.profile())
     if json:
         print_json(profiles[0].as_json() if len(profiles) == 1 else [p.as_json() for p in profiles])
         return

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,12 +83,18 @@ def stages(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
         done()
 
 
+class Told(Protocol):
+    """How many are done, and of how many, where that is known only now."""
+
+    def __call__(self, done: int, of: int | None = None, /) -> None: ...
+
+
 @contextmanager
-def counting(what: str, total: int, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+def counting(what: str, total: int, *, quiet: bool = False) -> Iterator[Told]:
     """A progress bar; gives the function that is told how many are done."""
     console = err()
     if quiet or not console.is_terminal:
-        yield lambda done: None
+        yield lambda done, of=None: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
@@ -101,7 +107,18 @@ def counting(what: str, total: int, *, quiet: bool = False) -> Iterator[Callable
     )
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task(what, total=total)
-        yield lambda done: shown.update(task, completed=done)
+        yield lambda done, of=None: shown.update(task, completed=done, total=of or total)
+
+
+@contextmanager
+def compiling(what: str, *, search: bool, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
+    """A spinner; for a search a progress bar, and the function that is told how many steps are done, of how many."""
+    if not search:
+        with busy(what, quiet=quiet):
+            yield None
+        return
+    with counting(f"{what}, searching", 1, quiet=quiet) as told:
+        yield told
 
 
 def table(*headings: str, right: tuple[str, ...] = (), title: str = "") -> Table:

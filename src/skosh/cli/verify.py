@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, Model, Optimize, Target, TrustPickle, opened
-from skosh.cli.terminal import busy, counting, number, out, print_json
+from skosh.cli.options import Json, Model, Optimize, Search, Target, TrustPickle, opened
+from skosh.cli.terminal import compiling, counting, number, out, print_json
 
 if TYPE_CHECKING:
     from skosh.verify import Proof
@@ -32,6 +32,7 @@ def command(
         str, typer.Option(metavar="LIST", help="reference (always), host, tflm: whom to compare with, by commas.")
     ] = "reference",
     optimize: Optimize = "balanced",
+    search: Search = False,
     trust_pickle: TrustPickle = False,
     json: Json = False,
 ) -> None:
@@ -44,8 +45,9 @@ def command(
     if samples is not None and golden is not None:
         raise InputError("--samples and --golden can't both be given", hint="the golden file brings its own inputs")
     wanted = golden if golden is not None else as_count_or_file(samples)
-    with busy(f"compiling {Path(model).name} for {target}", quiet=json):
-        build = skosh.compile(opened(model, trust_pickle), target=target, optimize=optimize)
+    with compiling(f"compiling {Path(model).name} for {target}", search=search, quiet=json) as told:
+        read = opened(model, trust_pickle)
+        build = skosh.compile(read, target=target, optimize=optimize, search=search, progress=told)
         total = len(build.samples(wanted))
         others = tuple(part.strip() for part in against.split(",") if part.strip())
     with counting(f"running {build.program.name} on {target}", total, quiet=json) as progress:

@@ -56,13 +56,14 @@ Buffer = In | Out | Const | Scratch
 class Call:
     """One kernel applied. ``buffers`` and ``numbers`` together bind every parameter of ``kernel``.
 
-    ``hints``: what a schedule may rely on, by name (see ``lower``); never changes the meaning.
+    ``aim``: what its routine is made for ("speed", "balanced", "flash") where that isn't the aim of the whole model.
     """
 
     kernel: Kernel
     buffers: Mapping[str, Buffer]
     numbers: Mapping[str, int | float] = field(default_factory=dict)
     functions: Mapping[str, Function] = field(default_factory=dict)  # what its function parameters are, in ``kernel`` already
+    aim: str = ""
 
 
 def flat(data: Array, dtype: DType) -> Array:

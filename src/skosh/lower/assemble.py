@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -36,6 +37,9 @@ from skosh.lower.program import (
 )
 from skosh.lower.schedules import FIXED, ONE_ROW, apply_schedule
 
+Cohorts = Mapping[object, Sequence[Mapping[str, int | float]]]
+"""``group_key`` -> the numbers of calls."""
+
 
 @dataclass(frozen=True)
 class _Site:
@@ -47,24 +51,27 @@ class _Site:
 
 
 def assemble(
-    lowered: Lowered, *, optimize: str, name: str, steps: tuple[str, ...] = STEPS, float_sums: bool = False
-) -> Program:
+    lowered: Lowered, *, optimize: str, name: str, steps: tuple[str, ...] = STEPS,
+    cohorts: Cohorts = MappingProxyType({}), float_sums: bool = False,
+) -> Program:  # fmt: skip
     """Needs calls and a plan; leaves a Program whose every pointer is decided.
 
-    steps: those that schedules may take. float_sums: the machine has functions that sum float32 along rows.
+    steps: those that schedules may take. cohorts: numbers of calls beyond those of this program, which its routines must
+    serve too. float_sums: the machine has functions that sum float32 along rows.
     """
     graph, plan = lowered.graph, lowered.plan
     sites = [_Site(n, k, call) for n in plan.order for k, call in enumerate(lowered.calls[n])]
     groups: dict[object, list[_Site]] = {}
     for site in sites:
-        groups.setdefault(_group_key(site.call, optimize), []).append(site)
+        groups.setdefault(group_key(site.call, optimize), []).append(site)
     pool = _DataPool()
     routines: list[Routine] = []
     helpers = {f"{name}_{f.name}" for site in sites for f in functions(site.call.kernel)}
     bound: dict[tuple[int, int], LayerCall] = {}
     layer_names = _layer_names(graph, plan.order, name)
-    for members in groups.values():
-        kernel = _routine_kernel(members, optimize, steps, float_sums)
+    for key, members in groups.items():
+        cases = [*(m.call.numbers for m in members), *cohorts.get(key, ())]
+        kernel = _routine_kernel(members[0].call, cases, optimize, steps, float_sums)
         unique = _unique(f"{name}_{kernel.name}", {r.name for r in routines} | helpers)
         routine = Routine(unique, kernel, used_numbers(kernel), True)
         overlap = False
@@ -91,19 +98,19 @@ def assemble(
     return Program(name, graph, plan, tuple(routines), pool.finish(), layers, initial)
 
 
-def _group_key(call: Call, optimize: str) -> object:
-    if optimize == "speed" and not (call.kernel.name in ONE_ROW and call.numbers["M"] == 1):
-        return (call.kernel, tuple(sorted(call.numbers.items())))
-    return (call.kernel, tuple(call.numbers[n] for n in FIXED.get(call.kernel.name, ())))
+def group_key(call: Call, optimize: str) -> object:
+    """Calls with equal keys share a routine."""
+    aim = call.aim or optimize
+    if aim == "speed" and not (call.kernel.name in ONE_ROW and call.numbers["M"] == 1):
+        return (call.kernel, call.aim, tuple(sorted(call.numbers.items())))
+    return (call.kernel, call.aim, tuple(call.numbers[n] for n in FIXED.get(call.kernel.name, ())))
 
 
 def _routine_kernel(
-    members: Sequence[_Site], optimize: str, steps: tuple[str, ...], float_sums: bool
+    call: Call, cases: Sequence[Mapping[str, int | float]], optimize: str, steps: tuple[str, ...], float_sums: bool
 ) -> Kernel:
-    kernel = members[0].call.kernel
-    cases = [m.call.numbers for m in members]
     common = {n: v for n, v in cases[0].items() if all(c[n] == v for c in cases)}
-    return apply_schedule(schedule.bind(kernel, common), cases, optimize, steps, float_sums)
+    return apply_schedule(schedule.bind(call.kernel, common), cases, call.aim or optimize, steps, float_sums)
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -65,19 +65,26 @@ def _bytes(s: Scratch) -> int:
     return s.elements * s.dtype.bytes
 
 
-def choose_calls(graph: Graph, *, optimize: str, target: Target | None = None) -> Lowered:
-    """Calls and memory plan together: needs a checked graph; leaves every node with calls and every tensor with a place."""
+def choose_calls(
+    graph: Graph, *, optimize: str, target: Target | None = None, chosen: Mapping[int, tuple[Call, ...]] | None = None
+) -> Lowered:
+    """Calls and memory plan together: needs a checked graph; leaves every node with calls and every tensor with a place.
+
+    chosen: calls of nodes for which a search has decided; they stay, whatever their scratch memory does to the arena.
+    """
     graph = with_constant_outputs_copied(graph)
+    chosen = chosen or {}
     pack = optimize != "speed"
     calls = {
-        i: () if node.op.view else node_calls(graph, node, target, pack=pack, optimize=optimize)
+        i: () if node.op.view else chosen.get(i) or node_calls(graph, node, target, pack=pack, optimize=optimize)
         for i, node in enumerate(graph.nodes)
     }
     plan = _plan(graph, calls, optimize)
     if optimize == "ram" and any(scratches(c) for c in calls.values()):
         bare = plan_memory(graph, optimize=optimize)
         if plan.arena_bytes > bare.arena_bytes:
-            calls, plan = _without_raising(graph, calls, bare.arena_bytes, optimize)
+            limit = max(bare.arena_bytes, _plan(graph, chosen, optimize).arena_bytes) if chosen else bare.arena_bytes
+            calls, plan = _without_raising(graph, calls, limit, optimize, chosen)
     for i in plan.copies:  # views that must have memory of their own
         calls[i] = node_calls(graph, graph.nodes[i], target, pack=pack, optimize=optimize)
     return Lowered(graph, MappingProxyType(calls), plan, MappingProxyType(check_arithmetic(graph, calls)))
@@ -106,11 +113,16 @@ def _plan(graph: Graph, calls: Mapping[int, tuple[Call, ...]], optimize: str) ->
 
 
 def _without_raising(
-    graph: Graph, calls: Mapping[int, tuple[Call, ...]], limit: int, optimize: str
+    graph: Graph,
+    calls: Mapping[int, tuple[Call, ...]],
+    limit: int,
+    optimize: str,
+    decided: Mapping[int, tuple[Call, ...]],
 ) -> tuple[dict[int, tuple[Call, ...]], Plan]:
     """Give up scratch, the largest first, until the arena is as small as without any."""
     chosen = dict(calls)
-    wanting = sorted((i for i in calls if scratches(calls[i])), key=lambda i: -sum(map(_bytes, scratches(calls[i]))))
+    free = (i for i in calls if i not in decided and scratches(calls[i]))
+    wanting = sorted(free, key=lambda i: -sum(map(_bytes, scratches(calls[i]))))
     for i in wanting:
         only = {i: calls[i]}
         if _plan(graph, only, optimize).arena_bytes > limit:

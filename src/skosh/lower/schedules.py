@@ -17,6 +17,7 @@ from skosh.kernels.row_sums import sum_by_function
 from skosh.lower import helium_schedules, lane_schedules, vector_schedules
 from skosh.lower.means import STEPS
 from skosh.lower.unused import without_unused_locals
+from skosh.targets import Target
 
 
 @dataclass
@@ -258,6 +259,11 @@ FIXED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("matmul_packed_pairs", "conv2d_packed_pairs"), ("BITS", "J", "S", "mask", "half")),
 }
 """Numbers that a kernel's routines are always specialised for, flash or not: a loop unrolled whole needs them."""
+
+
+def sums_by_function(target: Target | None, optimize: str) -> bool:
+    """Whether loops that sum float32 along a row become calls of the target's own function, which is larger."""
+    return target is not None and target.has_float_sums and optimize != "flash"
 
 
 def apply_schedule(
