@@ -27,7 +27,7 @@ import skosh
 from skosh.base.errors import SkoshError, UnsupportedError
 from skosh.ir.graph import Graph
 from skosh.quantize.calibrate import as_samples
-from skosh.quantize.compare import noise_db, real_outputs
+from skosh.quantize.compare import NOTHING_LOST, noise_db, real_outputs
 from tests.importers.torch_modules import CASES, Case
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "onnx.md"
@@ -56,12 +56,13 @@ def integers(graph: Graph, samples: Any) -> str:
     found = as_samples(graph, samples)
     loss = noise_db(real_outputs(graph, found), real_outputs(small, found))
     exact = skosh.compile(small, target="host").verify(samples=2).bit_exact
-    return f"{loss:.0f} dB{'' if exact else ', not bit-exact'}"
+    return ("exact" if loss >= NOTHING_LOST else f"{loss:.0f} dB") + ("" if exact else ", not bit-exact")
 
 
 def reason(error: SkoshError) -> str:
     first = error.obstacles[0].problem if isinstance(error, UnsupportedError) else error.message
-    return first.replace("|", "/").partition(" is not among")[0]
+    short = first.replace("|", "/").partition(" is not among")[0].partition(". Failure")[0]
+    return short.replace("torch.export must be able to trace the module: ", "")
 
 
 def main(arguments: Sequence[str]) -> None:
