@@ -200,6 +200,18 @@ def test_an_example_is_needed() -> None:
     assert str(caught.value) == "<torch>: a PyTorch model must come with an example. Hint: load(module, example=x[:1])"
 
 
+def test_an_example_must_be_numbers() -> None:
+    with pytest.raises(InputError, match=r"^<torch>: an example must be an array or a tensor, or a tuple of them: "):
+        skosh.load(nn.Linear(2, 2), example="abc")
+
+
+def test_an_example_of_the_wrong_shape_costs_one_letter(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ModelError, match=r"a and b must have same reduction dim, but got \[1, 5\] X \[3, 2\]"):
+        skosh.load(nn.Linear(3, 2), example=torch.ones(1, 5))
+    said = capfd.readouterr()
+    assert "Traceback" not in said.out + said.err
+
+
 def test_what_cannot_be_traced_is_said() -> None:
     class Branch(nn.Module):
         def forward(self, x: Any) -> Any:

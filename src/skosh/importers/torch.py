@@ -10,7 +10,7 @@ import io
 import logging
 import re
 import warnings
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 from skosh.base.errors import InputError, ModelError, ToolError
@@ -38,7 +38,10 @@ def load(source: Any, name: str | None = None, *, example: Any = None, layout: s
         import onnxscript  # noqa: F401  torch.onnx needs it
     except ImportError as error:
         raise ToolError("reading PyTorch needs the onnxscript package", hint='pip install "skosh[torch]"') from error
-    inputs = tuple(torch.as_tensor(x) for x in (example if isinstance(example, (tuple, list)) else (example,)))
+    try:
+        inputs = tuple(torch.as_tensor(x) for x in (example if isinstance(example, (tuple, list)) else (example,)))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"an example must be an array or a tensor, or a tuple of them: {error}", loc=FILE) from error
     return load_onnx(exported(source, inputs), name or snake(type(source).__name__), layout=layout)
 
 
@@ -48,15 +51,17 @@ def exported(module: Any, inputs: tuple[Any, ...]) -> Any:
 
     training = module.training
     module.eval()
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
+    quiet = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # torch logs pages of its own frames: the letter below says what matters
     try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             try:
                 program = torch.onnx.export(module, inputs, dynamo=True, opset_version=OPSET, verbose=False)
-            except torch.onnx.errors.OnnxExporterError:  # traced, but some operator is unknown as it is: taken apart first
+            except torch.onnx.errors.OnnxExporterError as error:
+                if type(error).__name__ != "ConversionError":
+                    raise
+                # it was traced, but some operator is unknown as it is: taken apart first
                 parts = torch.export.export(module, inputs).run_decompositions()
                 program = torch.onnx.export(parts, dynamo=True, opset_version=OPSET, verbose=False)
     except Exception as error:  # whatever the user's own code raises while it is traced
@@ -66,7 +71,7 @@ def exported(module: Any, inputs: tuple[Any, ...]) -> Any:
             hint="avoid branches that depend on values, and give an example of the right shape",
         ) from error
     finally:
-        log.setLevel(level)
+        logging.disable(quiet)
         module.train(training)
     if program is None:
         raise ModelError("torch.onnx must give a program", loc=FILE)
