@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from skosh.build.host import compile_host
 from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.ir.kernel import Kernel, functions
+from skosh.ir.layout import used_numbers
+from skosh.lower.unused import without_unused_locals
 
 Array = npt.NDArray[Any]
 _HEAD = "#include <math.h>\n#include <stdbool.h>\n#include <stdint.h>\n#include <string.h>\n\n"
@@ -31,11 +34,13 @@ def source_of(kernels: Sequence[Kernel]) -> str:
             helpers.update(builtins_used(thing))
         parts += [text.format(name=spell(name)) + "\n" for name, text in helpers.items()]
         parts += [function_text(f, spell) + "\n" for f in functions(k)]
-        parts.append(kernel_text(k, spell("body"), spell, numbers=k.numbers, restrict=False) + "\n")
+        parts.append(kernel_text(k, spell("body"), spell, restrict=False) + "\n")
+        used = used_numbers(replace(k, body=without_unused_locals(k.body)))
         given = [f"{p.dtype.c} *{p.name}" for p in k.params] + [f"{v.dtype.c} {v.name}" for v in k.numbers]
-        names = ", ".join([p.name for p in k.params] + [v.name for v in k.numbers])
+        names = ", ".join([p.name for p in k.params] + [v.name for v in used])
+        unused = "".join(f"    (void){v.name};\n" for v in k.numbers if v not in used)
         parts.append(
-            f"void run_{i}({', '.join(given)});\nvoid run_{i}({', '.join(given)})\n{{\n    k{i}_body({names});\n}}\n\n"
+            f"void run_{i}({', '.join(given)});\nvoid run_{i}({', '.join(given)})\n{{\n{unused}    k{i}_body({names});\n}}\n\n"
         )
     return "".join(parts)
 

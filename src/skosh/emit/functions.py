@@ -40,6 +40,7 @@ from skosh.ir.kernel import (
 )
 from skosh.ir.layout import address, used_numbers, with_step
 from skosh.ir.simplify import simplify
+from skosh.lower.unused import without_unused_locals
 
 INDENT = "    "
 
@@ -139,7 +140,9 @@ def kernel_text(
     """A kernel: pointers for buffers (const where only read), int32_t for free sizes and scalars.
 
     numbers: those that its code depends on, when they are known. restrict: no call passes overlapping buffers.
+    What steps leave behind unread is no code.
     """
+    kernel = replace(kernel, body=without_unused_locals(kernel.body))
     own = {s.var.name for s in walk(kernel.body) if isinstance(s, Let)}
     own |= {s.var for s in walk(kernel.body) if isinstance(s, For)}
     own |= {p.name for p in kernel.buffers.values()} | {v.name for v in kernel.numbers}

@@ -11,14 +11,29 @@ def without_unused_locals(body: Body) -> Body:
     """Locals that nothing reads go, with all that is assigned to them; so do promises (``assume``), which are no code.
 
     best = x[0]; where = 0; y[0] = where  ->  where = 0; y[0] = where
+
+    Each block for itself: copies that a step made of a block may read a local or not.
     """
-    body = _without(body, set())  # promises are no code
-    while True:
-        declared = {s.var.name for s in walk(body) if isinstance(s, Let)}
-        unused = declared - {name for s in walk(body) for name in _reads(s)}
-        if not unused:
-            return body
-        body = _without(body, unused)
+    body = _without(body, set())
+    while (shorter := _block(body)) != body:
+        body = shorter
+    return body
+
+
+def _block(body: Body) -> Body:
+    """The same, once."""
+    out: list[Stmt] = []
+    for i, s in enumerate(body):
+        match s:
+            case Let(var) if not any(var.name in _reads(x) for x in walk(body[i + 1 :])):
+                return (*out, *_block(_without(body[i + 1 :], {var.name})))
+            case For() | While():
+                out.append(replace(s, body=_block(s.body)))
+            case If(condition, then, other):
+                out.append(If(condition, _block(then), _block(other)))
+            case _:
+                out.append(s)
+    return _without(tuple(out), set())
 
 
 def _reads(s: Stmt) -> set[str]:
