@@ -16,7 +16,7 @@ from skosh.emit.assembly import assembly_switch
 from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.model import fill
 from skosh.emit.thumb import Assembled, assemble
-from skosh.emit.thumb.code import Ins, Reg
+from skosh.emit.thumb.code import THUMB_2, Ins, Reg
 from skosh.emit.thumb.order import arranged
 from skosh.emit.thumb.select import NotAssembled
 from skosh.emulate import Machine
@@ -41,7 +41,7 @@ from skosh.ir.kernel import (
 from skosh.kernels import clamp, kernel, par, schedule, seq, widen
 from skosh.kernels.assembled import assemble as in_assembly
 from skosh.lower.tile_kernels import tile
-from skosh.targets import arm_dsp, target
+from skosh.targets import Target, arm_dsp, target
 
 M4 = target("cortex-m4")
 ROWS, DEPTH = 5, 7
@@ -51,6 +51,9 @@ SUMS: tuple[Function, ...] = (arm_dsp.smlad, arm_dsp.smlabb, arm_dsp.smlabt, arm
 
 class Maker:
     """Random loops over the places a[n, ...], b[n, ...] and c[k]: many values alive at once, sums across an inner loop."""
+
+    dialect = "thumb-dsp"
+    factors: tuple[int, ...] = (1, 2, 3)
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -105,14 +108,14 @@ class Maker:
         body += [Store("y", (n, Const(7 + i)), v) for i, v in enumerate(r.sample(known, min(3, len(known))))]
         small = Binary("min", Binary("max", sums[0], Const(-128), i32), Const(127), i32)
         body.append(Store("z", (n,), Cast("wrap", small, i8)))
-        nest = For("n", Const(0), Var("N"), tuple(body), par=True, assembly="thumb-dsp")
+        nest = For("n", Const(0), Var("N"), tuple(body), par=True, assembly=self.dialect)
         eight = Const(8)
         params = (
             Param("a", u32, (Var("N"), eight)), Param("b", i8, (Var("N"), eight)), Param("c", u32, (Var("K"),)),
             Param("y", u32, (Var("N"), Const(10)), written=True), Param("z", i8, (Var("N"),), written=True),
         )  # fmt: skip
         made = Kernel("made", params, ("N", "K"), (), (nest,))
-        factor = r.choice((1, 2, 3))
+        factor = r.choice(self.factors)
         return schedule.unroll(made, "k", factor) if factor > 1 else made
 
 
@@ -122,7 +125,7 @@ class Trial:
     buffers: dict[str, np.ndarray[Any, Any]]
 
 
-def trial(seed: int) -> Trial:
+def trial(seed: int, maker: type[Maker] = Maker) -> Trial:
     rng = np.random.default_rng(seed)
     extremes = np.array([0, 1, 0x7FFF8000, 0x80007FFF, 0x80808080, 0x7F7F7F7F, 0xFFFFFFFF], np.uint32)
     words = rng.integers(0, 1 << 32, ROWS * 8 + DEPTH, dtype=np.uint32)
@@ -131,10 +134,12 @@ def trial(seed: int) -> Trial:
         "a": words[: ROWS * 8].copy(), "b": rng.integers(-128, 128, ROWS * 8).astype(np.int8), "c": words[ROWS * 8 :].copy(),
         "y": np.zeros(ROWS * 10, np.uint32), "z": np.zeros(ROWS, np.int8),
     }  # fmt: skip
-    return Trial(Maker(seed).kernel(), buffers)
+    return Trial(maker(seed).kernel(), buffers)
 
 
-def run_m4(trials: Sequence[Trial], *, plain: bool) -> list[dict[str, np.ndarray[Any, Any]]]:
+def run_loops(
+    trials: Sequence[Trial], *, plain: bool, machine: Target = M4
+) -> list[dict[str, np.ndarray[Any, Any]]]:
     """The written buffers after each trial, from one firmware; plain: with the C instead of the assembly."""
 
     def spell(name: str) -> str:
@@ -160,17 +165,17 @@ def run_m4(trials: Sequence[Trial], *, plain: bool) -> list[dict[str, np.ndarray
     )
     harness = '#include "t.h"\nint skosh_main(void);\nint skosh_main(void)\n{\n    return t_run();\n}\n'
     firmware = compile_firmware(
-        M4, {"t.h": "#include <stdint.h>\nint t_run(void);\n", "t.c": code}, prefix="t", harness=harness,
+        machine, {"t.h": "#include <stdint.h>\nint t_run(void);\n", "t.c": code}, prefix="t", harness=harness,
         defines=("T_PLAIN_C",) if plain else (),
     )  # fmt: skip
-    machine = Machine(firmware.elf, M4)
-    machine.call()
+    emulated = Machine(firmware.elf, machine)
+    emulated.call()
     out = []
     for i, t in enumerate(trials):
         got = {}
         for name in ("y", "z"):
             data = t.buffers[name]
-            got[name] = np.frombuffer(machine.read(f"t_{name}{i}", data.nbytes), data.dtype)
+            got[name] = np.frombuffer(emulated.read(f"t_{name}{i}", data.nbytes), data.dtype)
         out.append(got)
     return out
 
@@ -178,7 +183,7 @@ def run_m4(trials: Sequence[Trial], *, plain: bool) -> list[dict[str, np.ndarray
 @pytest.mark.parametrize("first", range(0, 48, 16))
 def test_random_loops(first: int) -> None:
     trials = [trial(first + i) for i in range(16)]
-    assembled, plain = run_m4(trials, plain=False), run_m4(trials, plain=True)
+    assembled, plain = run_loops(trials, plain=False), run_loops(trials, plain=True)
     for t, fast, slow in zip(trials, assembled, plain, strict=True):
         want = {name: data.copy() for name, data in t.buffers.items()}
         run_kernel(t.kernel, want, {"N": ROWS, "K": DEPTH})
@@ -244,7 +249,7 @@ def test_words_side_by_side_are_loaded_together() -> None:
     first = Ins("ldr {o0}, [{i0}, #8]", (a,), (x,), "load", "x", x, 8)
     second = replace(first, text="ldr {o0}, [{i0}, #12]", outs=(b,), offset=12)
     both = Ins("add {o0}, {i0}, {i1}", (s,), (a, b))
-    done = arranged([first, second, both], frozenset({s}), 14)
+    done = arranged([first, second, both], frozenset({s}), THUMB_2)
     assert [i.text.split()[0] for i in done] == ["ldrd", "add"]
 
 

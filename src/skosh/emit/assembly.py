@@ -45,11 +45,16 @@ def assembly_switch(kernels: Sequence[Kernel], unit: str) -> str:
     if not _has_assembly(kernels):
         return ""
     macro = unit.upper()
+    used = {s.assembly for k in kernels for s in walk(k.body) if isinstance(s, For) and s.assembly}
+    needs = " && ".join(sorted({"defined(__GNUC__)"} | {test for name in used for test in _NEEDS[name]}, reverse=True))
     return f"""/* The hottest loops are in assembly too, with the same results. Define {macro}_PLAIN_C to have them in C. */
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__GNUC__) && !defined({macro}_PLAIN_C)
+#if {needs} && !defined({macro}_PLAIN_C)
 #define {macro}_ASSEMBLY 1
 #endif
 """
+
+
+_NEEDS = {"thumb-dsp": ("defined(__ARM_FEATURE_DSP)", "defined(__thumb2__)"), "thumb-1": ("defined(__thumb__)",)}
 
 
 def _has_assembly(kernels: Sequence[Kernel]) -> bool:

@@ -120,7 +120,9 @@ def function_text(function: Function, spell: Callable[[str], str]) -> str:
     params = ", ".join(f"{p.dtype.c} {p.name}" for p in function.params)
     doc = comment(function.doc)
     head = f"static inline {function.returns.c} {spell(function.name)}({params})"
-    body = body_text(function.body, names, 1)
+    read = {e.name for e in all_exprs(function.body) if isinstance(e, Var)}
+    body = "".join(f"{INDENT}(void){p.name};\n" for p in function.params if p.name not in read)
+    body += body_text(function.body, names, 1)
     if function.instruction is not None and function.instruction.c:
         machine = function.instruction.c.format(**{p.name: p.name for p in function.params})
         own = f"{INDENT}return ({function.returns.c}){machine};\n"

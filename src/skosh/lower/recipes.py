@@ -20,6 +20,7 @@ from skosh.kernels import call
 from skosh.lower import helium_recipes, lane_recipes, vector_recipes
 from skosh.lower.pair_kernels import conv2d_pairs, matmul_pairs
 from skosh.lower.tile_recipes import tiles
+from skosh.lower.twin_recipes import twins
 from skosh.lower.wide_pair_kernels import dense_wide_pairs
 from skosh.ops.gemm_calls import PATCH_ROWS
 from skosh.targets import Target
@@ -36,9 +37,10 @@ def for_target(
 
 def forms(c: Call, inputs: Operands, target: Target, optimize: str) -> Iterator[tuple[str, tuple[Call, ...]]]:
     """Every form of a call on a target, by name: what the rules take comes first, the call as it is, "plain", last."""
-    assembled = tiles(c, inputs, target, optimize)
-    if assembled is not None:
-        yield "tiles", assembled
+    for several in (tiles, twins):
+        better_calls = several(c, inputs, target, optimize)
+        if better_calls is not None:
+            yield several.__name__, better_calls
     for recipe in RECIPES:
         better = recipe(c, inputs, target)
         if better is not None:

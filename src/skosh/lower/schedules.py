@@ -59,9 +59,9 @@ class Draft:
         if "unroll" in self.steps and self.tiles and self.reaches(loop, factor):
             self.kernel = schedule.unroll(self.kernel, loop, factor, exact=self.divides(loop, factor))
 
-    def assemble(self, loop: str) -> None:
+    def assemble(self, loop: str, machine: str = "thumb-dsp") -> None:
         if "assemble" in self.steps:
-            self.kernel = assembled.assemble(self.kernel, loop, "thumb-dsp")
+            self.kernel = assembled.assemble(self.kernel, loop, machine)
 
     def pack(self, buffer: str, rows: int) -> None:
         if "pack" in self.steps and self.tiles:
@@ -217,6 +217,18 @@ def depthwise_plane(d: Draft) -> None:
     d.assemble("m")
 
 
+def twins(d: Draft) -> None:
+    """Groups unrolled whole, rows of a tile side by side."""
+    count = d.trips("g")[0]
+    if count is not None and count > 1:
+        d.unroll("g", count)
+    d.tile("t", 2)
+    d.unroll("k", 8)
+    if all(c["T"] == 1 for c in d.cases):
+        d.assemble("n", "thumb-1")
+        d.assemble("k", "thumb-1")
+
+
 SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "matmul": matmul,
     "conv2d_patches": matmul,
@@ -240,6 +252,7 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "dense_tiles": dense_tile,
     "depthwise_tiles": depthwise_tile,
     "depthwise_planes": depthwise_plane,
+    **dict.fromkeys(("matmul_twins", "conv2d_twins"), twins),
     **helium_schedules.SCHEDULES,
 }
 
@@ -253,6 +266,7 @@ FIXED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("depthwise", "depthwise_rows"), ("KH", "KW", "R")),
     **dict.fromkeys(("matmul_tiles", "conv2d_tiles", "conv2d_byte_tiles", "conv2d_word_tiles"), ("T", "lo", "hi")),
     "dense_tiles": ("lo", "hi"),
+    **dict.fromkeys(("matmul_twins", "conv2d_twins"), ("T", "G", "F", "low_bits", "lo", "hi")),
     "depthwise_tiles": ("KH", "KW", "stride_w", "lo", "hi"),
     "depthwise_planes": ("KW", "lo", "hi"),
     **dict.fromkeys(("matmul_packed", "conv2d_packed", "conv2d_packed_direct"), ("F",)),

@@ -17,4 +17,5 @@ TARGET = Target(
     has_hardware_divide=False,
     has_long_multiply=False,
     has_unaligned_access=False,
+    twin_rows=1,
 )

@@ -57,6 +57,7 @@ class Target:
     has_long_multiply: bool = True
     has_unaligned_access: bool = True
     has_float_sums: bool = False
+    twin_rows: int = 0  # rows of a tile with two products a multiplication (``lower.twin_recipes``); 0: not worth it here
 
     @property
     def is_host(self) -> bool:

@@ -18,4 +18,5 @@ TARGET = Target(
     startup="startup_riscv",
     soft_float="float_rv32im.S",
     has_unaligned_access=False,
+    twin_rows=2,
 )

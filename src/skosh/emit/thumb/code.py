@@ -9,6 +9,25 @@ REGISTERS = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", 
 
 
 @dataclass(frozen=True)
+class Dialect:
+    """What the assembler must know of an instruction set. ``high``: registers that few instructions can name."""
+
+    name: str
+    registers: tuple[str, ...]
+    high: tuple[str, ...] = ()
+
+    @property
+    def is_narrow(self) -> bool:
+        """Thumb-1: results in the place of an operand, no pairs of words, short distances."""
+        return bool(self.high)
+
+
+THUMB_2 = Dialect("thumb-dsp", REGISTERS)
+THUMB_1 = Dialect("thumb-1", REGISTERS[:8], REGISTERS[8:])
+DIALECTS = {d.name: d for d in (THUMB_2, THUMB_1)}
+
+
+@dataclass(frozen=True)
 class Reg:
     """A virtual register. ``name`` is what a reader calls it, and no part of its identity."""
 
@@ -21,6 +40,9 @@ class Ins:
     """One instruction: ``text`` with places {o0}.. for ``outs`` and {i0}.. for ``ins``.
 
     An output that is also in ``ins`` is changed in place. memory: "" or "load" or "store" or "stack".
+    tied: the first output is in the register of the first input (``narrow.two_address`` sees to it); swaps: and that may
+    be the second one as well. high: "any" where all operands may be in high registers, "in place" where the text is an
+    addition, which may as soon as its output is one of its inputs. early: an output is written before all inputs are read.
     """
 
     text: str
@@ -32,6 +54,10 @@ class Ins:
     offset: int = 0
     label: str = ""  # a label, when there is no text
     copy: bool = False  # a plain move, which vanishes where both are one register
+    tied: bool = False
+    swaps: bool = False
+    high: str = ""
+    early: bool = False
 
 
 @dataclass

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from skosh.emit.thumb.code import Ins, Reg
+from skosh.emit.thumb.code import Dialect, Ins, Reg
 
 MOST_JOINED = 8
+MOST_JOINED_NARROW = 6  # of eight registers that can take them
 
 
-def arranged(region: Sequence[Ins], alive_after: frozenset[Reg], registers: int) -> list[Ins]:
+def arranged(region: Sequence[Ins], alive_after: frozenset[Reg], dialect: Dialect) -> list[Ins]:
     """The region in a better order, loads of neighbouring words joined.
 
     alive_after: values needed after it. Those that only pass through may go to the frame.
@@ -23,10 +24,10 @@ def arranged(region: Sequence[Ins], alive_after: frozenset[Reg], registers: int)
     walked = _walked(region)
     while True:
         kept = [ins for ins in region if not (ins.outs and ins.outs[0] in walked and ins.outs == ins.ins)]
-        done = _Order(kept, alive_after, registers, frozenset(walked)).run()
+        done = _Order(kept, alive_after, dialect, frozenset(walked)).run()
         astray = {r for r in walked if not _ascending(done, r)}
         if not astray:
-            return [_joined(group, walked) for group in done]
+            return [_joined(group, walked, dialect) for group in done]
         walked -= astray
 
 
@@ -34,7 +35,7 @@ def _walked(region: Sequence[Ins]) -> set[Reg]:
     """Pointers that are read word by word from their place on and then moved past the last one: loads can move them."""
     out = set()
     for move in region:
-        if not (move.outs and move.outs == move.ins and move.text.startswith("add {o0}, {i0}, #")):
+        if not (move.outs and move.outs == move.ins and move.text.startswith(("add {o0}, {i0}, #", "adds {o0}, {i0}, #"))):
             continue
         (pointer,) = move.outs
         uses = [ins for ins in region if pointer in ins.ins and ins is not move]
@@ -53,11 +54,12 @@ def _ascending(done: Sequence[Sequence[Ins]], pointer: Reg) -> bool:
 class _Order:
     region: Sequence[Ins]
     alive_after: frozenset[Reg]
-    room: int
+    dialect: Dialect
     walked: frozenset[Reg]
     groups: list[list[Ins]] = field(default_factory=list)
 
     def run(self) -> list[list[Ins]]:
+        self.room = len(self.dialect.registers) + len(self.dialect.high)
         self.before = _dependences(self.region)
         writes: dict[Reg, int] = {}
         for ins in self.region:
@@ -78,10 +80,13 @@ class _Order:
         while waiting:
             able = [r for r in waiting if not any(n in roots and n not in self.done for n in needs[r])]
             best = min(able, key=lambda r: (self._cost({n for n in needs[r] if n not in self.done} | {r}), r))
-            for i in sorted(n for n in needs[best] if n not in self.done):
-                if i not in self.done:
-                    self._emit(i)
-            self._emit(best)
+            if self.dialect.is_narrow:
+                self._emit_tree(best)
+            else:
+                for i in sorted(n for n in needs[best] if n not in self.done):
+                    if i not in self.done:
+                        self._emit(i)
+                self._emit(best)
             waiting.remove(best)
         for i in range(len(self.region)):  # what nobody needs, but may be needed after the region
             if i not in self.done:
@@ -128,6 +133,14 @@ class _Order:
         }
         return len(stay) - len(self.alive & (born | read))
 
+    def _emit_tree(self, i: int) -> None:
+        """What it needs first, the larger part before the smaller one: fewest values wait (Sethi and Ullman, 1970)."""
+        for b in sorted(self.before[i] - self.done, key=lambda b: (-len(self._needs(b) - self.done), b)):
+            if b not in self.done:
+                self._emit_tree(b)
+        if i not in self.done:
+            self._emit(i)
+
     def _emit(self, i: int) -> None:
         group = self._neighbours(i)
         for k in group:
@@ -155,12 +168,14 @@ class _Order:
             follows = ins.base == first.base and ins.offset == first.offset + 4 * len(group)
             if follows and self.before[k] <= self.done and self._is_value(ins) and (between == 0 or len(group) == 1):
                 group.append(k)
-            elif between >= 3 or spare <= 1 or len(group) > 1:
+            elif between >= 3 or spare <= 1 or len(group) > 1 or self.dialect.is_narrow:
                 break
             else:
                 between += 1
         free = max(self.room - len(self.alive), 1)
         joins = first.offset == 0 or first.base in self.walked
+        if self.dialect.is_narrow:
+            return group[: MOST_JOINED_NARROW if first.base in self.walked else 1]
         most = min(free, MOST_JOINED) if joins else min(free, 2) if first.offset <= 1020 else 1
         return group[: max(most, 1)]
 
@@ -206,7 +221,7 @@ def _dependences(region: Sequence[Ins]) -> list[set[int]]:
     return out
 
 
-def _joined(group: Sequence[Ins], walked: set[Reg] | Mapping[Reg, int]) -> Ins:
+def _joined(group: Sequence[Ins], walked: set[Reg] | Mapping[Reg, int], dialect: Dialect) -> Ins:
     """One instruction for several word loads: LDRD for two, LDM where the words begin at the pointer."""
     first = group[0]
     walks = first.memory == "load" and first.base in walked
@@ -217,6 +232,8 @@ def _joined(group: Sequence[Ins], walked: set[Reg] | Mapping[Reg, int]) -> Ins:
     places = ", ".join(f"{{o{i}}}" for i in range(len(outs)))
     base = f"{{o{len(outs)}}}"
     match len(outs), walks:
+        case _ if dialect.is_narrow:
+            text = f"ldm {base}!, {{{{{places}}}}}"
         case 1, _:
             text = f"ldr {places}, [{base}], #4"
         case 2, False:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from skosh.base.dtypes import i32
 from skosh.emit.thumb.code import Ins, Item, Loop, Pool, Reg
@@ -29,6 +30,7 @@ from skosh.ir.kernel import (
     Store,
     Unary,
     Var,
+    map_expr,
     stmt_exprs,
     substitute,
     walk,
@@ -47,11 +49,15 @@ class NotAssembled(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where an access goes: the cursor's key, an offset that no loop moves, and a constant, all in elements."""
+    """Where an access goes: the cursor's key, an offset that no loop moves, and a constant, all in elements.
+
+    index: a local, worked out in the loop, that is added to it ("" for none).
+    """
 
     key: Key
     invariant: tuple[tuple[tuple[Expr, ...], int], ...]
     constant: int
+    index: str = ""
 
 
 @dataclass
@@ -64,9 +70,6 @@ class Selected:
     numbers: list[tuple[Var, Reg]]
 
 
-def select(loop: For, params: Mapping[str, Param], steps: Mapping[str, int], scalars: Sequence[Var]) -> Selected:
-    """``scalars``: numbers and locals that are known outside of the loop."""
-    return _Selector(loop, params, steps, {v.name: v for v in scalars}).run()
 
 
 def _frozen(p: Poly) -> tuple[tuple[tuple[Expr, ...], int], ...]:
@@ -105,7 +108,13 @@ def _unwrapped(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
     return tuple(out)
 
 
-class _Selector:
+def _folded(e: Expr) -> Expr:
+    """Of two constants, the value."""
+    known = isinstance(e, Binary) and isinstance(e.a, Const) and isinstance(e.b, Const)
+    return simplify(e) if known else e
+
+
+class Selector:
     def __init__(
         self, loop: For, params: Mapping[str, Param], steps: Mapping[str, int], scalars: Mapping[str, Var]
     ) -> None:
@@ -123,6 +132,8 @@ class _Selector:
                 self.steps = dict(with_step(s, self.steps))
             elif not isinstance(s, Let | Assign | Store):
                 raise NotAssembled(f"a {type(s).__name__.lower()} inside")
+        self.assigned = {s.var.name for s in walk((loop,)) if isinstance(s, Assign)}
+        self.locals = {s.var.name for s in walk((loop,)) if isinstance(s, Let)} - self.assigned
         self.places: dict[int, Place] = {}
         self.bases: dict[str, Poly] = {}
         for access in self._accesses((loop,)):
@@ -137,7 +148,6 @@ class _Selector:
         self.known: dict[tuple[str, tuple[tuple[Reg, int], ...]], Reg] = {}
         self.versions: dict[Reg, int] = {}
         self.copies: dict[Reg, tuple[Reg, int]] = {}  # what holds the same value as another register, of that version
-        self.assigned = {s.var.name for s in walk((loop,)) if isinstance(s, Assign)}
 
     # ------------------------------------------------------------------------------------------------ addresses
 
@@ -157,11 +167,15 @@ class _Selector:
         moving: Poly = {}
         still: Poly = {}
         constant = 0
+        index = ""
         for m, c in polynomial(address(self.params[access.buffer], access.index, self.steps)).items():
             if not all(isinstance(f, Var) for f in m):
                 raise NotAssembled(f"the place in {access.buffer} is not a sum of products")
             names = [f.name for f in m if isinstance(f, Var)]
             inside = sum(n in self.nest for n in names)
+            if self._is_index(access, names, c) and not index:
+                index = names[0]
+                continue
             if inside > 1 or any(n not in self.nest and n not in self.scalars for n in names):
                 raise NotAssembled(f"the place in {access.buffer} depends on data")
             if inside:
@@ -171,7 +185,17 @@ class _Selector:
             else:
                 constant = c
         base = self.bases.setdefault(access.buffer, still)
-        return Place((access.buffer, _frozen(moving)), _frozen(_minus(still, base)), constant)
+        return Place((access.buffer, _frozen(moving)), _frozen(_minus(still, base)), constant, index)
+
+    def _is_index(self, access: Load | Store, names: Sequence[str], factor: int) -> bool:
+        """A byte may be stored at a place that the loop works out."""
+        return (
+            isinstance(access, Store)
+            and self._size(access.buffer) == 1
+            and factor == 1
+            and len(names) == 1
+            and names[0] in self.locals
+        )
 
     def _restricted(self, key: Key, variables: frozenset[str]) -> Key:
         kept = {m: c for m, c in key[1] if any(isinstance(f, Var) and f.name in variables for f in m)}
@@ -208,13 +232,15 @@ class _Selector:
 
     # ------------------------------------------------------------------------------------------------ expressions
 
-    def _emit(self, out: list[Ins], text: str, ins: Sequence[Reg], into: Reg | None, name: str = "t") -> Reg:
+    def _emit(
+        self, out: list[Ins], text: str, ins: Sequence[Reg], into: Reg | None, name: str = "t", **how: Any
+    ) -> Reg:
         """The instruction's result; where the same one has been worked out since the last branch, that."""
         key = (text, tuple((r, self.versions.get(r, 0)) for r in ins))
         if into is None and out is not self.entry and key in self.known:
             return self.known[key]
         target = into or self.pool.reg(name)
-        out.append(Ins(text, (target,), tuple(ins)))
+        out.append(Ins(text, (target,), tuple(ins), **how))
         if into is None and out is not self.entry:
             self.known[key] = target
         elif into is not None:
@@ -249,14 +275,14 @@ class _Selector:
                     reg = self.copies[reg][0]
                 if into is None:
                     return reg
-                out.append(Ins("mov {o0}, {i0}", (into,), (reg,), copy=True))
+                out.append(Ins("mov {o0}, {i0}", (into,), (reg,), copy=True, high="any"))
                 self._changed(into)
                 self.copies[into] = (reg, self.versions.get(reg, 0))
                 return into
             case Load():
                 return self._load(e, out, into)
             case CallExpr(function, args):
-                return self._call(function, [self._expr(a, out) for a in args], out, into)
+                return self._call(function, args, out, into)
             case Cast("widen", Load() as inner):
                 return self._load(inner, out, into)
             case Cast("widen" | "wrap", a, dtype) if dtype.bits == 32 and a.dtype.bits == 32:
@@ -322,20 +348,26 @@ class _Selector:
             out, f"{known[op]} {{o0}}, {{i0}}, {{i1}}", (self._expr(a, out), self._expr(b, out)), into, name
         )
 
-    def _call(self, function: Function, args: list[Reg], out: list[Ins], into: Reg | None) -> Reg:
-        if function.instruction is not None and function.instruction.asm:
+    def _machine_has(self, function: Function) -> bool:
+        return function.instruction is not None and bool(function.instruction.asm)
+
+    def _call(self, function: Function, args: Sequence[Expr], out: list[Ins], into: Reg | None) -> Reg:
+        if function.instruction is not None and self._machine_has(function):
             text = function.instruction.asm
             for i, p in enumerate(function.params):
                 text = text.replace("{" + p.name + "}", "{i" + str(i) + "}")
-            return self._emit(out, text.replace("{out}", "{o0}"), args, into, into.name if into else function.name)
-        saved, self.env = self.env, {p.name: r for p, r in zip(function.params, args, strict=True)}
+            regs = [self._expr(a, out) for a in args]
+            return self._emit(out, text.replace("{out}", "{o0}"), regs, into, into.name if into else function.name)
+        known = {p.name: a for p, a in zip(function.params, args, strict=True) if isinstance(a, Const)}
+        inside = {p.name: self._expr(a, out) for p, a in zip(function.params, args, strict=True) if p.name not in known}
+        saved, self.env = self.env, inside
         result: Reg | None = None
-        for s in function.body:
+        for s in substitute(function.body, known):
             match s:
                 case Let(var, value):
-                    self.env[var.name] = self._named(self._expr(value, out), var.name, out)
+                    self.env[var.name] = self._named(self._expr(map_expr(value, _folded), out), var.name, out)
                 case Return(value):
-                    result = self._expr(value, out, into)
+                    result = self._expr(map_expr(value, _folded), out, into)
                 case Assume():
                     pass  # the interpreter's
                 case _:
@@ -354,10 +386,17 @@ class _Selector:
             raise NotAssembled(f"{access.buffer} is walked by a loop before it is read here")
         reg = self._beyond(cursor.reg, dict(place.invariant), size, out)
         offset = (place.constant - cursor.ahead.get((), 0)) * size
-        if not -255 <= offset <= 4095:
+        if not self._reaches(offset):
             reg = self._emit(out, "add {o0}, {i0}, {i1}", (reg, self._invariant({(): offset}, 1)), None, access.buffer)
             offset = 0
         return reg, offset
+
+    def _reaches(self, offset: int) -> bool:
+        """Can an instruction name this distance, in bytes?"""
+        return -255 <= offset <= 4095
+
+    def _plus(self, reg: Reg, further: Reg, name: str, out: list[Ins]) -> Reg:
+        return self._emit(out, "add {o0}, {i0}, {i1}", (reg, further), None, name)
 
     def _beyond(self, reg: Reg, distance: Poly, size: int, out: list[Ins]) -> Reg:
         """reg + distance, from the nearest place already at hand."""
@@ -371,7 +410,7 @@ class _Selector:
             known, key=lambda k: len(_minus(distance, k[0])) * 100 + sum(map(abs, _minus(distance, k[0]).values()))
         )
         further = self._invariant(_minus(distance, near[0]), size)
-        target = self._emit(out, "add {o0}, {i0}, {i1}", (near[1], further), None, reg.name)
+        target = self._plus(near[1], further, reg.name, out)
         known.append((distance, target))
         return target
 
@@ -414,7 +453,9 @@ class _Selector:
         how = {8: "strb", 16: "strh", 32: "str"}[s.value.dtype.bits if s.value.dtype.bits == 32 else stored.bits]
         reg = self._expr(value, out)
         base, offset = self._at(s, out)
-        self.known = {k: v for k, v in self.known.items() if not k[0].startswith("ldr")}
+        self._forget_loads()
+        if index := self.places[id(s)].index:
+            base = self._emit(out, "add {o0}, {i0}, {i1}", (base, self.env[index]), None, s.buffer)
         joins = stored.bits == 32
         out.append(
             Ins(
@@ -427,6 +468,10 @@ class _Selector:
                 offset,
             )
         )
+
+    def _forget_loads(self) -> None:
+        """Something is stored: what was loaded may have changed."""
+        self.known = {k: v for k, v in self.known.items() if not k[0].startswith("ldr")}
 
     # ------------------------------------------------------------------------------------------------ loops
 
@@ -516,7 +561,7 @@ class _Selector:
             self._advance(end, first, self._product(trips, control[3]), self._size(control[0][0]), region)
         constant = set(trips) <= {()} and trips.get((), 0) > 0
         if not constant:
-            region.append(Ins(f"cmp {{i0}}, {{i1}}\nbhs {skip}f", (), (first, end)))
+            region.append(Ins(f"cmp {{i0}}, {{i1}}\nbhs {skip}f", (), (first, end), high="any"))
         label = self.pool.label()
         self.open.append(s)
         inner = self._body(s.body, inside)
@@ -527,8 +572,8 @@ class _Selector:
             if left:
                 self._advance(cursor.reg, cursor.reg, left, self._size(key[0]), tail)
         if control is None:
-            tail.append(Ins(f"add {{o0}}, {{i0}}, #{s.step}", (first,), (first,)))
-        tail.append(Ins(f"cmp {{i0}}, {{i1}}\nblo {label}b", (), (first, end)))
+            self._advance(first, first, {(): s.step}, 1, tail)
+        tail.append(Ins(f"cmp {{i0}}, {{i1}}\nblo {label}b", (), (first, end), high="any"))
         self.cursors = outer
         for _, parent, cursor, step in walked:
             if cursor.reg == outer[parent].reg:
@@ -565,7 +610,7 @@ class _Selector:
         """target = source + distance elements."""
         if not distance:
             if target != source:
-                out.append(Ins("mov {o0}, {i0}", (target,), (source,), copy=True))
+                out.append(Ins("mov {o0}, {i0}", (target,), (source,), copy=True, high="any"))
             return
         if set(distance) <= {()} and 0 <= distance[()] * size < 4096:
             out.append(Ins(f"add {{o0}}, {{i0}}, #{distance[()] * size}", (target,), (source,)))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from skosh.emit.thumb.allocate import Allocated, Line, allocate
-from skosh.emit.thumb.code import REGISTERS, Ins, Item, Reg, flat
+from skosh.emit.thumb.code import DIALECTS, REGISTERS, THUMB_2, Dialect, Ins, Item, Pool, Reg, flat
+from skosh.emit.thumb.narrow import NarrowSelector
 from skosh.emit.thumb.order import arranged
-from skosh.emit.thumb.select import NotAssembled, select
+from skosh.emit.thumb.select import NotAssembled, Selector
+from skosh.emit.thumb.two_address import two_address
 from skosh.ir.kernel import Expr, For, Param, Var
 
 
@@ -28,23 +31,29 @@ def assemble(
     loop: For, params: Mapping[str, Param], steps: Mapping[str, int], scalars: Sequence[Var]
 ) -> Assembled | NotAssembled:
     """The loop as a function, or the reason why not. scalars: numbers and locals known outside of it."""
+    dialect = DIALECTS[loop.assembly or THUMB_2.name]
     try:
-        found = select(loop, params, steps, scalars)
+        selector = (NarrowSelector if dialect.is_narrow else Selector)(loop, params, steps, {v.name: v for v in scalars})
+        return _assembled(selector, dialect)
     except NotAssembled as reason:
         return reason
+
+
+def _assembled(selector: Selector, dialect: Dialect) -> Assembled:
+    found = selector.run()
     arguments = [r for _, _, r in found.pointers] + [r for _, r in found.numbers]
     given = dict(zip(arguments, REGISTERS[:4], strict=False))
     stacked = {r: f"[sp, #@{i}]" for i, r in enumerate(arguments[4:])}
-    lines = _ordered([*found.entry, *found.items], arguments)
-    done = allocate(lines, given, stacked)
+    lines = _ordered([*found.entry, *found.items], arguments, dialect, selector.pool)
+    done = allocate(lines, given, stacked, dialect)
     return Assembled(
-        tuple(_lines(done)),
+        tuple(_near(_lines(done, dialect)) if dialect.is_narrow else _lines(done, dialect)),
         tuple((name, start) for name, start, _ in found.pointers),
         tuple(v for v, _ in found.numbers),
     )
 
 
-def _ordered(items: list[Item], arguments: Sequence[Reg]) -> list[Line]:
+def _ordered(items: list[Item], arguments: Sequence[Reg], dialect: Dialect, pool: Pool) -> list[Line]:
     """Every stretch of straight code arranged."""
     plain = list(flat(items))
     after = _alive(plain, arguments)
@@ -54,7 +63,7 @@ def _ordered(items: list[Item], arguments: Sequence[Reg]) -> list[Line]:
         ends = i == len(plain) or bool(plain[i][0].label) or plain[i][1] != plain[start][1] if i > start else False
         if i == len(plain) or ends or (i > start and _branches(plain[i - 1][0])):
             if i > start:
-                out += _region(plain[start:i], after[i - 1])
+                out += _region(plain[start:i], after[i - 1], dialect, pool)
             start = i
         if i < len(plain) and plain[i][0].label:
             out.append(plain[i])
@@ -62,14 +71,17 @@ def _ordered(items: list[Item], arguments: Sequence[Reg]) -> list[Line]:
     return out
 
 
-def _region(lines: Sequence[Line], alive_after: frozenset[Reg]) -> list[Line]:
+def _region(lines: Sequence[Line], alive_after: frozenset[Reg], dialect: Dialect, pool: Pool) -> list[Line]:
     region, depth = [ins for ins, _ in lines], lines[0][1]
     tail: list[Ins] = []
     while region and _branches(region[-1]):
         tail.insert(0, region.pop())
     wanted = alive_after | {r for ins in tail for r in ins.ins}
     region = _useful(region, wanted)
-    return [(ins, depth) for ins in [*arranged(region, frozenset(wanted), len(REGISTERS)), *tail]]
+    region = arranged(region, frozenset(wanted), dialect)
+    if dialect.is_narrow:
+        region = two_address(region, frozenset(wanted), pool.reg)
+    return [(ins, depth) for ins in [*region, *tail]]
 
 
 def _useful(region: Sequence[Ins], alive_after: frozenset[Reg]) -> list[Ins]:
@@ -105,12 +117,18 @@ def _alive(plain: Sequence[Line], arguments: Sequence[Reg]) -> list[frozenset[Re
     return after
 
 
-def _lines(done: Allocated) -> list[tuple[str, str]]:
-    saved = sorted(
-        {r for r in done.registers.values() if r not in ("r0", "r1", "r2", "r3", "r12")}, key=REGISTERS.index
-    )
+def _lines(done: Allocated, dialect: Dialect) -> list[tuple[str, str]]:
+    used = set(done.registers.values())
+    saved = sorted(used - {"r0", "r1", "r2", "r3", "r12"}, key=REGISTERS.index)
+    high = [r for r in saved if dialect.is_narrow and r in ("r8", "r9", "r10", "r11")]
+    if dialect.is_narrow:  # they are saved by way of low ones
+        saved = ["r4", "r5", "r6", "r7", "lr"] if high else [r for r in saved if r not in high]
     frame = 4 * done.frame
     out = [(f"push {{{', '.join(saved)}}}", "")] if saved else []
+    if high:
+        by_way = ("r4", "r5", "r6", "r7")[: len(high)]
+        out += [(f"mov {low}, {r}", "") for low, r in zip(by_way, high, strict=True)]
+        out.append((f"push {{{', '.join(by_way)}}}", ""))
     if frame:
         out.append((f"sub sp, #{frame}", ""))
     for ins, _ in done.lines:
@@ -122,17 +140,50 @@ def _lines(done: Allocated) -> list[tuple[str, str]]:
         if ins.copy and names["o0"] == names["i0"]:
             continue
         text = ins.text
+        if ins.high == "in place" and any(n in dialect.high for n in names.values()):
+            text = "add {o0}, {i0}" if names["o0"] == names["i1"] else "add {o0}, {i1}"
         if "@" in text:
             head, rest = text.split("@")
-            text = f"{head}{frame + 4 * len(saved) + 4 * int(rest.rstrip(']'))}]"
+            text = f"{head}{frame + 4 * len(saved) + 4 * len(high) + 4 * int(rest.rstrip(']'))}]"
         filled = text.format(**names).splitlines()
         out += [(line, _note(ins) if i == 0 else "") for i, line in enumerate(filled)]
     if frame:
         out.append((f"add sp, #{frame}", ""))
+    if high:
+        out.append((f"pop {{{', '.join(by_way)}}}", ""))
+        out += [(f"mov {r}, {low}", "") for low, r in zip(by_way, high, strict=True)]
     if "lr" in saved:
         out.append((f"pop {{{', '.join([*saved[:-1], 'pc'])}}}", ""))
     else:
         out += [(f"pop {{{', '.join(saved)}}}", ""), ("bx lr", "")] if saved else [("bx lr", "")]
+    return out
+
+
+NEAR, FAR = 240, 2000  # bytes that a conditional branch of Thumb-1, and one without a condition, surely reach
+_OPPOSITE = {"blo": "bhs", "bhs": "blo", "bne": "beq", "beq": "bne", "bge": "blt", "ble": "bgt"}
+
+
+def _near(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Thumb-1: a conditional branch to a far label jumps over one that reaches it.
+
+    blo 1b  ->  bhs 1000f; b 1b; 1000:
+    """
+    places = list(accumulate((0 if text.endswith(":") else 6 if text[:3] in _OPPOSITE else 2) for text, _ in lines))
+    out: list[tuple[str, str]] = []
+    for i, (text, note) in enumerate(lines):
+        if text[:3] not in _OPPOSITE:
+            out.append((text, note))
+            continue
+        label, backwards = text.split()[1][:-1], text.endswith("b")
+        where = range(i, -1, -1) if backwards else range(i, len(lines))
+        distance = abs(places[next(k for k in where if lines[k][0] == f"{label}:")] - places[i])
+        if distance >= FAR:
+            raise NotAssembled("a loop is longer than a branch reaches")
+        if distance < NEAR:
+            out.append((text, note))
+        else:
+            over = str(1000 + i)
+            out += [(f"{_OPPOSITE[text[:3]]} {over}f", note), (f"b {text.split()[1]}", ""), (f"{over}:", "")]
     return out
 
 
