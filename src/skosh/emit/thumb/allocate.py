@@ -243,7 +243,7 @@ class _Allocator:
 
     def _carried(self, r: Reg) -> bool:
         """Is it read before it is written, in its stretch? Then the round before left it."""
-        touched = self.touched.get(r)
+        touched = self.touched.get(r, [])
         return bool(touched) and r in self.lines[touched[0]][0].ins
 
     def _slot(self, r: Reg) -> str:
