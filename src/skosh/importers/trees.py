@@ -16,7 +16,7 @@ from skosh.importers.sklearn.outputs import largest
 from skosh.ir.graph import Array, Tensor
 from skosh.ops.comparisons import Compare
 from skosh.ops.elementwise import Add, Mul
-from skosh.ops.forest import Forest, several_ways
+from skosh.ops.forest import AUTO, Forest, several_ways
 from skosh.ops.forest_prune import pruned
 from skosh.ops.quantization import Cast
 from skosh.ops.reshape import Reshape
@@ -25,13 +25,10 @@ FEATURES = {"float32": "f32", "int8": "i8", "uint8": "u8", "int16": "i16"}
 """What the option ``features`` may say: the type of the model's input."""
 
 
-FORMS = {"auto": -1.0, "table": 0.0, "mixed": 0.4, "code": 1.0}
+FORMS = {"auto": -1.0, "table": 0.0, "mixed": 0.5, "code": 1.0}
 """What the option ``form`` may say, and the share of nodes that it makes code, the most visited ones: fewer instructions
-for more flash. The share itself, a number from 0 to 1, may be said too. 0.4 measured well on the digits' forests."""
-
-FEW_NODES = 64
-"""Up to so many nodes, code measured about as small as a table and its loop."""
-
+for more flash. The share itself, a number from 0 to 1, may be said too. Left out, each target and aim takes what is
+modelled to suit it: see ``lower.forest_forms``. Half of the nodes measured well on the digits' forests."""
 
 @dataclass(frozen=True, eq=False)
 class Tree:
@@ -154,7 +151,7 @@ def inlined(builder: Builder, nodes: int, sided: bool) -> int:
             f'form must be "table" where values may be missing, not "{form}"', hint="leave them out: missing=False"
         )
     if form == "auto":
-        return 0 if sided or nodes > FEW_NODES else nodes
+        return 0 if sided else AUTO
     return int(np.ceil(nodes * share))
 
 

@@ -14,6 +14,7 @@ from skosh.ir.graph import Graph, Node
 from skosh.ir.program import Call, Scratch
 from skosh.kernels.checks.overflow import Arithmetic
 from skosh.lower.arithmetic import check_arithmetic
+from skosh.lower.forest_forms import formed
 from skosh.lower.packing import packed
 from skosh.lower.recipes import for_target
 from skosh.ops.reshape import Copy
@@ -45,7 +46,8 @@ def node_calls(
 ) -> tuple[Call, ...]:
     """frugal: without scratch memory where that can be had. pack: weights of few bits lie several to a byte."""
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
-    calls = tuple(node.op.frugal_calls(ins, outs) if frugal else node.op.calls(ins, outs))
+    op = formed(node.op, ins, target, optimize)
+    calls = tuple(op.frugal_calls(ins, outs) if frugal else op.calls(ins, outs))
     if pack:
         calls = tuple(packed(c, ins, target, optimize) for c in calls)
     return calls if frugal else for_target(calls, ins, target, optimize)

@@ -116,6 +116,13 @@ def pairs(d: Draft) -> None:
         d.unroll("q", 2)
 
 
+def largest(d: Draft) -> None:
+    """A few classes side by side: no counter, and the index of each is a constant."""
+    classes = d.trips("a")[0]
+    if d.optimize != "flash" and classes is not None and 1 < classes <= 16 and all(t == classes for t in d.trips("a")):
+        d.unroll("a", classes)
+
+
 def points(d: Draft) -> None:
     """A register tile of points, whose coordinates lie side by side: one load of x serves them all."""
     if d.reaches("n", 4):
@@ -242,6 +249,7 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "conv2d_packed_pairs": packed_pairs,
     "dense_wide_pairs": wide_pairs,
     "squared_distances": points,
+    **dict.fromkeys(("arg_max_i32", "arg_max_f32", "arg_max_i8"), largest),
     **vector_schedules.SCHEDULES,
     **lane_schedules.SCHEDULES,
     "depthwise": depthwise,

@@ -35,6 +35,8 @@ from skosh.ops.forest_constants import const, smallest
 from skosh.ops.forest_local import Tables, local_calls
 
 SUMS = ("votes", "rows", "groups")
+AUTO = -1
+"""``inline`` that leaves the choice to the target and the aim; until then it is a table."""
 SHARED_LIMITS = 256  # limits that a u8 can number
 
 
@@ -42,8 +44,8 @@ SHARED_LIMITS = 256  # limits that a u8 can number
 class Forest(Op):
     """y[m, k] = bias[k] + the sum over trees of what their leaves hold for k and row m. int32.
 
-    inline: how many nodes become code, the most visited first; the others stay a table. Not where ``sided``, and not where
-    several ways lead to a node.
+    inline: how many nodes become code, the most visited first; the others stay a table. AUTO: ``lower.forest_forms`` says.
+    Not where ``sided``, and not where several ways lead to a node.
 
     Inputs: x [M, features] f32, i8, u8 or i16; then constants, one entry a node of all trees: feature i32 [S]; limit [S]
     (f32 for floats, else i32: left where x <= limit); left, right i32 [S] (a node, or -1 - leaf); missing bool [S] (NaN

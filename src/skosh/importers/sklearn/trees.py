@@ -4,8 +4,8 @@ scikit-learn compares float32(x) <= a float64 threshold; the threshold rounded d
 
 Options of ``skosh.load``, beside ``output``:
 features="int8", "uint8" or "int16": the model's input holds integers. Fewer instructions, less flash, still exact.
-form="table" (small), "code" (nested ifs: fast), "mixed" (the two fifths of the nodes that are visited most as ifs), or the
-share that becomes ifs, from 0 to 1; left out, few nodes become code and many a table.
+form="table" (small), "code" (nested ifs: fast), "mixed" (half of the nodes, those that are visited most, as ifs), or the share
+that becomes ifs, from 0 to 1; left out, what is modelled to suit the target and the aim: see ``lower.forest_forms``.
 missing=True: NaN goes where the library sends it. That is so anyway where trees were fitted with NaN, which shows in them.
 
 Class shares of leaves are integers: see ``importers.trees.shares`` for how exact, ``fixed_point`` for other values.
