@@ -22,3 +22,11 @@ def test_the_library_is_followed(example: Example) -> None:
     build = skosh.compile(fitted.load(), target="host")
     same, error = agreement(fitted, build)
     assert same == 1.0 and error <= FLOAT32
+
+
+def test_functions_that_only_plain_loops_call_stay_out_where_sums_are_calls() -> None:
+    (example,) = (e for e in EXAMPLES if e.name == "KNeighborsClassifier")
+    fitted = example.fit()
+    for target in ("cortex-m0plus", "cortex-m3"):
+        build = skosh.compile(fitted.load(), target=target)  # a function that nobody calls would be a warning, so an error
+        assert agreement(fitted, build, fitted.rows[:3])[0] == 1.0

@@ -30,6 +30,7 @@ from threadpoolctl import threadpool_limits
 import skosh
 from skosh.base.errors import InputError, ModelError
 from skosh.importers.trees import limits
+from skosh.ops.forest import AUTO
 from tests.importers.trees import outputs, random_rows
 
 DATA = {"digits": load_digits, "cancer": load_breast_cancer, "iris": load_iris, "diabetes": load_diabetes}
@@ -171,11 +172,16 @@ def test_negative_limits_and_many_scores(form: str) -> None:
     assert build.verify(3).bit_exact
 
 
-def test_few_nodes_become_code_by_themselves() -> None:
+@pytest.mark.parametrize(
+    ("trees", "optimize", "kernel"),
+    [(3, "balanced", "vote"), (3, "flash", "forest_votes"), (40, "balanced", "forest_votes"), (40, "speed", "vote")],
+)
+def test_the_form_is_left_to_the_target_and_the_aim(trees: int, optimize: str, kernel: str) -> None:
     x, _, y, _ = halves("iris")
-    small, large = (RandomForestClassifier(n, random_state=0).fit(x, y) for n in (3, 40))
-    assert skosh.load(small).nodes[0].op.inline > 0
-    assert skosh.load(large).nodes[0].op.inline == 0
+    graph = skosh.load(RandomForestClassifier(trees, random_state=0).fit(x, y))
+    assert graph.nodes[0].op.inline == AUTO
+    build = skosh.compile(graph, target="cortex-m4", optimize=optimize)
+    assert any(r.kernel.name.startswith(kernel) for r in build.program.routines)
 
 
 def test_after_a_scaler() -> None:

@@ -137,7 +137,8 @@ CLASSIFIERS: dict[str, Any] = {
     "naive_bayes.MultinomialNB": {}, "naive_bayes.ComplementNB": {}, "naive_bayes.BernoulliNB": {},
     "naive_bayes.CategoricalNB": {"min_categories": 2}, "neighbors.KNeighborsClassifier": {},
     "neighbors.NearestCentroid": {}, "cluster.KMeans": {"n_clusters": 3, **SEED},
-    "mixture.GaussianMixture": {"n_components": 3, **SEED}, "covariance.EllipticEnvelope": SEED,
+    "mixture.GaussianMixture": {"n_components": 3, **SEED},
+    "mixture.BayesianGaussianMixture": {"n_components": 3, **SEED}, "covariance.EllipticEnvelope": SEED,
     "tree.DecisionTreeClassifier": SEED, "ensemble.RandomForestClassifier": TEN, "ensemble.ExtraTreesClassifier": TEN,
     "ensemble.GradientBoostingClassifier": TEN, "ensemble.HistGradientBoostingClassifier": {"max_iter": 10, **SEED},
     "ensemble.AdaBoostClassifier": TEN, "ensemble.BaggingClassifier": TEN, "ensemble.IsolationForest": TEN,
@@ -156,7 +157,7 @@ REGRESSORS: dict[str, Any] = {
 BEFORE: dict[str, Any] = {
     "preprocessing.StandardScaler": {}, "preprocessing.MinMaxScaler": {}, "preprocessing.RobustScaler": {},
     "preprocessing.Normalizer": {}, "preprocessing.PolynomialFeatures": {}, "decomposition.PCA": {"n_components": 2},
-    "feature_selection.SelectKBest": {"k": 2}, "impute.SimpleImputer": {},
+    "preprocessing.PowerTransformer": {}, "feature_selection.SelectKBest": {"k": 2}, "impute.SimpleImputer": {},
 }  # fmt: skip
 CODES: dict[str, Any] = {
     "preprocessing.OneHotEncoder": {"handle_unknown": "ignore"},

@@ -12,7 +12,7 @@ from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.header import header_text, run_signature
 from skosh.emit.interface import Interface, Port, interface
 from skosh.emit.lines import comment, wrapped
-from skosh.emit.row_sums import sums_switch
+from skosh.emit.row_sums import sums_switch, sums_tests
 from skosh.emit.vector_units import machine_helpers, machines_of, small_functions
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
@@ -53,12 +53,13 @@ def code_text(program: Program, face: Interface) -> str:
     small = [(spell(name), fill(helpers[name], spell(name))) for name in sorted(helpers)]
     small += [(spell(f.name), function_text(f, spell)) for f in scalar.values()]
     machines = machines_of(kernels)
+    tests = [*(m.test for m in machines), *assembly_tests(kernels, program.name), *sums_tests(kernels, program.name)]
     parts = [
         _prologue(program, things, helpers, machines),
         assembly_switch(kernels, program.name),
         sums_switch(kernels, program.name),
         "\n".join(declaration(d) for d in program.data) + "\n" if program.data else "",
-        *small_functions(small, routines, [*(m.test for m in machines), *assembly_tests(kernels, program.name)]),
+        *small_functions(small, routines, tests),
         *machine_helpers(routines, machines, spell),
         *routines,
         *(_layer_text(layer, program) for layer in program.layers if layer.calls),

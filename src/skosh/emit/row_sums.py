@@ -13,6 +13,16 @@ from skosh.ir.simplify import simplify
 from skosh.kernels.row_sums import row_sum, start
 
 
+def _test(unit: str) -> str:
+    return f"defined({unit.upper()}_FLOAT_SUMS)"
+
+
+def sums_tests(kernels: Sequence[Kernel], unit: str) -> list[str]:
+    """The conditions under which the plain side of some loop is left out."""
+    marked = any(isinstance(s, For) and s.function for k in kernels for s in walk(k.body))
+    return [_test(unit)] if marked else []
+
+
 def sums_switch(kernels: Sequence[Kernel], unit: str) -> str:
     """Where the functions are called, and what they are."""
     found = {row_sum(s) for k in kernels for s in walk(k.body) if isinstance(s, For) and s.function}
@@ -44,4 +54,4 @@ def summed_loop(s: For, names: Names, depth: int, plain: Callable[[For, Names, i
     count = expression(simplify(Binary("-", s.hi, s.lo, i32)), names)
     arguments = [found.total.name, place(found.a), place(found.b), count]
     call = wrapped(f"{pad}{found.total.name} = skosh_{found.what}(", arguments, ");")
-    return f"#ifdef {unit.upper()}_FLOAT_SUMS\n{call}\n#else\n{plain(s, names, depth)}#endif\n"
+    return f"#if {_test(unit)}\n{call}\n#else\n{plain(s, names, depth)}#endif\n"
