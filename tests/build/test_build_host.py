@@ -26,6 +26,14 @@ def test_a_shared_library_is_made_once() -> None:
     assert compile_host(ADD, defines=("OTHER=1",)) != first
 
 
+def test_a_name_that_the_c_library_has_too_is_our_own() -> None:
+    """svc_run is a function of glibc's RPC, which a shared library's calls would reach first."""
+    header = "int svc_run(int x);\nint twice(int x);\n"
+    own = '#include "svc.h"\nint svc_run(int x) { return x; }\n'
+    caller = '#include "svc.h"\nint twice(int x) { return 2 * svc_run(x); }\n'
+    assert ctypes.CDLL(str(compile_host({"svc.h": header, "svc.c": own, "twice.c": caller}))).twice(21) == 42
+
+
 def test_the_compilers_complaint_is_quoted() -> None:
     with pytest.raises(ToolError, match=r"compile for this computer: zig failed[^\n]*\n +add\.c:1:\d+: error: "):
         compile_host({"add.c": "int add(int a) { return b; }\n"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -32,7 +33,9 @@ def compile_host(
 
     Raises ToolError when the compiler is missing or refuses the C.
     """
-    flags = ("-O2", *machine, *MEANING, "-g0", "-shared", "-fPIC", *(f"-D{define}" for define in defines))
+    # its calls of its own functions stay inside: the C library has functions of other names too, svc_run for one
+    bound = ("-Wl,-Bsymbolic",) if sys.platform.startswith("linux") else ()
+    flags = ("-O2", *machine, *MEANING, "-g0", "-shared", "-fPIC", *bound, *(f"-D{define}" for define in defines))
     return _compile(sources, harness, (str(zig()), "cc"), flags, "model.so", zig_version())
 
 

@@ -12,6 +12,6 @@ TARGET = Target(
     ram=Memory(0x20000000, 512 << 10),
     timings="cortex-m3",
     emulator="CORTEX_M3",
-    soft_float="float_armv6m.S",
+    soft_float="float_thumb.S",
     has_float_sums=True,
 )

@@ -1,4 +1,4 @@
-/* Arithmetic of binary32 for Arm cores without an FPU and without a long multiply (ARMv6-M: Cortex-M0, M0+, M1).
+/* Arithmetic of binary32 for Arm Cortex-M cores without an FPU: M0, M0+, M1, and with long multiplication and division M3.
  *
  * IEEE 754, rounded to nearest, ties to even, with subnormal numbers, infinities and NaN.
  * The names are those of Arm's run-time ABI (IHI 0043), which compilers call by themselves, so it is enough to link this
@@ -22,6 +22,15 @@
     .macro finish name
     .pool
     .size \name, . - \name
+    .endm
+
+    .macro below                /* Z: nothing lies below the upper half of a product */
+#if __ARM_ARCH_ISA_THUMB >= 2
+    cmp r3, #0
+#else
+    orrs r3, r4
+    lsls r3, r3, #24
+#endif
     .endm
 
 /* a + b, a - b ------------------------------------------------------------------------------------------------------ */
@@ -324,6 +333,14 @@ __aeabi_frsub:
     bpl .Lmslow
 .Lmordinary:
     adds r2, r2, r3
+#if __ARM_ARCH_ISA_THUMB >= 2
+    lsls r0, r0, #8
+    orr r0, r0, #0x80000000
+    lsls r1, r1, #8
+    orr r1, r1, #0x80000000
+    umull r3, r0, r0, r1        /* the product's upper 32 bits; the others: r3 */
+    cmp r0, #0
+#else
     uxtb r3, r0                 /* a = ah:al, 16 and 8 bits, b = bh:bl; a * b = ah * bh << 16 + al * bh << 8 + a * bl */
     uxtb r4, r1
     ldr r5, =0x80000000
@@ -341,6 +358,7 @@ __aeabi_frsub:
     adds r3, r3, r5
     lsrs r5, r3, #8
     adds r0, r0, r5             /* the product's upper 32 bits; the others: the low bytes of r3 and r4 */
+#endif
     bmi .Lmtwo
     subs r2, #128
     lsls r2, r2, #23
@@ -361,8 +379,7 @@ __aeabi_frsub:
 .Lmtwo_exact:
     lsrs r0, r0, #1
 .Lmexact:
-    orrs r3, r4
-    lsls r3, r3, #24
+    below
     beq .Lmtie
     lsrs r0, r0, #7
     adcs r0, r2
@@ -516,8 +533,23 @@ __aeabi_frsub:
     bhs .Ldstart
     lsls r4, r4, #1
     subs r2, #1
-.Ldstart:                       /* the quotient's first bit is 1 */
-    subs r4, r4, r1
+.Ldstart:
+#if __ARM_ARCH_ISA_THUMB >= 2
+    lsls r4, r4, #7             /* the quotient, 8 bits at a time: the first is 1 */
+    udiv r0, r4, r1
+    mls r4, r0, r1, r4
+    .rept 2
+    lsls r4, r4, #8
+    udiv r3, r4, r1
+    mls r4, r3, r1, r4
+    orr r0, r3, r0, lsl #8
+    .endr
+    lsls r4, r4, #2             /* and two more to round by */
+    udiv r3, r4, r1
+    mls r4, r3, r1, r4
+    orr r0, r3, r0, lsl #2
+#else
+    subs r4, r4, r1             /* the first bit of the quotient is 1 */
     movs r0, #1
     lsls r0, r0, #7             /* falls out after 25 bits, which with the first are 26: 24 and two below */
     adds r0, #1
@@ -530,6 +562,7 @@ __aeabi_frsub:
 0:  adcs r0, r0                 /* carry: the bit */
     .endr
     bcc .Ldbits
+#endif
     lsls r0, r0, #6
     cmp r4, #0
     beq .Ldround
@@ -969,6 +1002,11 @@ __aeabi_i2f:
     cmp r3, #99
     bhi .Lirregular\@
     lsls r2, r2, #1
+#if __ARM_ARCH_ISA_THUMB >= 2
+    lsls r0, r0, #8
+    orr r0, r0, #0x80000000
+    movs r1, r0
+#else
     uxtb r4, r0                 /* a = ah:al, 16 and 8 bits: a * a = ah * ah << 16 + al * ah << 8 + a * al */
     mov r5, r11
     lsls r0, r0, #8
@@ -978,6 +1016,7 @@ __aeabi_i2f:
     movs r3, r4
     muls r4, r0, r4
     movs r0, r1
+#endif
     .else
     lsrs r2, r0, #23
     lsls r4, r2, #24
@@ -990,6 +1029,12 @@ __aeabi_i2f:
     bpl .Lirregular\@
 .Lordinary\@:
     adds r2, r2, r3
+#if __ARM_ARCH_ISA_THUMB >= 2
+    lsls r0, r0, #8
+    orr r0, r0, #0x80000000
+    lsls r1, r1, #8
+    orr r1, r1, #0x80000000
+#else
     uxtb r3, r0                 /* as in a multiplication */
     uxtb r4, r1
     mov r5, r11
@@ -1001,13 +1046,19 @@ __aeabi_i2f:
     lsrs r1, r1, #16
     muls r4, r0, r4
     lsrs r0, r0, #8
+#endif
     .endif
+#if __ARM_ARCH_ISA_THUMB >= 2
+    umull r3, r0, r0, r1
+    cmp r0, #0
+#else
     muls r3, r1, r3
     muls r0, r1, r0
     lsrs r5, r4, #8
     adds r3, r3, r5
     lsrs r5, r3, #8
     adds r0, r0, r5
+#endif
     bmi .Ltwo\@
     lsls r1, r0, #26
     beq .Lexact\@
@@ -1095,15 +1146,13 @@ __aeabi_i2f:
     b .Lnext\@
 
 .Ltwo_exact\@:
-    orrs r3, r4
-    lsls r3, r3, #24
+    below
     bne .Ltwo_round\@
     adds r2, #1
     lsrs r0, r0, #8
     b .Lproduct_tied\@
 .Lexact\@:
-    orrs r3, r4
-    lsls r3, r3, #24
+    below
     beq 1f
     b .Lround\@
 1:  lsrs r0, r0, #7
