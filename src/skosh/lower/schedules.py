@@ -132,6 +132,32 @@ def points(d: Draft) -> None:
         d.unroll("k", 2)
 
 
+def scores(d: Draft) -> None:
+    """Two rows share the loads of x. These are small: rows side by side in memory, or more of them, measured no better."""
+    if d.optimize != "flash":
+        d.tile("n", 2)
+    if d.optimize == "speed":
+        d.unroll("k", 4)
+
+
+def curves(d: Draft) -> None:
+    """A register tile of points where sums are long; where they are short, several rounds at once."""
+    if d.optimize == "flash":
+        return
+    if d.reaches("k", 8) and d.reaches("n", 16):
+        d.tile("n", 4)
+        d.pack("c", 4)
+    else:
+        d.unroll("k", 4)
+
+
+def nearest(d: Draft) -> None:
+    """Whole blocks of features between two looks at the distance so far."""
+    block = d.trips("k")[0]
+    if d.optimize != "flash" and block is not None and block > 1:
+        d.unroll("k", block)
+
+
 def packed(d: Draft) -> None:
     """As ``matmul``, a byte of weights at a time."""
     filters = 4 if d.reaches("n", 4) else 2 if d.reaches("n", 2) else 1
@@ -250,6 +276,9 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "dense_wide_pairs": wide_pairs,
     "squared_distances": points,
     **dict.fromkeys(("arg_max_i32", "arg_max_f32", "arg_max_i8"), largest),
+    **dict.fromkeys((f"{of}_curves_{x}" for of in ("distance", "product") for x in ("i8", "u8", "i16")), curves),
+    **dict.fromkeys((f"integer_nearest_{x}" for x in ("i8", "u8", "i16")), nearest),
+    **dict.fromkeys((f"integer_scores_{x}_{w}" for x in ("i8", "u8", "i16") for w in ("i8", "i16")), scores),
     **vector_schedules.SCHEDULES,
     **lane_schedules.SCHEDULES,
     "depthwise": depthwise,

@@ -20,7 +20,7 @@ import numpy as np
 
 from skosh.base.dtypes import DType, f32, from_numpy, i8, i16, i32, u8
 from skosh.base.errors import InputError, Loc
-from skosh.ir.graph import Array, Graph, Node, Op, Quant, Tensor
+from skosh.ir.graph import Array, Graph, Node, Op, Tensor
 from skosh.ops.comparisons import Compare
 from skosh.ops.dense import Dense
 from skosh.ops.distances import Distances, TriangularQuadratics
@@ -37,7 +37,7 @@ from skosh.ops.svm import PairDecisions, PairVotes
 from skosh.quantize import whole
 from skosh.quantize.boundary import unused
 from skosh.quantize.features import Affine, Seen, affine, steps_of
-from skosh.quantize.whole import Features
+from skosh.quantize.whole import Features, one_scale
 
 HEAVY = ("distances", "nearest", "triangular_quadratics", "pair_decisions", "pair_votes", "square")
 """Operators that only classical models have."""
@@ -464,7 +464,3 @@ def _meaning(t: Tensor) -> str:
     lines = ["element i is round(feature[i] / scale[i]) + zero[i], kept in range; scale[i], zero[i]:"]
     pairs = [f"{s:.9g}, {z}" for s, z in zip(quant.scales, quant.zero_points, strict=True)]
     return "\n".join([*lines, *("; ".join(pairs[i : i + 6]) for i in range(0, len(pairs), 6))])
-
-
-def one_scale(scale: float) -> Quant:
-    return Quant((float(np.float32(scale)),), (0,))

@@ -18,6 +18,7 @@ from skosh.quantize.calibrate import as_samples, ranges
 from skosh.quantize.classical import HEAVY, integer_form, is_classical
 from skosh.quantize.clipping import check_method
 from skosh.quantize.curves import joined
+from skosh.quantize.decision import decision_of, with_decision, without
 from skosh.quantize.equalize import equalized
 from skosh.quantize.features import Seen
 from skosh.quantize.forests import forests_of, quantized_forests
@@ -86,6 +87,16 @@ def quantize_graph(
         made = integer_form(graph, Seen(graph, found), wide=scheme == "int16x8")
         check_whole(made)
         made = _noted(made, scheme, len(found))
+        check_graph(made)
+        return made
+    end = decision_of(graph) if scheme in ("int8", "int16x8") else None
+    if end is not None and end.layer.name not in layers:
+        options: dict[str, Any] = {"bias_correction": bias_correction, "compensate": compensate, "equalize": equalize}
+        head = quantize_graph(
+            without(graph, end), samples, scheme=scheme, calibration=calibration, layers=layers, **options
+        )
+        found = as_samples(graph, samples)
+        made = _noted(with_decision(head, end, graph, Seen(graph, found)), scheme, len(found))
         check_graph(made)
         return made
     if equalize:

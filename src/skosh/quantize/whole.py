@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skosh.base.dtypes import DType, i8, i16, i32
-from skosh.ir.graph import Array
+from skosh.ir.graph import Array, Quant
 from skosh.ops.integer_gaussians import MANTISSA, POINT, farthest
 from skosh.ops.integer_points import CURVE, MOST, Curves, curve_scaling
 
@@ -39,21 +39,21 @@ class Features:
         return np.clip(q, self.dtype.min, self.dtype.max).astype(self.dtype.np)
 
 
-def linear(features: Features, weights: Array, bias: Array) -> tuple[Array, Array, float]:
-    """(weights [N, K] int16, bias [N] int32, scale): real scores are scale * integer ones.
+def linear(features: Features, weights: Array, bias: Array, dtype: DType = i16) -> tuple[Array, Array, float]:
+    """(weights [N, K] of the type, bias [N] int32, scale): real scores are scale * integer ones.
 
-    One scale for all scores, so that they can be compared; as fine as 16 bits and 32-bit sums allow. The bias takes what
+    One scale for all scores, so that they can be compared; as fine as the type and 32-bit sums allow. The bias takes what
     rounding the weights moves the mean score by.
     """
     real = weights * features.scale
     offset = bias - real @ features.zero
     largest = max(-features.dtype.min, features.dtype.max)
     most = float((np.abs(real).sum(axis=1) * largest + np.abs(offset)).max())
-    step = max(float(np.abs(real).max(initial=0.0)) / i16.max, most / room(real.shape[1], largest))
+    step = max(float(np.abs(real).max(initial=0.0)) / dtype.max, most / room(real.shape[1], largest))
     step = step if step > 0 else 1.0
     whole = np.rint(real / step)
     moved = offset / step + (real / step - whole) @ features.mean
-    return whole.astype(np.int16), np.rint(moved).astype(np.int32), step
+    return whole.astype(dtype.np), np.rint(moved).astype(np.int32), step
 
 
 def curve(
@@ -154,3 +154,8 @@ def triangles(features: Features, packed: Array, rows: int, centers: Array, unit
             whole[t, part] = np.rint(real * min(2.0**shift, left))
             right[t, r] = shift
     return whole, right
+
+
+def one_scale(scale: float) -> Quant:
+    """A scale without a zero point."""
+    return Quant((float(np.float32(scale)),), (0,))
