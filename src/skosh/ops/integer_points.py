@@ -74,8 +74,8 @@ def integer_nearest(x: X[K], c: X[N, K], index: i32[J], distance: i32[J], *, ter
             if acc < farthest:
                 for k in seq(B):
                     acc += term(widen(x[b * B + k]) - widen(c[n, b * B + k]))
-        for k in seq(K // B * B, K):
-            acc += term(widen(x[k]) - widen(c[n, k]))
+        for left in seq(K // B * B, K):  # by another name: schedules unroll the loop over k whole
+            acc += term(widen(x[left]) - widen(c[n, left]))
         if acc < farthest:
             place = 0
             for _level in seq(D):
