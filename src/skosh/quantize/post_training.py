@@ -95,7 +95,6 @@ def quantize_graph(
         head = quantize_graph(
             without(graph, end), samples, scheme=scheme, calibration=calibration, layers=layers, **options
         )
-        found = as_samples(graph, samples)
         made = _noted(with_decision(head, end, graph, Seen(graph, found)), scheme, len(found))
         check_graph(made)
         return made
