@@ -14,7 +14,7 @@ import typer
 from skosh import __version__
 from skosh.cli.letters import plainly
 
-COMMANDS = ("demo", "inspect", "quantize", "compile", "verify", "profile", "ladder", "targets", "devices", "doctor")
+COMMANDS = ("demo", "inspect", "quantize", "compile", "verify", "profile", "report", "ladder", "targets", "devices", "doctor")
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
 
 

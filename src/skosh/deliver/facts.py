@@ -71,7 +71,8 @@ class Facts:
     """Everything that a report shows. Empty parts are left out of it.
 
     usage: C that calls the model. files: (name, bytes, what it is). commands: how to get the same again.
-    clock_mhz: the clock that times are given for. boards: those with this machine.
+    clock_mhz: the clock that times are given for. boards: those with this machine. aims: the same model's profiles with each
+    aim, this one among them.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Facts:
     commands: tuple[str, ...] = ()
     clock_mhz: float | None = None
     boards: tuple[Device, ...] = ()
+    aims: tuple[Profile, ...] = ()
     version: str = __version__
 
 
@@ -107,10 +109,12 @@ def facts_of(
     errors: Sequence[LayerError] = (),
     commands: Sequence[str] = (),
     files: Sequence[tuple[str, int, str]] = (),
+    aims: Sequence[Profile] = (),
 ) -> Facts:
     """The facts of a build. The clock is that of the slowest board with this machine.
 
     files: (name, bytes, what it is) of further files beside the C. proof, accuracies, pictures, errors: what was found.
+    aims: profiles of the same model with other aims, to compare with.
     """
     program, face = build.program, interface(build.program)
     boards = tuple(sorted((d for d in devices() if d.target == build.target.name), key=lambda d: d.clock_mhz))
@@ -143,6 +147,7 @@ def facts_of(
         commands=tuple(commands),
         clock_mhz=boards[0].clock_mhz if boards else None,
         boards=boards,
+        aims=tuple(aims),
     )
 
 

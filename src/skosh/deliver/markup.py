@@ -14,7 +14,7 @@ class Markup(str):
 Content = str | int | Markup | None
 """What may stand inside an element. None is nothing; a plain string is text."""
 
-VOID = frozenset({"meta", "rect", "path"})
+VOID = frozenset({"meta", "rect", "path", "circle"})
 
 
 def el(tag: str, /, *content: Content, **attributes: str | int | float | None) -> Markup:

@@ -10,6 +10,7 @@ from importlib.resources import files
 from skosh.deliver.charts import Bar, bar_chart, pixels
 from skosh.deliver.facts import Facts, Picture
 from skosh.deliver.markup import Content, Markup, el, join, number, percent
+from skosh.deliver.trade import trade_section
 from skosh.ir.graph import Graph
 from skosh.plan import Plan, memory_map_svg
 from skosh.verify.measure import LayerProfile
@@ -27,8 +28,9 @@ def report_html(facts: Facts) -> str:
         el("style", style),
     )
     parts = (
-        tiles(facts), proof_box(facts), accuracy_section(facts), layers_section(facts), charts_section(facts),
-        memory_section(facts), changes_section(facts), boards_section(facts), usage_section(facts), again_section(facts),
+        tiles(facts), proof_box(facts), accuracy_section(facts), trade_section(facts.aims, facts.optimize),
+        layers_section(facts), charts_section(facts), memory_section(facts), changes_section(facts), boards_section(facts),
+        usage_section(facts), again_section(facts),
     )  # fmt: skip
     body = el("body", header(facts), el("main", *(join(p, Markup("\n")) for p in parts if p)), footer(facts))
     return f"<!DOCTYPE html>\n{el('html', head, body, lang='en')}\n"

@@ -1,0 +1,106 @@
+"""``skosh report``: one page about a compiled model: proof, cost, memory, and what other aims would cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skosh.base.errors import InputError
+from skosh.cli.options import Json, Model, Optimize, Search, Target, TrustPickle, opened
+from skosh.cli.terminal import bar, busy, compiling, counting, number, out, print_json, row, table
+from skosh.cli.verify import as_count_or_file, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from skosh.verify.measure import Profile
+
+EXAMPLE = "skosh report kws.tflite --target cortex-m4 --golden kws.npz -o kws.html"
+FEW_SAMPLES = "5"
+
+
+def command(
+    model: Model,
+    target: Target = "cortex-m4",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.html", help="The page.  [default: NAME.html, here]")
+    ] = None,
+    samples: Annotated[
+        str | None, typer.Option(metavar="N|FILE.npy", help="What the proof runs: random inputs, or a file.  [default: 5]")
+    ] = None,
+    golden: Annotated[
+        str | None, typer.Option(metavar="FILE.npz", help='"inputs", and the "outputs" that they must give.')
+    ] = None,
+    optimize: Optimize = "balanced",
+    search: Search = False,
+    trust_pickle: TrustPickle = False,
+    json: Json = False,
+) -> None:
+    """A page about a compiled model: the proof, what each layer costs, memory over time, and what each aim trades.
+
+    The model is compiled and run for every aim, so that time, flash and RAM stand side by side. Exit status 1 when the
+    proof finds a difference; the page is written all the same.
+    """
+    import skosh
+    from skosh.deliver import facts_of, report_html
+    from skosh.pipeline import OPTIMIZE
+    from skosh.targets import target as target_named
+
+    if samples is not None and golden is not None:
+        raise InputError("--samples and --golden can't both be given", hint="the golden file brings its own inputs")
+    wanted = golden if golden is not None else as_count_or_file(samples or FEW_SAMPLES)
+    with busy(f"reading {Path(model).name}", quiet=json):
+        graph = skosh.load(opened(model, trust_pickle))
+    with compiling(f"compiling {graph.name} for {target}", search=search, quiet=json) as told:
+        build = skosh.compile(graph, target=target, optimize=optimize, search=search, progress=told)
+        total = len(build.samples(wanted))
+    with counting(f"running {graph.name} on {target}", total, quiet=json) as progress:
+        proof = build.verify(samples=wanted, progress=progress)
+    aims = {optimize: build.profile()}
+    if not target_named(target).is_host:
+        others = [aim for aim in OPTIMIZE if aim != optimize]
+        with counting("compiling for the other aims", len(others), quiet=json) as progress:
+            for done, aim in enumerate(others, 1):
+                aims[aim] = skosh.compile(graph, target=target, optimize=aim).profile()
+                progress(done)
+    profiles = [aims[aim] for aim in OPTIMIZE if aim in aims]
+    said = "" if optimize == "balanced" else f" --optimize {optimize}"
+    command_line = f"skosh report {Path(model).name} --target {target}{said}{' --search' if search else ''}"
+    page = report_html(facts_of(build, proof=proof, aims=profiles, commands=(command_line,)))
+    path = output or Path(f"{build.program.name}.html")
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+    if json:
+        answer = {"file": str(path), "proof": proof.as_json(), "profile": aims[optimize].as_json()}
+        print_json({**answer, "aims": [{k: v for k, v in p.as_json().items() if k != "layers"} for p in profiles]})
+    else:
+        console = out()
+        style = "green" if proof.bit_exact else "red"
+        console.print(verdict(proof, f"{build.program.name} on {target}"), markup=False, style=style)
+        if len(profiles) > 1:
+            console.print(trade_table(profiles, optimize))
+        console.print(f"open {path}", markup=False)
+    raise typer.Exit(0 if proof.bit_exact else 1)
+
+
+def trade_table(profiles: Sequence[Profile], chosen: str) -> Table:
+    """One line an aim, each figure with a bar beside the largest of its column."""
+    from skosh.deliver.trade import time_of
+
+    unit = "instructions" if profiles[0].cycles_modelled is None else "cycles (modelled)"
+    shown = table("aim", right=(), title="what each aim costs")
+    for heading in (unit, "flash", "RAM"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+        shown.add_column("", width=12, no_wrap=True)
+    figures = [(time_of(p) or 0, p.flash.total, p.ram.total) for p in profiles]
+    most = [max(column) or 1 for column in zip(*figures, strict=True)]
+    for p, of_aim in zip(profiles, figures, strict=True):
+        cells = [c for v, m in zip(of_aim, most, strict=True) for c in (number(v), bar(v / m, 12))]
+        row(shown, p.optimize, *cells, style="bold" if p.optimize == chosen else None)
+    return shown
