@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
 from skosh.base.dtypes import DType, i32
@@ -271,31 +272,40 @@ class Kernel:
 # ------------------------------------------------------------------------------------------------ walking and rewriting
 
 
+@cache
+def expression_fields(kind: type) -> tuple[tuple[str, bool], ...]:
+    """(name, is it a tuple) of the fields of an expression or a statement that hold expressions, in their order."""
+    found = {"Expr": False, "tuple[Expr, ...]": True}
+    return tuple((f.name, found[str(f.type)]) for f in fields(kind) if str(f.type) in found)
+
+
 def children(node: Expr) -> Iterator[Expr]:
     """The expressions directly inside an expression."""
-    for f in fields(node):  # type: ignore[arg-type]
-        value = getattr(node, f.name)
-        if isinstance(value, Expr):
-            yield value
-        elif isinstance(value, tuple):
-            yield from (v for v in value if isinstance(v, Expr))
+    for name, several in expression_fields(type(node)):  # type: ignore[arg-type]
+        if several:
+            yield from getattr(node, name)
+        else:
+            yield getattr(node, name)
 
 
 def walk_expr(node: Expr) -> Iterator[Expr]:
-    """The expression and everything inside it."""
-    yield node
-    for child in children(node):
-        yield from walk_expr(child)
+    """The expression and everything inside it, outer before inner."""
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        inside = list(children(found))
+        inside.reverse()
+        waiting += inside
 
 
 def stmt_exprs(stmt: Stmt) -> Iterator[Expr]:
     """The expressions directly inside a statement, not those of nested statements."""
-    for f in fields(stmt):  # type: ignore[arg-type]
-        value = getattr(stmt, f.name)
-        if isinstance(value, Expr) and f.name != "var":
-            yield value
-        elif isinstance(value, tuple):
-            yield from (v for v in value if isinstance(v, Expr))
+    for name, several in expression_fields(type(stmt)):  # type: ignore[arg-type]
+        if several:
+            yield from getattr(stmt, name)
+        else:
+            yield getattr(stmt, name)
 
 
 def walk(body: Body) -> Iterator[Stmt]:
@@ -318,16 +328,14 @@ def all_exprs(body: Body) -> Iterator[Expr]:
 def map_expr(node: Expr, rule: Callable[[Expr], Expr]) -> Expr:
     """Rebuild bottom-up, with ``rule`` applied to each expression after its parts."""
     changes: dict[str, Any] = {}
-    for f in fields(node):  # type: ignore[arg-type]
-        value = getattr(node, f.name)
-        if isinstance(value, Expr):
-            new: Any = map_expr(value, rule)
-        elif isinstance(value, tuple) and value and isinstance(value[0], Expr):
-            new = tuple(map_expr(v, rule) for v in value)
-        else:
-            continue
-        if new is not value:
-            changes[f.name] = new
+    for name, several in expression_fields(type(node)):  # type: ignore[arg-type]
+        value = getattr(node, name)
+        if several:
+            parts = tuple([map_expr(v, rule) for v in value])
+            if any(new is not old for new, old in zip(parts, value, strict=True)):
+                changes[name] = parts
+        elif (new := map_expr(value, rule)) is not value:
+            changes[name] = new
     return rule(replace(node, **changes) if changes else node)  # type: ignore[type-var]
 
 
