@@ -4,7 +4,7 @@
     .venv/bin/python benchmarks/figures.py --only m4 m55 --json
 
 Reads ../shared/models. Instruction counts are exact; modelled cycles are published timings of what was executed; times depend
-on the computer. x86-64 beside LiteRT and ONNX Runtime: benchmarks/host_vectors.py; vector lengths in whole: vector_lengths.py.
+on the computer. Vector lengths and x86-64 in detail: vector_lengths.py, host_vectors.py.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
+import host_vectors
+import vector_lengths
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -89,10 +92,36 @@ def matrix_product() -> Iterator[Row]:
         yield name, f">= {least:.2f}x", f"{blas_name()} {theirs:.1f} GFLOPS", f"{ours / theirs:.3f}x", ours >= least * theirs
 
 
+def fewer_by_length() -> Iterator[Row]:
+    """2-D convolutions on machines whose vectors have no fixed length: instructions at each doubling."""
+    for model in ("kws", "ic"):
+        for name in ("rv64gcv", "aarch64-sve"):
+            counts = [vector_lengths.convolutions(p) for p in vector_lengths.profiles(load(model), name, "balanced")]
+            ratios = [a / b for a, b in pairwise(counts)]
+            shown = " and ".join(f"{r:.2f}x" for r in ratios)
+            bits = ", ".join(map(str, vector_lengths.LENGTHS))
+            yield f"{name} {model}, convolutions at {bits} bits", ">= 1.7x fewer each", "-", shown, min(ratios) >= 1.7
+
+
+def host() -> Iterator[Row]:
+    """x86-64 with AVX2, one thread, one sample, beside the runtimes that are installed, in turn."""
+    for model in host_vectors.MODELS:
+        found = host_vectors.compared(model, "x86-64-avx2", 5)
+        theirs = ", ".join(f"{name} {ns / 1e3:.1f} us" for name, ns in found.peers.items()) or "absent"
+        missing = {"LiteRT", "ONNX Runtime"} - found.peers.keys()
+        if missing:
+            theirs += f" (absent: {', '.join(sorted(missing))})"
+        shown = f"{found.ratio:.2f}x" if found.ratio else "no peer to compare with"
+        met = found.ratio >= 1.5 if found.ratio and not missing else None
+        yield f"x86-64-avx2 {model}, the fastest peer / skosh", ">= 1.5x", theirs, shown, met
+
+
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "m4": lambda: machine("cortex-m4"),
     "m0": lambda: machine("cortex-m0plus"),
     "m55": lambda: machine("cortex-m55"),
+    "lengths": fewer_by_length,
+    "host": host,
     "compile": compile_times,
     "product": matrix_product,
 }

@@ -17,6 +17,7 @@ import ctypes
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,40 @@ def paired(runs: dict[str, Run], seconds: float) -> dict[str, Any]:
     return {name: np.array(found) for name, found in times.items()}
 
 
+@dataclass(frozen=True)
+class Compared:
+    """times: runtime -> nanoseconds of each inference. outputs: the peers'. in_c: nanoseconds of so many in a loop of C."""
+
+    times: dict[str, Any]
+    outputs: dict[str, Callable[[], Any]]
+    in_c: Callable[[int], Any]
+    own_output: Any
+
+    @property
+    def peers(self) -> dict[str, float]:
+        """Peer -> its median, nanoseconds."""
+        return {name: float(np.median(t)) for name, t in self.times.items() if name != "skosh"}
+
+    @property
+    def ratio(self) -> float | None:
+        """The fastest peer's median beside ours; None without peers."""
+        return min(self.peers.values()) / float(np.median(self.times["skosh"])) if self.peers else None
+
+
+def compared(model: str, machine: str, seconds: float) -> Compared:
+    """The runtimes that are installed, in turn; what isn't is said on standard error."""
+    x = np.load(FOLDER / f"{model}.npz")["inputs"][:1].copy()
+    own, in_c, y = ours(model, machine, x)
+    runs: dict[str, Run] = {"skosh": own}
+    outputs: dict[str, Callable[[], Any]] = {}
+    for name, make in (("LiteRT", litert), ("ONNX Runtime", onnxruntime)):
+        try:
+            runs[name], outputs[name] = make(model, x)
+        except ImportError as error:
+            print(f"{name}: {error}; pip install ai-edge-litert onnxruntime onnx", file=sys.stderr)
+    return Compared(paired(runs, seconds), outputs, in_c, y)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
@@ -156,22 +191,13 @@ def main() -> None:
         title=f"us an inference, median (minimum), {given.target}",
     )  # fmt: skip
     for model in given.models:
-        x = np.load(FOLDER / f"{model}.npz")["inputs"][:1].copy()
-        own, in_c, y = ours(model, given.target, x)
-        runs: dict[str, Run] = {"skosh": own}
-        outputs: dict[str, Callable[[], Any]] = {}
-        for name, make in (("LiteRT", litert), ("ONNX Runtime", onnxruntime)):
-            try:
-                runs[name], outputs[name] = make(model, x)
-            except ImportError as error:
-                print(f"{name}: {error}; pip install ai-edge-litert onnxruntime onnx", file=sys.stderr)
-        times = paired(runs, given.seconds)
-        shown = {name: f"{np.median(t) / 1e3:.1f} ({t.min() / 1e3:.1f})" for name, t in times.items()}
-        peers = [float(np.median(t)) for name, t in times.items() if name != "skosh"]
-        ratio = f"{min(peers) / float(np.median(times['skosh'])):.2f}" if peers else "-"
-        bare = in_c(2000)
+        found = compared(model, given.target, given.seconds)
+        shown = {name: f"{np.median(t) / 1e3:.1f} ({t.min() / 1e3:.1f})" for name, t in found.times.items()}
+        ratio = f"{found.ratio:.2f}" if found.ratio else "-"
+        bare = found.in_c(2000)
         differ = ", ".join(
-            f"{name} {int(np.abs(o().astype(int).ravel() - y.ravel()).max())}" for name, o in outputs.items()
+            f"{name} {int(np.abs(o().astype(int).ravel() - found.own_output.ravel()).max())}"
+            for name, o in found.outputs.items()
         )
         table.add_row(
             model, shown["skosh"], shown.get("LiteRT", "-"), shown.get("ONNX Runtime", "-"), ratio,
