@@ -14,7 +14,7 @@ from skosh.kernels.schedule.peeling import can_peel, peel
 from skosh.kernels.schedule.replacing import can_replace, replace
 from skosh.kernels.schedule.rewriting import loops
 from skosh.kernels.schedule.scalars import can_registers, registers
-from skosh.kernels.schedule.specializing import bind, settle
+from skosh.kernels.schedule.specializing import bind, settle, unwrap
 from skosh.kernels.schedule.splitting import can_split, split
 from skosh.kernels.schedule.staging import can_stage, stage
 from skosh.kernels.schedule.tiling import can_tile, tile
@@ -24,5 +24,5 @@ __all__ = [
     "Answer", "No", "Yes", "bind", "can_fission", "can_fuse", "can_hoist", "can_inline", "can_pack", "can_parallelize",
     "can_peel", "can_registers", "can_reorder", "can_replace", "can_split", "can_stage", "can_tile", "can_unroll",
     "can_unroll_and_jam", "fission", "fuse", "hoist", "inline", "loops", "pack", "parallelize", "peel", "registers", "reorder",
-    "replace", "settle", "split", "stage", "tile", "unroll", "unroll_and_jam",
+    "replace", "settle", "split", "stage", "tile", "unroll", "unroll_and_jam", "unwrap",
 ]  # fmt: skip

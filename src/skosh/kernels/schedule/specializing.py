@@ -64,6 +64,14 @@ def settle(kernel: Kernel) -> Kernel:
     return made if plain == body else settle(made)
 
 
+def unwrap(kernel: Kernel) -> Kernel:
+    """Loops of one round become what is in them.
+
+    for t in par(1): y[t] = x[t]  ->  y[0] = x[0]
+    """
+    return replace(kernel, body=fold_body(unwrapped(kernel)))
+
+
 def _without_constants(body: Body, assigned: set[str]) -> Body:
     """Locals that are numbers become the numbers."""
     out: list[Stmt] = []
