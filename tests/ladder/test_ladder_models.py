@@ -39,10 +39,10 @@ def test_means_narrow_a_target() -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     model = models_folder() / "hello_world.tflite"
-    ran = run("ladder", "--model", model, "--target", "cortex-m0plus", "--json", "--svg", tmp_path / "m.svg")
+    ran = run("ladder", "--model", model, "--target", "cortex-m3", "--json", "--svg", tmp_path / "m.svg")
     assert ran.status == 0, ran.err
     found = json.loads(ran.out)
-    assert found["target"] == "cortex-m0plus"
+    assert found["target"] == "cortex-m3"
     assert "the target's instructions" in found["skipped"]
     assert "instructions per inference" in (tmp_path / "m.svg").read_text()
     ran = run("ladder", "--model", model)

@@ -70,6 +70,8 @@ class Rounds(Reading):
         to that must not add more. Pass a covers the first a + 1 rounds in any case, which is enough where there are few.
         par: no round sees what another one stores, so that buffers are as before the loop.
         """
+        if rounds.hi < 1:
+            return  # it never runs, and leaves all as it was
         env.forget({var})
         changed = {a.var.name for a in walk(s.body) if isinstance(a, Assign)} & set(env.names)
         stored = {a.buffer for a in walk(s.body) if isinstance(a, Store)} & set(env.contents)
