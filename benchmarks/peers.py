@@ -63,7 +63,7 @@ REGRESSORS: dict[str, Callable[[], Any]] = {
     **{f"RF{n}": lambda n=n: RandomForestRegressor(n, random_state=0) for n in (10, 50)},
     "LinReg": LinearRegression,
     "Ridge": Ridge,
-    "MLP32": lambda: MLPRegressor((32,), max_iter=500, random_state=0),
+    "MLP32": lambda: MLPRegressor(hidden_layer_sizes=(32,), max_iter=500, random_state=0),
     "SVC-rbf": lambda: SVR(C=10.0),
 }
 MODELS = {
