@@ -9,6 +9,7 @@ import typer
 
 from skosh.base.errors import InputError
 from skosh.cli.options import Json, Model, Optimize, Search, Target, TrustPickle, opened
+from skosh.cli.quantize import write
 from skosh.cli.terminal import bar, busy, compiling, counting, number, out, print_json, row, table
 from skosh.cli.verify import as_count_or_file, verdict
 
@@ -72,10 +73,7 @@ def command(
     command_line = f"skosh report {Path(model).name} --target {target}{said}{' --search' if search else ''}"
     page = report_html(facts_of(build, proof=proof, aims=profiles, commands=(command_line,)))
     path = output or Path(f"{build.program.name}.html")
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+    write(path, page)
     if json:
         answer = {"file": str(path), "proof": proof.as_json(), "profile": aims[optimize].as_json()}
         print_json({**answer, "aims": [{k: v for k, v in p.as_json().items() if k != "layers"} for p in profiles]})
