@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from skosh.base.evidence import Source
+
 #: Where a profiled model stores the number of each layer as it finishes: stimulus port 0 of the Cortex-M trace unit
 #: (ITM), so that the store is harmless, and useful, on real hardware too.
 MARKER_ADDRESS = 0xE0000000
@@ -66,7 +68,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Device:
-    """A board or chip: what one can buy. flash and ram in bytes; ``source`` names the datasheet of the figures."""
+    """A board or chip: what one can buy. flash and ram in bytes; ``source`` and ``evidence`` are those of all its figures.
+
+    ``chip`` names the record of the catalogue that says what the chip draws; "" where there is none.
+    """
 
     name: str
     description: str
@@ -74,7 +79,9 @@ class Device:
     clock_mhz: float
     flash: int
     ram: int
-    source: str
+    source: Source
+    evidence: str
+    chip: str = ""
 
 
 def marker_define(prefix: str) -> str:
