@@ -106,7 +106,8 @@ class Catalogue:
         return self.boards[name]
 
     def chip_of(self, board: Device) -> Record | None:
-        return self.records.get(("chip", board.chip))
+        """What the board's chip draws; for a chip without a record, the wide bands of its kind of core."""
+        return self.records.get(("chip", board.chip)) or self.records.get(("chip", f"generic-{board.target}"))
 
     def board_json(self, board: Device) -> dict[str, Any]:
         """A board with all figures: those of its own, and those of its chip."""
@@ -121,7 +122,8 @@ class Catalogue:
         return {
             "id": board.name, "name": board.name, "kind": "device", "description": board.description,
             "target": board.target, "chip": board.chip, "clock_mhz": board.clock_mhz, "flash": board.flash,
-            "ram": board.ram, "source": vars(board.source), "evidence": board.evidence,
+            "ram": board.ram, "arduino": board.arduino, "platformio": board.platformio, "zephyr": board.zephyr,
+            "source": vars(board.source), "evidence": board.evidence,
             "figures": [f.as_json() for f in figures],
         }  # fmt: skip
 
