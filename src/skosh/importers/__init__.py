@@ -7,7 +7,9 @@ UnsupportedError that lists every obstacle.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from skosh.base import registry
 from skosh.base.budget import Budget, budgeted, spend
 from skosh.base.errors import InputError
+from skosh.importers.originals import of_estimator
 from skosh.ir.graph import Graph
 
 IMPORTERS: registry.Table = {
@@ -46,6 +49,10 @@ LIBRARIES: dict[str, str] = {
 """First part of the module that defines an object's class, and the importer that takes such objects."""
 
 
+ESTIMATORS = ("sklearn", "xgboost", "lightgbm")
+"""Importers of objects that can be asked for their own answers by scikit-learn's methods."""
+
+
 def load(source: Any, name: str | None = None, budget: Budget | float | None = None, **options: Any) -> Graph:
     """A Graph from a model: a path, the bytes of a file, or a fitted object of a library that skosh knows.
 
@@ -56,12 +63,16 @@ def load(source: Any, name: str | None = None, budget: Budget | float | None = N
     """
     if isinstance(source, Graph):
         return source
+    importer = importer_of(source)
     with budgeted(budget, place_of(source)), np.errstate(all="ignore"):  # odd numbers are told of by letters, not warnings
-        graph: Graph = registry.load(IMPORTERS, importer_of(source), "an importer")(source, name=name, **options)
+        graph: Graph = registry.load(IMPORTERS, importer, "an importer")(source, name=name, **options)
         spend("nodes", len(graph.nodes), "the graph")
         for t in graph.tensors.values():
             spend("tensor", math.prod(t.shape), f'the tensor "{t.name}"')
+    if importer not in ESTIMATORS or "library" in graph.notes or isinstance(source, (str, Path)):
         return graph
+    original = of_estimator(source, graph)
+    return replace(graph, notes=MappingProxyType({**graph.notes, "library": original}))
 
 
 def place_of(source: Any) -> str:

@@ -44,13 +44,16 @@ def load(source: Any, name: str | None = None, trust_pickle: bool = False, **opt
 
 
 def from_skops(path: Path, name: str, options: Mapping[str, Any]) -> Graph:
-    """A Graph from a skops file. What its numbers don't fit together for is a letter about the file."""
-    from skosh.importers import load as load_object
+    """A Graph from a skops file. What its numbers don't fit together for is a letter about the file.
+
+    The graph doesn't know the object: nobody may ask it to predict, for its own code would believe those numbers.
+    """
+    from skosh.importers.sklearn import load as load_estimator
     from skosh.importers.skops import read_skops
 
     fitted = read_skops(path)
     try:
-        return load_object(fitted, name, **options)
+        return load_estimator(fitted, name, **options)
     except (SkoshError, AssertionError):
         raise
     except (MemoryError, RecursionError):

@@ -55,6 +55,8 @@ def forest(
     [nodes, K]. bias: [K] integers. Nodes are numbered so that a left child follows its parent."""
     check_trees(trees, builder.tensors[x].shape[-1])
     dtype = features_dtype(builder, x)
+    if dtype.is_float and not sided:
+        builder.unlike.add("missing")
     bias = np.asarray(bias, np.int64)
     stacked = np.concatenate([rows[t.left < 0] for t, rows in zip(trees, leaves, strict=True)])
     if sums == "votes":
