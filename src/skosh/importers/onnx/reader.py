@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.errors import InputError, Loc, ModelError, ToolError
+from skosh.base.budget import spend
+from skosh.base.errors import Loc, ModelError, ToolError
+from skosh.base.files import read_bytes
 from skosh.ir.graph import Array
 
 DOMAINS = ("", "ai.onnx")
@@ -66,13 +68,11 @@ def read(source: Any) -> tuple[Model, str]:
     onnx = _library()
     if isinstance(source, (str, Path)):
         path = Path(source)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+        data = read_bytes(path)
         return model_of(_parsed(onnx, data, Loc(path.name)), Loc(path.name), data), path.stem
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, loc = bytes(source), Loc("<onnx>")
+        spend("bytes", len(data), "the file")
         proto = _parsed(onnx, data, loc)
         return model_of(proto, loc, data), _text(proto.graph.name) or "model"
     return model_of(source, Loc("<onnx>"), source.SerializeToString(deterministic=True)), _text(
@@ -90,6 +90,7 @@ def model_of(proto: Any, loc: Loc, data: bytes) -> Model:
             loc=loc,
             hint="inline them: onnx.inliner.inline_local_functions",
         )
+    spend("nodes", len(graph.node) + len(graph.initializer) + len(graph.input), "the graph")
     opset = max((o.version for o in proto.opset_import if o.domain in DOMAINS), default=0)
     if opset < 7:
         raise ModelError(f"the operator set must be 7 or newer, not {opset}", loc=loc, hint="onnx.version_converter")

@@ -13,7 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
-from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
+from skosh.base.budget import spend
+from skosh.base.errors import Loc, ModelError, Obstacle, UnsupportedError
+from skosh.base.files import read_bytes
 from skosh.importers.tflite.advice import advice_for
 from skosh.importers.tflite.parser import read
 from skosh.importers.tflite.reader import Converted, Converter, Model, Record, Subgraph
@@ -24,8 +26,6 @@ FAMILIES = (
     "convolution", "dense", "pooling", "softmax", "reshape", "elementwise", "activations", "reductions", "movement",
     "resize", "recurrent", "state", "quantization",
 )  # fmt: skip
-
-MAX_FILE_BYTES = 1 << 30
 
 
 def load(source: str | Path | bytes, name: str | None = None) -> Graph:
@@ -45,17 +45,10 @@ def load(source: str | Path | bytes, name: str | None = None) -> Graph:
 def _bytes_of(source: str | Path | bytes) -> tuple[bytes, str]:
     """(content, name for messages)."""
     if not isinstance(source, (str, Path)):
+        spend("bytes", len(source), "the file")
         return bytes(source), "<bytes>"
     path = Path(source)
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise ModelError(
-                f"it must not be larger than {MAX_FILE_BYTES >> 20} MiB, but has {size >> 20}", loc=path.name
-            )
-        return path.read_bytes(), path.name
-    except OSError as error:
-        raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+    return read_bytes(path), path.name
 
 
 def converter_for(code: str) -> Converter | None:
