@@ -39,7 +39,7 @@ from skosh.quantize.boundary import unused
 from skosh.quantize.features import Affine, Seen, affine, steps_of
 from skosh.quantize.whole import Features, one_scale
 
-HEAVY = ("distances", "nearest", "triangular_quadratics", "pair_decisions", "pair_votes", "square")
+HEAVY = ("distances", "nearest", "nearest_in_tree", "triangular_quadratics", "pair_decisions", "pair_votes", "square")
 """Operators that only classical models have."""
 
 CURVES: dict[str, Callable[..., Array]] = {
