@@ -161,7 +161,8 @@ class NearestInTree(Nearest):
         depth = self.levels(nodes) + 1
         sizes: dict[str, Any] = {"N": n, "K": k, "J": self.count, "B": BLOCK, "D": self.count.bit_length() - 1}
         sizes |= {"W": nodes, "H": high.shape[1], "L": depth, "BALLS": int(balls), "ROOT": int(not manhattan)}
-        scratch = {"waiting": Scratch(depth, i32, "waiting"), "bound": Scratch(depth, f32, "bound"), "near": Scratch(2, f32, "near")}
+        scratch = {"waiting": Scratch(depth, i32, "waiting"), "bound": Scratch(depth, f32, "bound")}
+        scratch["near"] = Scratch(2, f32, "near")
         tables = {"c": In(1), "low": In(2), "high": In(3), "span": In(4)}
         term: Any = size_of if manhattan else square_of
         slack = float(np.float32(SLACK)) if balls else 0.0
