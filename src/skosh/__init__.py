@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from skosh.ir.graph import Graph
 
 __version__ = "0.1.0"
-__all__ = ["compile", "load", "quantize"]
+__all__ = ["compile", "load", "quantize", "split"]
 
 
 def load(source: Any, **options: Any) -> Graph:
@@ -77,3 +77,14 @@ def compile(
         search=search,
         progress=progress or (lambda done, of: None),
     )
+
+
+def split(graph: Graph, *, after: str | int) -> tuple[Graph, Graph]:
+    """Head and tail of a model, cut after a layer: head then tail equals the whole, bit for bit.
+
+    after: a layer by name, a tensor by name, or a layer's index. ``head.notes["wire"]`` says what crosses: type, shape, scale,
+    zero point, bytes. Raises InputError, with legal layers, where no cut is.
+    """
+    from skosh.place.pieces import split
+
+    return split(graph, after=after)
