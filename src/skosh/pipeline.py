@@ -18,9 +18,9 @@ from skosh.emit.model import emit
 from skosh.ir.check_graph import check_graph
 from skosh.ir.graph import Graph
 from skosh.ir.text import graph_text
+from skosh.lower.allowed import EVERYTHING, Means
 from skosh.lower.assemble import assemble
 from skosh.lower.calls import Lowered, choose_calls
-from skosh.lower.means import EVERYTHING, Means
 from skosh.lower.program import Program
 from skosh.lower.schedules import sums_by_function
 from skosh.optimize import optimize_graph

@@ -6,9 +6,9 @@ import numpy as np
 
 from skosh.base.dtypes import i8, i32
 from skosh.ir.graph import Graph, Node, Op, Quant, Tensor
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
-from skosh.ops.reshape import Reshape
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
+from skosh.ops.moves.reshape import Reshape
 
 
 class Chain:

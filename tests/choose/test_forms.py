@@ -14,7 +14,7 @@ from skosh.ir.interpret_graph import run_graph
 from skosh.kernels import kernel, par
 from skosh.lower.calls import node_calls
 from skosh.lower.forms import STYLES, Form, node_forms, style_of
-from skosh.ops.convolution import Conv2D
+from skosh.ops.layers.convolution import Conv2D
 from skosh.targets import target
 from tests.choose.layers import Chain, small_network
 from tests.support.machines import needs

@@ -40,7 +40,7 @@ from skosh.ir.kernel import (
 )
 from skosh.kernels import clamp, kernel, par, schedule, seq, widen
 from skosh.kernels.assembled import assemble as in_assembly
-from skosh.lower.tile_kernels import tile
+from skosh.lower.arm_dsp.tile_kernels import tile
 from skosh.targets import Target, arm_dsp, target
 
 M4 = target("cortex-m4")

@@ -18,8 +18,8 @@ from skosh.ir.kernel import Binary, CallExpr, Cast, Const, Expr, For, Kernel, Lo
 from skosh.kernels import assume, clamp, func, kernel, par, schedule, seq, widen, wrap
 from skosh.kernels.assembled import assemble as in_assembly
 from skosh.kernels.language import resolve
-from skosh.lower.twin_kernels import quads, split_rescaled
 from skosh.lower.unused import without_unused_locals
+from skosh.lower.words.twin_kernels import quads, split_rescaled
 from skosh.targets import target
 from tests.emit.test_thumb import DEPTH, ROWS, Maker, run_loops, trial
 

@@ -10,7 +10,7 @@ import pytest
 from skosh.base.errors import ScheduleError
 from skosh.emit.expressions import Names
 from skosh.emit.functions import kernel_text
-from skosh.emit.vector_loops import why_scalar
+from skosh.emit.vector.loops import why_scalar
 from skosh.ir.kernel import Const, Kernel
 from skosh.kernels import clamp, func, kernel, par, requantize_bounded, schedule, seq, set_word, widen, word, wrap
 from skosh.kernels.dots import dot_pairs, halfwords

@@ -7,8 +7,8 @@ import pytest
 from skosh.ir.kernel import For, walk
 from skosh.kernels import func, kernel, seq
 from skosh.kernels.row_sums import DOT, SQUARED_DISTANCE, row_sum, sum_by_function
-from skosh.ops.distances import manhattan_distances, scaled_squared_distances, squared_distances
-from skosh.ops.float_kernels import conv2d_f32, dense_f32
+from skosh.ops.classical.distances import manhattan_distances, scaled_squared_distances, squared_distances
+from skosh.ops.layers.float_kernels import conv2d_f32, dense_f32
 
 
 @func

@@ -12,7 +12,7 @@ from skosh.ir.interpret_kernel import run_kernel
 from skosh.ir.kernel import Kernel
 from skosh.kernels import call, kernel, par, requantize_bounded, schedule, seq, widen
 from skosh.lower.assemble import lay_out
-from skosh.ops.gemm import matmul
+from skosh.ops.layers.gemm import matmul
 
 
 @kernel

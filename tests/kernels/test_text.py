@@ -10,7 +10,7 @@ from skosh.kernels import assume, flash, kernel, par, ram, register, schedule, s
 from skosh.kernels.arithmetic import requantize
 from skosh.kernels.language import resolve
 from skosh.kernels.parse import parse
-from skosh.ops.gemm import matmul
+from skosh.ops.layers.gemm import matmul
 from tests.kernels.corpus import calls, kernels
 
 

@@ -15,13 +15,13 @@ from skosh.ir.kernel import Kernel
 from skosh.kernels import assume, clamp, kernel, par, requantize, schedule, seq, widen, wrap
 from skosh.kernels.language import resolve
 from skosh.lower.assemble import lay_out
-from skosh.ops.depthwise import depthwise_rows
-from skosh.ops.float_kernels import conv2d_f32
-from skosh.ops.forest_kernels import descend, raw_bits
-from skosh.ops.gemm import conv2d_direct, conv2d_patches, matmul
-from skosh.ops.lstm_kernels import lstm_f32
-from skosh.ops.pooling_kernels import average_pool2d, max_pool2d
-from skosh.ops.softmax_kernels import softmax_f32
+from skosh.ops.layers.depthwise import depthwise_rows
+from skosh.ops.layers.float_kernels import conv2d_f32
+from skosh.ops.layers.gemm import conv2d_direct, conv2d_patches, matmul
+from skosh.ops.layers.pooling_kernels import average_pool2d, max_pool2d
+from skosh.ops.recurrent.lstm_kernels import lstm_f32
+from skosh.ops.reductions.softmax_kernels import softmax_f32
+from skosh.ops.trees.forest_kernels import descend, raw_bits
 
 Array = npt.NDArray[Any]
 Rng = np.random.Generator

@@ -16,10 +16,10 @@ from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.kernels import kernel, par, schedule, seq, widen
 from skosh.kernels.sums import can_vectorize_sum, vectorize_sum
-from skosh.lower.helium_recipes import by_fours
+from skosh.lower.helium.recipes import by_fours
 from skosh.lower.recipes import for_target
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
 from skosh.targets import target
 
 

@@ -8,16 +8,16 @@ import numpy as np
 
 from skosh.importers.sklearn.builder import Builder
 from skosh.ir.graph import Array, Graph
-from skosh.ops.activations import LeakyRelu, Logistic, Relu, Tanh
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
-from skosh.ops.elementwise import Add, Maximum, Mul, Sub
-from skosh.ops.movement import Concat, Transpose
-from skosh.ops.padding import Pad
-from skosh.ops.pooling import AveragePool2D, MaxPool2D
-from skosh.ops.reductions import Mean
-from skosh.ops.reshape import Reshape
-from skosh.ops.softmax import Softmax
+from skosh.ops.elements.activations import LeakyRelu, Logistic, Relu, Tanh
+from skosh.ops.elements.elementwise import Add, Maximum, Mul, Sub
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
+from skosh.ops.layers.pooling import AveragePool2D, MaxPool2D
+from skosh.ops.moves.movement import Concat, Transpose
+from skosh.ops.moves.padding import Pad
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.reductions import Mean
+from skosh.ops.reductions.softmax import Softmax
 
 Rng = np.random.Generator
 Step = Callable[[Rng, Builder, str], str]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import skosh
 from skosh.base.errors import InputError
-from skosh.quantize.affine import Range, activation_quant, dequantized, quantized, range_of
-from skosh.quantize.calibrate import ranges
-from skosh.quantize.clipping import BINS, METHODS, clipped, histogram
+from skosh.quantize.networks.affine import Range, activation_quant, dequantized, quantized, range_of
+from skosh.quantize.networks.calibrate import ranges
+from skosh.quantize.networks.clipping import BINS, METHODS, clipped, histogram
 from tests.quantize.test_quantize_graph import PLAIN, ROWS
 
 

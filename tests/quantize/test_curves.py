@@ -10,15 +10,15 @@ import pytest
 import skosh
 from skosh.base.dtypes import bool_, f32
 from skosh.ir.graph import Graph, Node, Tensor
-from skosh.ops.activations import Logistic, Relu
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.dense import BatchMatMul, Dense
-from skosh.ops.elementwise import Add, Maximum, Mul
-from skosh.ops.functions import Exp, Neg, Sin
-from skosh.ops.softmax import Softmax
-from skosh.quantize.calibrate import as_samples
-from skosh.quantize.compare import noise_db, real_outputs
-from skosh.quantize.curves import joined
+from skosh.ops.elements.activations import Logistic, Relu
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Add, Maximum, Mul
+from skosh.ops.elements.functions import Exp, Neg, Sin
+from skosh.ops.layers.dense import BatchMatMul, Dense
+from skosh.ops.reductions.softmax import Softmax
+from skosh.quantize.networks.calibrate import as_samples
+from skosh.quantize.networks.curves import joined
+from skosh.quantize.study.compare import noise_db, real_outputs
 
 
 class Net:
@@ -192,8 +192,8 @@ def test_layers_beside_masks_and_chains_have_their_share_of_the_loss() -> None:
     net.put("n", Sin(), "o")
     net.put("e", Dense(keep_dims=True), "n", samples(4, 8, seed=2) / 3)
     graph, x = net.graph("e"), samples(32, 6, 8)
-    assert [s.layer for s in skosh.quantize.sensitivity(graph, x)] == ["d", "e"]
-    assert all(s.noise_db > 25 for s in skosh.quantize.sensitivity(graph, x))
+    assert [s.layer for s in skosh.quantize.study.sensitivity(graph, x)] == ["d", "e"]
+    assert all(s.noise_db > 25 for s in skosh.quantize.study.sensitivity(graph, x))
     for scheme in ("mixed", "int4"):
         found = as_samples(graph, x)
         small = skosh.quantize(graph, x, scheme=scheme)

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 import skosh
 from skosh.importers.sklearn.builder import Builder
 from skosh.ir.interpret_graph import run_graph
-from skosh.ops.activations import Relu
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
-from skosh.ops.pooling import MaxPool2D
-from skosh.ops.reshape import Reshape
-from skosh.quantize.compare import noise_db
-from skosh.quantize.equalize import equalized
+from skosh.ops.elements.activations import Relu
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
+from skosh.ops.layers.pooling import MaxPool2D
+from skosh.ops.moves.reshape import Reshape
+from skosh.quantize.networks.equalize import equalized
+from skosh.quantize.study.compare import noise_db
 from tests.quantize.nets import network
 from tests.quantize.test_quantize_graph import ROWS, chain
 from tests.quantize.test_wide import real_outputs

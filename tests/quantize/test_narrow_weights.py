@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import skosh
 from skosh.ir.interpret_graph import run_graph
-from skosh.quantize.fit import fitted_scales, nearest
-from skosh.quantize.layers import compensated
-from skosh.quantize.schemes import INT2_CODES, INT4_CODES, INT8_CODES, SCHEMES, TERNARY_CODES
+from skosh.quantize.networks.fit import fitted_scales, nearest
+from skosh.quantize.networks.layers import compensated
+from skosh.quantize.networks.schemes import INT2_CODES, INT4_CODES, INT8_CODES, SCHEMES, TERNARY_CODES
 from tests.quantize.nets import network
 from tests.quantize.test_quantize_graph import ROWS, chain, layer
 
@@ -93,7 +93,7 @@ def outputs(graph, rows):
 def test_a_corrected_bias_keeps_the_mean_output():
     rng = np.random.default_rng(3)
     rows = rng.uniform(0.5, 1.5, (200, 12)).astype(np.float32)  # far from 0: rounding weights moves the mean
-    from skosh.ops.dense import Dense
+    from skosh.ops.layers.dense import Dense
 
     graph = chain((Dense(), (rng.normal(0, 1, (4, 12)), rng.normal(0, 1, 4))), shape=(1, 12))
     want = np.stack([run_graph(graph, [r[None]]).values["t0"] for r in rows]).mean(axis=0)
@@ -123,7 +123,7 @@ def test_weights_are_the_codes_and_depthwise_ones_stay_int8(scheme):
 
 
 def test_layers_of_their_own_scheme():
-    from skosh.ops.dense import Dense
+    from skosh.ops.layers.dense import Dense
 
     graph = chain((Dense("relu"), layer(5, 4)), (Dense(), layer(3, 5)))
     q = skosh.quantize(graph, ROWS, scheme="ternary", layers={"t1": "int8"})

@@ -8,11 +8,11 @@ import pytest
 import skosh
 from skosh.base.errors import InputError
 from skosh.ir.graph import macs
-from skosh.ops.activations import Relu
-from skosh.ops.dense import Dense
-from skosh.ops.softmax import Softmax
+from skosh.ops.elements.activations import Relu
+from skosh.ops.layers.dense import Dense
+from skosh.ops.reductions.softmax import Softmax
 from skosh.optimize import optimize_graph
-from skosh.quantize.pruning import pruned
+from skosh.quantize.study.pruning import pruned
 from tests.quantize.test_quantize_graph import ROWS, chain, layer
 
 

@@ -14,8 +14,8 @@ from skosh.base.errors import InputError
 from skosh.ir.graph import Array, Graph, Node
 from skosh.ir.interpret_graph import run_graph
 from skosh.quantize import compare_layers, quantize_graph
-from skosh.quantize.affine import dequantized, quantized
-from skosh.quantize.curves import joined
+from skosh.quantize.networks.affine import dequantized, quantized
+from skosh.quantize.networks.curves import joined
 from tests.quantize.nets import network
 
 STEPS = {"mean": 0.8, "leaky_relu": 0.8, "relu": 0.8}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from skosh.base.dtypes import i32
 from skosh.base.errors import InputError
 from skosh.ir.graph import Quant
-from skosh.quantize.affine import (
+from skosh.quantize.networks.affine import (
     BIAS_MAX,
     Range,
     activation_quant,

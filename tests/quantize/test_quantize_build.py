@@ -8,11 +8,11 @@ import pytest
 import skosh
 from skosh.importers.sklearn.builder import Builder
 from skosh.ir.graph import Array, Graph
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
-from skosh.ops.pooling import MaxPool2D
-from skosh.ops.reshape import Reshape
-from skosh.ops.softmax import Softmax
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
+from skosh.ops.layers.pooling import MaxPool2D
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.softmax import Softmax
 
 
 def small_cnn() -> tuple[Graph, Array]:

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 import skosh
 from skosh.base.dtypes import i16, u8
 from skosh.base.errors import InputError, ModelError
-from skosh.quantize.forests import gridded
+from skosh.quantize.classical.forests import gridded
 
 CANCER, IRIS, DIGITS, DIABETES = (
     f(return_X_y=True) for f in (load_breast_cancer, load_iris, load_digits, load_diabetes)

@@ -14,19 +14,19 @@ from skosh.base.dtypes import f32, i8, i32
 from skosh.base.errors import InputError, ModelError, UnsupportedError
 from skosh.importers.sklearn.builder import Builder
 from skosh.ir.graph import Graph, Op, Quant
-from skosh.ops.activations import Logistic, Relu, Tanh
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
-from skosh.ops.elementwise import Add, Mul
-from skosh.ops.movement import Concat
-from skosh.ops.padding import Pad
-from skosh.ops.pooling import AveragePool2D, MaxPool2D
-from skosh.ops.reductions import Mean
-from skosh.ops.reshape import Reshape
-from skosh.ops.softmax import Softmax
-from skosh.ops.tables import Products
+from skosh.ops.classical.tables import Products
+from skosh.ops.elements.activations import Logistic, Relu, Tanh
+from skosh.ops.elements.elementwise import Add, Mul
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
+from skosh.ops.layers.pooling import AveragePool2D, MaxPool2D
+from skosh.ops.moves.movement import Concat
+from skosh.ops.moves.padding import Pad
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.reductions import Mean
+from skosh.ops.reductions.softmax import Softmax
 from skosh.quantize import quantize_graph
-from skosh.quantize.batch import rebatched
+from skosh.quantize.study.batch import rebatched
 
 RNG = np.random.default_rng(7)
 ROWS = RNG.uniform(-2, 3, (16, 4)).astype(np.float32)

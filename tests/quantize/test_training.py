@@ -15,8 +15,8 @@ import skosh
 from skosh.base.errors import InputError
 from skosh.ir.graph import macs
 from skosh.optimize import optimize_graph
-from skosh.quantize.schemes import SCHEMES
-from skosh.quantize.training import Inputs, rounded, train
+from skosh.quantize.networks.schemes import SCHEMES
+from skosh.quantize.study.training import Inputs, rounded, train
 from tests.quantize.test_wide import real_outputs
 
 RNG = np.random.default_rng(0)
@@ -72,7 +72,7 @@ def test_the_integers_are_those_that_were_trained() -> None:
     x, step = torch.tensor([[0.31, -0.12, 0.0, 0.9]]), torch.tensor([[0.1]])
     w = rounded(x, step, -7, 7, 1, 0.1).detach().numpy()
     np.testing.assert_allclose(w, [[0.3, -0.1, 0.0, 0.7]], rtol=1e-6)
-    from skosh.ops.dense import Dense
+    from skosh.ops.layers.dense import Dense
     from tests.quantize.test_quantize_graph import ROWS, chain
 
     q = skosh.quantize(chain((Dense(), (w, np.zeros(1)))), ROWS, scheme="int4")

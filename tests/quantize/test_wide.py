@@ -12,13 +12,13 @@ from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.errors import InputError
 from skosh.importers.sklearn.builder import Builder
 from skosh.ir.interpret_graph import run_graph
-from skosh.ops.activations import Logistic, Relu
-from skosh.ops.dense import Dense
-from skosh.ops.elementwise import Add
-from skosh.ops.smooth import HardSwish
-from skosh.quantize import sensitivity
-from skosh.quantize.compare import noise_db
-from skosh.quantize.mixed import wide_layers
+from skosh.ops.elements.activations import Logistic, Relu
+from skosh.ops.elements.elementwise import Add
+from skosh.ops.elements.smooth import HardSwish
+from skosh.ops.layers.dense import Dense
+from skosh.quantize.networks.mixed import wide_layers
+from skosh.quantize.study import sensitivity
+from skosh.quantize.study.compare import noise_db
 from tests.ops.one_operator import check_kernels
 from tests.quantize.nets import network
 from tests.quantize.test_quantize_graph import PLAIN, ROWS, chain, layer

@@ -20,7 +20,7 @@ from skosh.compiled import quantized
 from skosh.deliver import Accuracy, Picture, facts_of, report_html
 from skosh.ir.graph import Array, Graph
 from skosh.quantize import compare_layers
-from skosh.quantize.batch import runs
+from skosh.quantize.study.batch import runs
 
 if TYPE_CHECKING:
     from skosh.compiled import Build

@@ -22,8 +22,8 @@ from skosh.ir.layout import used_numbers
 from skosh.ir.program import Buffer, Call, Const, In, Out, Scratch
 from skosh.ir.simplify import simplify
 from skosh.kernels import schedule
+from skosh.lower.allowed import STEPS
 from skosh.lower.calls import Lowered, scratches
-from skosh.lower.means import STEPS
 from skosh.lower.program import (
     ArenaPointer,
     Argument,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from skosh.ir.graph import Graph, Node, Operands
 from skosh.ir.program import Call, Scratch
-from skosh.lower.packing import packed
+from skosh.lower.narrow.recipes import packed
 from skosh.lower.recipes import forms
 from skosh.targets import Target
 

@@ -12,9 +12,9 @@ from types import ModuleType
 from typing import Any
 
 from skosh.ir.graph import Graph
-from skosh.quantize.compare import LayerError, compare_layers
-from skosh.quantize.post_training import quantize_graph
-from skosh.quantize.sensitivity import Sensitivity, sensitivity
+from skosh.quantize.networks.post_training import quantize_graph
+from skosh.quantize.study.compare import LayerError, compare_layers
+from skosh.quantize.study.sensitivity import Sensitivity, sensitivity
 
 __all__ = ["LayerError", "Sensitivity", "compare_layers", "quantize_graph", "sensitivity"]
 
