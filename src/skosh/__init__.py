@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from skosh.compiled import Build
+    from skosh.built import Build
     from skosh.ir.graph import Graph
 
 __version__ = "0.1.0"
@@ -36,7 +36,7 @@ def quantize(
     scheme: "int8", "int16x8", "mixed", "int4", "int2", "ternary" or "float16". calibration: "minmax", "percentile", "mse" or
     "entropy". More options: ``quantize.post_training``.
     """
-    from skosh.quantize import quantize_graph
+    from skosh.quantizer import quantize_graph
 
     return quantize_graph(graph, samples, scheme=scheme, calibration=calibration, **options)
 
@@ -60,7 +60,7 @@ def compile(
     Raises FitError when the model needs more.
     """
     from skosh.base.sizes import parse_size
-    from skosh.compiled import build
+    from skosh.built import build
     from skosh.ir.graph import Graph
     from skosh.targets import target as find_target
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skosh.base.errors import ModelError
-from skosh.kernels.vectorized import apply
+from skosh.language.vectorized import apply
 from skosh.ops.graphical.factors import BackTrack, Condition, Decide, Eliminate, Normalize, ReadEvidence, row_tables
 from skosh.ops.graphical.semirings import (
     LINEAR,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skosh.base import fixedpoint
-from skosh.kernels.vectorized import apply
+from skosh.language.vectorized import apply
 from skosh.ops.elements import fixed_point_kernels
 
 RNG = np.random.default_rng(0)

@@ -99,7 +99,7 @@ def test_curves(seed: int, dtype: DType, k: int, bits: int) -> None:
 
 
 def test_a_curve_follows_its_function() -> None:
-    from skosh.quantize.classical.whole import curve
+    from skosh.quantizer.classical.whole import curve
 
     op, table, scale = curve("distance", lambda t: np.exp(-t), 1e-3, 0, 1e6)
     x = np.zeros((1, 1), np.int16)

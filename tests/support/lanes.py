@@ -33,10 +33,10 @@ from skosh.ir.kernel import (
     functions,
 )
 from skosh.ir.layout import used_numbers
-from skosh.kernels import arithmetic, dots
-from skosh.kernels.lanes import vectorize
 from skosh.ladder import fma
+from skosh.language import arithmetic, dots
 from skosh.ops.elements import elementwise_kernels
+from skosh.schedule.lanes import vectorize
 from skosh.targets.simd import VectorMachine
 
 COUNT = 83

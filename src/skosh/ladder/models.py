@@ -9,7 +9,7 @@ from typing import Any
 
 import skosh
 from skosh.base.errors import ToolError
-from skosh.compiled import Build
+from skosh.built import Build
 from skosh.ir.graph import Graph, macs
 from skosh.ir.interpret_graph import run_graph
 from skosh.lower.allowed import STEPS, Means

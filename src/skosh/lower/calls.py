@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from skosh.ir.call import Call, Scratch
+from skosh.ir.checks.overflow import Arithmetic
 from skosh.ir.graph import Graph, Node
-from skosh.ir.program import Call, Scratch
-from skosh.kernels.checks.overflow import Arithmetic
 from skosh.lower.arithmetic import check_arithmetic
 from skosh.lower.forests import formed
 from skosh.lower.narrow.recipes import packed

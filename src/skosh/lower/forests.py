@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from skosh.ir.call import Call, Const
 from skosh.ir.graph import Array, Op, Operands
-from skosh.ir.program import Call, Const
 from skosh.ops.common import required
 from skosh.ops.trees.forest import AUTO, Forest, several_ways
 from skosh.ops.trees.forest_code import written_out

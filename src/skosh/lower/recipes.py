@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import i8
+from skosh.ir.call import Call, Const, In, Scratch
 from skosh.ir.graph import Array, Operands
-from skosh.ir.program import Call, Const, In, Scratch
-from skosh.kernels import call
+from skosh.language import call
 from skosh.lower.arm_dsp.int16_pair_kernels import dense_wide_pairs
 from skosh.lower.arm_dsp.pair_kernels import conv2d_pairs, matmul_pairs
 from skosh.lower.arm_dsp.tile_recipes import tiles

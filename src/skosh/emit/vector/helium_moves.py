@@ -16,7 +16,7 @@ from skosh.emit.vector.lanes import INDENT, WIDTH, Scalar
 from skosh.ir.kernel import Binary, Cast, Const, Expr, For, Load, Store, Var, map_expr
 from skosh.ir.layout import address, with_step
 from skosh.ir.simplify import polynomial, simplify
-from skosh.kernels.lanes import depends
+from skosh.schedule.lanes import depends
 from skosh.targets.simd import vector_machine
 
 LANES = 16

@@ -20,7 +20,7 @@ from skosh.emit.vector.lanes import INDENT, WIDTH, Scalar
 from skosh.ir.kernel import Binary, Const, Expr, For, Load, Param, Var, map_expr
 from skosh.ir.layout import address, with_step
 from skosh.ir.simplify import simplify
-from skosh.kernels.sums import Product, operands, products
+from skosh.schedule.sums import Product, operands, products
 from skosh.targets.simd import vector_machine
 
 LANES = 16

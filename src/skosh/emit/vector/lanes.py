@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from skosh.base.dtypes import DType, bool_, i32
 from skosh.emit.expressions import Names, expression
+from skosh.ir.fold import fold_body
 from skosh.ir.kernel import (
     Assign,
     Assume,
@@ -36,8 +37,7 @@ from skosh.ir.kernel import (
 )
 from skosh.ir.layout import address, with_step
 from skosh.ir.simplify import Polynomial, from_polynomial, polynomial, simplify
-from skosh.kernels.fold import fold_body
-from skosh.kernels.lanes import depends, varying
+from skosh.schedule.lanes import depends, varying
 from skosh.targets.simd import VectorMachine
 from skosh.targets.simd.machine import places
 

@@ -16,7 +16,7 @@ from skosh.emit.vector.lanes import INDENT, Lanes, Scalar, Uncovered
 from skosh.ir.kernel import Assign, Binary, Const, Expr, For, Load, Store, Var, all_exprs, walk
 from skosh.ir.layout import with_step
 from skosh.ir.simplify import simplify
-from skosh.kernels.lanes import side_by_side, varying
+from skosh.schedule.lanes import side_by_side, varying
 from skosh.targets.simd import VectorMachine, vector_machine
 
 

@@ -5,7 +5,7 @@ A filter's bytes lie in the order 0, 2, 1, 3, four by four: SXTB16 then gives el
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, kernel, par, seq, widen, word, wrap
+from skosh.language import clamp, kernel, par, seq, widen, word, wrap
 from skosh.targets.arm_dsp import smlad, sxtb16, sxtb16_odd
 
 

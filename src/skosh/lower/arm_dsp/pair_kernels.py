@@ -6,7 +6,7 @@ elements 0 and 2 of both, the next one elements 1 and 3. What is left of K below
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, kernel, par, seq, widen, word, wrap
+from skosh.language import clamp, kernel, par, seq, widen, word, wrap
 from skosh.ops.layers.gemm import gather_patches
 from skosh.targets.arm_dsp import smlad, sxtb16, sxtb16_odd
 

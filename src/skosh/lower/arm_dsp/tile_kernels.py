@@ -7,7 +7,7 @@ elements 0 and 2, then 1 and 3. The requantization is in its cheapest exact form
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, func, kernel, par, seq, set_word, word, wrap
+from skosh.language import clamp, func, kernel, par, seq, set_word, word, wrap
 from skosh.targets.arm_dsp import pkhbt, pkhtb, smlabb, smlabt, smlad, smlatb, smlatt, smmulr, sxtb16, sxtb16_odd
 
 

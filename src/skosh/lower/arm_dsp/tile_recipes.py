@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import i8, u32
+from skosh.ir.call import Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Operands
-from skosh.ir.program import Call, Const, In, Out, Scratch
-from skosh.kernels import call
+from skosh.language import call
 from skosh.lower.arm_dsp.tile_kernels import (
     conv2d_byte_tiles,
     conv2d_tiles,

@@ -7,7 +7,7 @@ walks over all of them. Their sums are collected first and then requantized side
 from __future__ import annotations
 
 from skosh.base.dtypes import i8, i32
-from skosh.kernels import clamp, func, kernel, par, requantize_bounded, seq, widen, wrap
+from skosh.language import clamp, func, kernel, par, requantize_bounded, seq, widen, wrap
 
 
 @func

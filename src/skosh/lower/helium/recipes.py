@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import i8, i32
+from skosh.ir.call import Call, Const, Scratch
 from skosh.ir.graph import Array, Operands
-from skosh.ir.program import Call, Const, Scratch
-from skosh.kernels import call, requantize_bounded
+from skosh.language import call, requantize_bounded
 from skosh.lower.helium.kernels import (
     conv2d_patch_sums,
     conv2d_row_sums,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from skosh.ir.kernel import Kernel
-from skosh.kernels.lanes import vectorize
-from skosh.kernels.schedule import loops
-from skosh.kernels.sums import vectorize_sum
+from skosh.schedule import loops
+from skosh.schedule.lanes import vectorize
+from skosh.schedule.sums import vectorize_sum
 
 
 class Draft(Protocol):

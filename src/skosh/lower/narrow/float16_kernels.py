@@ -5,7 +5,7 @@ Sums run as in ``ops.float_kernels``, so the result is the same, bit for bit.
 
 from __future__ import annotations
 
-from skosh.kernels import func, instr, kernel, par, seq, widen
+from skosh.language import func, instr, kernel, par, seq, widen
 from skosh.ops.layers.float_kernels import clamped
 
 

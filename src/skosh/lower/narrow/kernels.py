@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, func, kernel, par, seq, widen, wrap
+from skosh.language import clamp, func, kernel, par, seq, widen, wrap
 
 
 @func

@@ -8,7 +8,7 @@ steps. So all sums are 2^S times as large; ``acc >> S`` is exact.
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, func, kernel, par, seq, widen, word, wrap
+from skosh.language import clamp, func, kernel, par, seq, widen, word, wrap
 from skosh.targets.arm_dsp import smlad, sxtb16, sxtb16_odd
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import i8
+from skosh.ir.call import Call, Const, In, Scratch
 from skosh.ir.graph import Array, Operands
-from skosh.ir.program import Call, Const, In, Scratch
-from skosh.kernels import call
+from skosh.language import call
 from skosh.lower.narrow.float16_kernels import conv2d_f16, dense_f16, depthwise_f16
 from skosh.lower.narrow.kernels import (
     conv2d_packed,

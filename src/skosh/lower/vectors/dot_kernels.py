@@ -7,8 +7,8 @@ new ones (``kept`` of them stay).
 from __future__ import annotations
 
 from skosh.base.dtypes import i8
-from skosh.kernels import clamp, kernel, par, seq, widen, word, wrap
-from skosh.kernels.dots import dot_quads, dot_sixteens
+from skosh.language import clamp, kernel, par, seq, widen, word, wrap
+from skosh.language.dots import dot_quads, dot_sixteens
 
 
 @kernel

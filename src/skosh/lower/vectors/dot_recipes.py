@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import i8
+from skosh.ir.call import Call, Const, Scratch
 from skosh.ir.graph import Operands
-from skosh.ir.program import Call, Const, Scratch
-from skosh.kernels import call
-from skosh.kernels.lanes import vectorize
-from skosh.kernels.schedule import loops
+from skosh.language import call
 from skosh.lower.vectors.dot_kernels import conv2d_lanes, conv2d_quad_lanes, matmul_lanes, matmul_quad_lanes
 from skosh.lower.vectors.recipes import interleaved, weights_of
+from skosh.schedule import loops
+from skosh.schedule.lanes import vectorize
 from skosh.targets import Target
 from skosh.targets.simd import VectorMachine, vector_machine
 

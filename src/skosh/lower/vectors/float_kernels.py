@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skosh.kernels import kernel, par, seq
+from skosh.language import kernel, par, seq
 from skosh.ops.layers.float_kernels import clamped
 
 

@@ -8,8 +8,8 @@ sums are doubled, by the weights or by ``factor``.
 from __future__ import annotations
 
 from skosh.base.dtypes import i16
-from skosh.kernels import clamp, kernel, par, seq, set_word, widen, word, wrap
-from skosh.kernels.dots import dot_pairs, halfwords
+from skosh.language import clamp, kernel, par, seq, set_word, widen, word, wrap
+from skosh.language.dots import dot_pairs, halfwords
 
 
 @kernel

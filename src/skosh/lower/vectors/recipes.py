@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import DType, i8, i16
+from skosh.ir.call import Call, Const, In, Scratch
 from skosh.ir.graph import Array, Operands
 from skosh.ir.kernel import Assign, For, Function, If, Kernel, Let, Store, walk
-from skosh.ir.program import Call, Const, In, Scratch
-from skosh.kernels import call
-from skosh.kernels.arithmetic import requantize_bounded_plus, requantize_doubled, requantize_plus
-from skosh.kernels.lanes import vectorize
+from skosh.language import call
+from skosh.language.arithmetic import requantize_bounded_plus, requantize_doubled, requantize_plus
 from skosh.lower.vectors.float_kernels import conv2d_f32_lanes, dense_f32_lanes, depthwise_f32_lanes
 from skosh.lower.vectors.pair_kernels import conv2d_pair_lanes, depthwise_pair_lanes, matmul_pair_lanes, row_pair_lanes
 from skosh.lower.vectors.window_kernels import conv2d_spread_lanes, transpose_conv_lanes
+from skosh.schedule.lanes import vectorize
 from skosh.targets import Target
 from skosh.targets.simd import VectorMachine, vector_machine
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, kernel, par, seq, widen, wrap
+from skosh.language import clamp, kernel, par, seq, widen, wrap
 
 
 @kernel

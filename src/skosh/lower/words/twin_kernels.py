@@ -9,7 +9,7 @@ upper half of the rest. Requantization takes the cheapest form that is exact for
 
 from __future__ import annotations
 
-from skosh.kernels import assume, clamp, func, kernel, par, seq, widen, wrap
+from skosh.language import assume, clamp, func, kernel, par, seq, widen, wrap
 
 
 @func

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import i8, i32
+from skosh.ir.call import Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Operands
-from skosh.ir.program import Call, Const, In, Out, Scratch
-from skosh.kernels import call
+from skosh.language import call
 from skosh.lower.words.staircase import SIGNED, SPLIT, WIDE, Form, Staircase, cheapest
 from skosh.lower.words.twin_kernels import conv2d_twins, matmul_twins, signed_rescaled, split_rescaled, wide_rescaled
 from skosh.targets import Target

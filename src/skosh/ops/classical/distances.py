@@ -14,9 +14,9 @@ import numpy as np
 
 from skosh.base.dtypes import f32
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, In, Out, Scratch
-from skosh.kernels import call, kernel, par, seq
+from skosh.language import call, kernel, par, seq
 from skosh.ops.common import check_dtype, check_rank, given, required
 
 INF = float("inf")

@@ -9,9 +9,9 @@ import numpy as np
 
 from skosh.base.dtypes import DType, f32
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Type
-from skosh.ir.program import Call, In, Out
-from skosh.kernels import call, kernel, par, trunc, wrap
+from skosh.language import call, kernel, par, trunc, wrap
 from skosh.ops.classical.integer_scores import FEATURES
 from skosh.ops.common import check_dtype, given, required
 

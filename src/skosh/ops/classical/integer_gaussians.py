@@ -15,9 +15,9 @@ import numpy as np
 
 from skosh.base.dtypes import DType, i8, i16, i32, u16
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, In, Out, Scratch
-from skosh.kernels import call, clamp, kernel, par, seq, widen
+from skosh.language import call, clamp, kernel, par, seq, widen
 from skosh.ops.classical.integer_scores import FEATURES
 from skosh.ops.common import check_dtype, given, required
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from skosh.base.dtypes import i16, i32
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, In, Out, Scratch
-from skosh.kernels import call, clamp, func, kernel, par, seq, widen, wrap
+from skosh.language import call, clamp, func, kernel, par, seq, widen, wrap
 from skosh.ops.classical.distances import METRICS
 from skosh.ops.classical.integer_scores import one_row
 from skosh.ops.classical.neighbors import push

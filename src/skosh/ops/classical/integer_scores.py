@@ -14,9 +14,9 @@ import numpy as np
 
 from skosh.base.dtypes import DType, i8, i16, i32, u8, u16
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import call, kernel, par, seq, widen
+from skosh.language import call, kernel, par, seq, widen
 from skosh.ops.common import check_dtype, given, required
 
 FEATURES = (i8, u8, i16)

@@ -10,9 +10,9 @@ import numpy as np
 
 from skosh.base.dtypes import f32, i32, u8, u16
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Type
-from skosh.ir.program import Call, In, Out
-from skosh.kernels import call, func, kernel, par, seq, sqrt
+from skosh.language import call, func, kernel, par, seq, sqrt
 from skosh.ops.classical.distances import METRICS, check_points, sum_in_order
 from skosh.ops.common import check_dtype, check_rank, given, required
 

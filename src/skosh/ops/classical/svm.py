@@ -13,9 +13,9 @@ import numpy as np
 
 from skosh.base.dtypes import f32
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands, Type
-from skosh.ir.program import Call, Const, In, Out, Scratch
-from skosh.kernels import call, kernel, par, seq
+from skosh.language import call, kernel, par, seq
 from skosh.ops.classical.distances import sum_in_order
 from skosh.ops.common import check_dtype, given, required
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, func, kernel, par, requantize, sqrt, widen, wrap
-from skosh.kernels.mathf import erfc, exp, expm1, tanh
+from skosh.language import clamp, func, kernel, par, requantize, sqrt, widen, wrap
+from skosh.language.mathf import erfc, exp, expm1, tanh
 from skosh.ops.elements.elementwise_kernels import scale_down
 
 # ------------------------------------------------------------------------------------------------------------- integers

@@ -19,10 +19,10 @@ from skosh.base import fixedpoint
 from skosh.base.arith import quantize_multiplier, requantize, rounding_divide_by_pot
 from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import call
-from skosh.kernels.mathf import exp, tanh
+from skosh.language import call
+from skosh.language.mathf import exp, tanh
 from skosh.ops.common import broadcast_shape, check_dtype, check_quant, given, quantized, required
 from skosh.ops.elements import activation_kernels as k
 from skosh.ops.elements.pointwise import pointwise

@@ -16,10 +16,10 @@ import numpy as np
 from skosh.base.arith import Ints, quantize_multiplier, requantize
 from skosh.base.dtypes import bool_, f32, i8, i16, i32, i64
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.kernel import Binary, Unary
-from skosh.ir.program import Call
-from skosh.kernels import func
+from skosh.language import func
 from skosh.ops.common import broadcast_shape, check_dtype, check_quant, check_same_dtype, given, required
 from skosh.ops.elements.elementwise_kernels import scale_down
 from skosh.ops.elements.pointwise import Meaning, compare, pointwise, select

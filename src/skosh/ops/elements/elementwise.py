@@ -18,8 +18,8 @@ from skosh.base.arith import Ints, quantize_multiplier, requantize, wrap
 from skosh.base.dtypes import DType, f32, i8, i16, i32, i64
 from skosh.base.errors import ModelError
 from skosh.base.fixedpoint import quotient
+from skosh.ir.call import Call
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call
 from skosh.ops.common import (
     activation_range,
     broadcast_shape,

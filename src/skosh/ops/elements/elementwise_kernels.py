@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skosh.base.dtypes import f32, i32, i64
-from skosh.kernels import assume, clamp, func, requantize, rounded_high, rounding_divide_by_pot, sat, srdhm, wrap
+from skosh.language import assume, clamp, func, requantize, rounded_high, rounding_divide_by_pot, sat, srdhm, wrap
 
 # ------------------------------------------------------------------------------------------------------------ quantized
 

@@ -6,7 +6,7 @@ A number "Q m" has m integer bits: it is raw * 2^(m - 31).
 from __future__ import annotations
 
 from skosh.base.dtypes import i32, i64, u32
-from skosh.kernels import assume, func, rounding_divide_by_pot, srdhm, wrap
+from skosh.language import assume, func, rounding_divide_by_pot, srdhm, wrap
 
 ONE = 2147483647
 

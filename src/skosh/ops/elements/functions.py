@@ -18,9 +18,9 @@ import numpy as np
 from skosh.base.arith import Ints, quantize_multiplier, requantize, wrap
 from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.fixedpoint import inverse_sqrt
+from skosh.ir.call import Call
 from skosh.ir.graph import Array, Tensor
-from skosh.ir.program import Call
-from skosh.kernels import mathf
+from skosh.language import mathf
 from skosh.ops.elements import activation_kernels as k
 from skosh.ops.elements.pointwise import pointwise
 from skosh.ops.elements.unary import Unary, float_calls, float_values, quant_of, ratio, rounded, tabulated

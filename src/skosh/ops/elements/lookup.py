@@ -9,9 +9,9 @@ import numpy as np
 
 from skosh.base.dtypes import i8
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Type
-from skosh.ir.program import Call, In, Out
-from skosh.kernels import call
+from skosh.language import call
 from skosh.ops.common import check_constant, check_dtype, check_quant, given, required
 from skosh.ops.elements.pointwise import lookup
 

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import DType, bool_, i8, i32
+from skosh.ir.call import Call, In, Out
+from skosh.ir.call import Const as Data
 from skosh.ir.graph import Array, Tensor
 from skosh.ir.kernel import (
     Binary,
@@ -34,9 +36,7 @@ from skosh.ir.kernel import (
     Store,
     Var,
 )
-from skosh.ir.program import Call, In, Out
-from skosh.ir.program import Const as Data
-from skosh.kernels import call, kernel, par, widen
+from skosh.language import call, kernel, par, widen
 
 RANK = 4  # loops of a broadcasting kernel
 NAMES = ("a", "b", "c")

@@ -17,10 +17,10 @@ import numpy as np
 from skosh.base.arith import requantize, wrap
 from skosh.base.dtypes import DType, bool_, f32, i8, i16, i32, i64, u8, u32
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.kernel import Binary, CallExpr, Const, Expr, Select
 from skosh.ir.kernel import Cast as Convert
-from skosh.ir.program import Call
 from skosh.ops.common import check_dtype, check_quant, given, multipliers, required
 from skosh.ops.elements import quantization_kernels as k
 from skosh.ops.elements.activation_kernels import rescaled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skosh.kernels import assume, clamp, func, requantize, trunc, wrap
+from skosh.language import assume, clamp, func, requantize, trunc, wrap
 
 
 @func

@@ -17,8 +17,8 @@ import numpy as np
 from skosh.base.arith import quantize_multiplier, rounding_divide_by_pot
 from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call
 from skosh.ir.graph import Array, Tensor
-from skosh.ir.program import Call
 from skosh.ops.elements import activation_kernels as k
 from skosh.ops.elements.unary import Unary, float_calls, float_values, quant_of, rounded, tabulated
 

@@ -11,9 +11,9 @@ import numpy as np
 from skosh.base.arith import quantize_multiplier, requantize, round_half_away
 from skosh.base.dtypes import DType, f32, i8, i16
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call
-from skosh.kernels.vectorized import apply
+from skosh.language.vectorized import apply
 from skosh.ops.common import check_dtype, check_quant, given, required
 from skosh.ops.elements.pointwise import every_i8, lookup_call, pointwise
 

@@ -6,8 +6,8 @@ T observations, K states. ``move[i, j]``: from state i to state j.
 from __future__ import annotations
 
 from skosh.base.dtypes import f32, i32
-from skosh.kernels import kernel, par, seq, widen, wrap
-from skosh.kernels.mathf import exp, log
+from skosh.language import kernel, par, seq, widen, wrap
+from skosh.language.mathf import exp, log
 
 
 @kernel

@@ -15,9 +15,9 @@ import numpy as np
 
 from skosh.base.dtypes import f32, i32, u8
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, In, Out, Scratch
-from skosh.kernels import call
+from skosh.language import call
 from skosh.ops.classical.distances import sum_in_order
 from skosh.ops.common import check_dtype, given, required
 from skosh.ops.graphical import chain_kernels as k

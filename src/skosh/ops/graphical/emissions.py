@@ -10,11 +10,11 @@ import numpy as np
 
 from skosh.base.dtypes import f32, i32
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Type
-from skosh.ir.program import Call, In, Out
-from skosh.kernels import call
-from skosh.kernels.mathf import exp, log
-from skosh.kernels.vectorized import apply
+from skosh.language import call
+from skosh.language.mathf import exp, log
+from skosh.language.vectorized import apply
 from skosh.ops.classical.distances import sum_in_order
 from skosh.ops.common import check_dtype, check_rank, given, required
 from skosh.ops.graphical import chain_kernels as k

@@ -7,7 +7,7 @@ H * L rows are left: row (h, l) of factor a is row at_a[h] + l * step_a. ``produ
 from __future__ import annotations
 
 from skosh.base.dtypes import f32, i32
-from skosh.kernels import bits, from_bits, kernel, par, seq, widen, wrap
+from skosh.language import bits, from_bits, kernel, par, seq, widen, wrap
 
 
 @kernel

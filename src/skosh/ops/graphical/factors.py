@@ -16,10 +16,10 @@ import numpy as np
 
 from skosh.base.dtypes import DType, f32, i32, u8, u16
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import call
-from skosh.kernels.vectorized import apply
+from skosh.language import call
+from skosh.language.vectorized import apply
 from skosh.ops.common import check_dtype, given, required
 from skosh.ops.graphical import factor_kernels as k
 from skosh.ops.graphical.semirings import Semiring, semiring

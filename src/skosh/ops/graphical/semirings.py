@@ -14,8 +14,8 @@ import numpy as np
 from skosh.base.dtypes import DType, f32, i32, u32
 from skosh.ir.graph import Array
 from skosh.ir.kernel import Function
-from skosh.kernels import func, wrap
-from skosh.kernels.mathf import exp
+from skosh.language import func, wrap
+from skosh.language.mathf import exp
 
 FRACTION_BITS = 16
 ONE = 1 << FRACTION_BITS

@@ -14,8 +14,8 @@ import numpy as np
 
 from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call
 from skosh.ops.common import check_rank, given, optional, required
 from skosh.ops.layers.depthwise import depthwise_calls
 from skosh.ops.layers.gemm_calls import conv2d_calls

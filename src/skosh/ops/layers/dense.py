@@ -14,9 +14,9 @@ import numpy as np
 from skosh.base.arith import Ints
 from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, In, Out
-from skosh.kernels import call
+from skosh.language import call
 from skosh.ops.common import (
     broadcast_shape,
     check_dtype,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from skosh.base.dtypes import i8
+from skosh.ir.call import Call, In, Out, Scratch
 from skosh.ir.graph import Operands
-from skosh.ir.program import Call, In, Out, Scratch
-from skosh.kernels import call, clamp, kernel, par, seq, widen, wrap
+from skosh.language import call, clamp, kernel, par, seq, widen, wrap
 from skosh.ops.common import required
 from skosh.ops.layers.gemm_calls import requantization
 from skosh.ops.layers.windows import Window

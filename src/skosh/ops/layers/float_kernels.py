@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skosh.base.dtypes import f32
-from skosh.kernels import func, kernel, par, seq
+from skosh.language import func, kernel, par, seq
 
 
 @func

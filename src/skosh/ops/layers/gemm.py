@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skosh.ir.call import Const
 from skosh.ir.graph import Array
 from skosh.ir.kernel import Function
-from skosh.ir.program import Const
-from skosh.kernels import assume, clamp, kernel, par, requantize, requantize_bounded, seq, widen, wrap
+from skosh.language import assume, clamp, kernel, par, requantize, requantize_bounded, seq, widen, wrap
 
 
 @kernel

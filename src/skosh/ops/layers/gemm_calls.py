@@ -9,9 +9,9 @@ import numpy as np
 from skosh.base.arith import requantize
 from skosh.base.dtypes import i8, i32
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Operands, Tensor
-from skosh.ir.program import Call, Const, In, Out, Scratch
-from skosh.kernels import call
+from skosh.language import call
 from skosh.ops.common import activation_range, optional, product_multipliers, required
 from skosh.ops.layers.gemm import accumulator_bound, conv2d_direct, conv2d_patches, matmul, rescale_constants
 from skosh.ops.layers.windows import Window

@@ -9,9 +9,9 @@ import numpy as np
 
 from skosh.base.arith import Ints
 from skosh.base.dtypes import f32
+from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Operands, Tensor
-from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import call
+from skosh.language import call
 from skosh.ops.common import activation_range, optional, product_multipliers, required
 from skosh.ops.layers.float_kernels import conv2d_f32, dense_f32, depthwise_f32, transpose_conv_f32
 from skosh.ops.layers.rescaling import bias_of, product_bound, rescaling

@@ -13,9 +13,9 @@ import numpy as np
 
 from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, In, Out
-from skosh.kernels import call
+from skosh.language import call
 from skosh.ops.common import activation_range, check_dtype, check_quant, check_rank, clamp_float, given, required
 from skosh.ops.layers.pooling_kernels import (
     average_pool2d,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skosh.kernels import assume, clamp, kernel, par, seq, sqrt, widen, wrap
+from skosh.language import assume, clamp, kernel, par, seq, sqrt, widen, wrap
 from skosh.ops.layers.float_kernels import clamped
 
 

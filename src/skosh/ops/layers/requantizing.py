@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skosh.kernels import requantize, requantize_bounded
+from skosh.language import requantize, requantize_bounded
 
 
 def is_short(shift: int, bound: int) -> bool:

@@ -14,10 +14,10 @@ import numpy as np
 from skosh.base.arith import Ints
 from skosh.base.dtypes import i32, i64
 from skosh.base.errors import ModelError
+from skosh.ir.call import Const
 from skosh.ir.graph import Array, Tensor
 from skosh.ir.kernel import Function
-from skosh.ir.program import Const
-from skosh.kernels import func, requantize, wrap
+from skosh.language import func, requantize, wrap
 from skosh.ops.common import activation_range
 from skosh.ops.layers.gemm import rescale_constants
 

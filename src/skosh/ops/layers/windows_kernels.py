@@ -6,7 +6,7 @@ the input, so no product is wasted on padding.
 
 from __future__ import annotations
 
-from skosh.kernels import clamp, kernel, par, seq, widen, wrap
+from skosh.language import clamp, kernel, par, seq, widen, wrap
 
 
 @kernel

@@ -14,9 +14,9 @@ import numpy as np
 
 from skosh.base.dtypes import i32, i64
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import assume, call, clamp, kernel, par, seq, wrap
+from skosh.language import assume, call, clamp, kernel, par, seq, wrap
 from skosh.ops.common import check_dtype, required
 from skosh.ops.moves.movement import normal_axis
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Type
-from skosh.ir.program import Call, In, Out
 from skosh.ops.common import check_rank, required
 from skosh.ops.moves.strided import Box, copy, fill, whole
 

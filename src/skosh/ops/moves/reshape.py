@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Type
-from skosh.ir.program import Call, In, Out
-from skosh.kernels import call, kernel, par
+from skosh.language import call, kernel, par
 from skosh.ops.common import required
 
 

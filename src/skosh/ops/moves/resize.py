@@ -15,9 +15,9 @@ import numpy.typing as npt
 from skosh.base.arith import round_half_away
 from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import assume, call, kernel, par, widen, wrap
+from skosh.language import assume, call, kernel, par, widen, wrap
 from skosh.ops.common import check_dtype, check_rank, required
 
 Ints = npt.NDArray[np.int16]

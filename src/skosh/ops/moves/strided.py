@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from skosh.base.dtypes import DType
-from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import call, kernel, par
+from skosh.ir.call import Call, Const, In, Out
+from skosh.language import call, kernel, par
 
 OUTER = 3
 """Loops around the innermost one in the kernels below; more dimensions than these become several calls."""

@@ -20,9 +20,9 @@ from skosh.base import arith, fixedpoint
 from skosh.base.arith import Ints
 from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, Const, In, Out, Scratch
-from skosh.kernels import call, mathf, requantize, requantize_bounded, vectorized
+from skosh.language import call, mathf, requantize, requantize_bounded, vectorized
 from skosh.ops.common import check_dtype, check_rank, required
 from skosh.ops.elements.activation_kernels import logistic_f32
 from skosh.ops.layers.requantizing import is_short

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from skosh.base.dtypes import i16, i32
-from skosh.kernels import assume, clamp, func, kernel, par, sat, seq, widen, wrap
-from skosh.kernels.mathf import tanh
+from skosh.language import assume, clamp, func, kernel, par, sat, seq, widen, wrap
+from skosh.language.mathf import tanh
 from skosh.ops.elements.activation_kernels import logistic_f32
 
 

@@ -16,9 +16,9 @@ from skosh.base.arith import Ints
 from skosh.base.dtypes import f32, i8, i32
 from skosh.base.errors import ModelError
 from skosh.base.fixedpoint import multiply_by_pot
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, In, Out
-from skosh.kernels import (
+from skosh.language import (
     call,
     kernel,
     par,

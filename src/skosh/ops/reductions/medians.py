@@ -9,9 +9,9 @@ import numpy as np
 
 from skosh.base.dtypes import f32, i32
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Type
-from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import call, kernel, par, seq
+from skosh.language import call, kernel, par, seq
 from skosh.ops.common import check_dtype, given, required
 
 

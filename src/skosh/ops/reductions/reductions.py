@@ -15,9 +15,9 @@ import numpy as np
 from skosh.base import arith
 from skosh.base.dtypes import f32, i8, i16, i32
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, In, Out
-from skosh.kernels import call, clamp, kernel, par, seq, widen, wrap
+from skosh.language import call, clamp, kernel, par, seq, widen, wrap
 from skosh.ops.common import FLOAT_MAX, check_dtype, check_quant, required
 from skosh.ops.layers.requantizing import one_rescaling
 from skosh.ops.moves.movement import normal_axis

@@ -18,11 +18,11 @@ from skosh.base.arith import Ints, quantize_multiplier, requantize, round_half_a
 from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.base.fixedpoint import exp_on_negative_values, leading_zeros, log_above_one, reciprocal_in, rescale
+from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, Const, In, Out
-from skosh.kernels import call
-from skosh.kernels.mathf import exp, log
-from skosh.kernels.vectorized import apply
+from skosh.language import call
+from skosh.language.mathf import exp, log
+from skosh.language.vectorized import apply
 from skosh.ops.common import FLOAT_MAX, check_dtype, check_quant, given, required
 from skosh.ops.reductions.softmax_kernels import (
     log_softmax,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from skosh.base.dtypes import i32, i64
-from skosh.kernels import assume, clamp, func, kernel, par, requantize, rounding_divide_by_pot, seq, srdhm, widen, wrap
-from skosh.kernels.mathf import exp, log
+from skosh.language import assume, clamp, func, kernel, par, requantize, rounding_divide_by_pot, seq, srdhm, widen, wrap
+from skosh.language.mathf import exp, log
 from skosh.ops.elements.fixed_point_kernels import (
     exp_on_negative_values,
     leading_zeros,

@@ -17,11 +17,11 @@ import numpy as np
 
 from skosh.base.dtypes import f32, i32, u8, u16
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
-from skosh.ir.program import Call, In, Out
-from skosh.kernels import call
-from skosh.kernels.mathf import log
-from skosh.kernels.vectorized import apply
+from skosh.language import call
+from skosh.language.mathf import log
+from skosh.language.vectorized import apply
 from skosh.ops.classical.distances import sum_in_order
 from skosh.ops.common import check_dtype, check_rank, given, required
 from skosh.ops.text import text_kernels as k

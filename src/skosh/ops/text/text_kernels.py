@@ -8,8 +8,8 @@ bytes (10xxxxxx) behind it, as in UTF-8.
 from __future__ import annotations
 
 from skosh.base.dtypes import f32, i32, u8, u32
-from skosh.kernels import bounded, func, kernel, par, ram, seq, sqrt, widen, wrap
-from skosh.kernels.mathf import log
+from skosh.language import bounded, func, kernel, par, ram, seq, sqrt, widen, wrap
+from skosh.language.mathf import log
 
 
 @func

@@ -15,10 +15,10 @@ import numpy as np
 
 from skosh.base.dtypes import DType, bool_, f32, i8, i16, i32, u8
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.kernel import Function
-from skosh.ir.program import Call, In, Out, Scratch
-from skosh.kernels import call
+from skosh.language import call
 from skosh.ops.common import check_constant, check_dtype, given, required
 from skosh.ops.trees import forest_kernels as k
 from skosh.ops.trees.forest_batch import Trees, batch_calls

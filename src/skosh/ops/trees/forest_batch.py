@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import DType, f32, i32, u8, u16
+from skosh.ir.call import Call, In, Out, Scratch
 from skosh.ir.graph import Array
 from skosh.ir.kernel import Function
-from skosh.ir.program import Call, In, Out, Scratch
-from skosh.kernels import bits, call, kernel, par, seq, widen, wrap
+from skosh.language import bits, call, kernel, par, seq, widen, wrap
 from skosh.ops.trees.forest_constants import const, smallest
 
 BITS = 31

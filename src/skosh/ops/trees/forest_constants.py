@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from skosh.base.dtypes import DType, i8, i16, i32, u8, u16
+from skosh.ir.call import Const
 from skosh.ir.graph import Array
-from skosh.ir.program import Const
 
 
 def smallest(*arrays: Array) -> DType:

@@ -7,7 +7,7 @@ node, -1 - l is leaf l. Comparisons are between integers: ``order`` maps a featu
 from __future__ import annotations
 
 from skosh.base.dtypes import f32, i8, i16, i32, u8
-from skosh.kernels import bits, bounded, func, kernel, par, seq, widen, wrap
+from skosh.language import bits, bounded, func, kernel, par, seq, widen, wrap
 
 LARGEST = 2147483647
 SMALLEST = -2147483648

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import DType, bool_, f32, i32, u8
+from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array
 from skosh.ir.kernel import (
     Assign,
@@ -34,7 +35,6 @@ from skosh.ir.kernel import (
     Var,
     While,
 )
-from skosh.ir.program import Call, In, Out
 from skosh.ops.trees.forest_constants import const, smallest
 
 BYTE = 256
