@@ -54,6 +54,7 @@ def compile(
 ) -> Build:
     """C for a target, from a Graph or anything that ``load`` takes.
 
+    target: a processor or a board ("cortex-m4", "pico"); a board's RAM and flash are limits too.
     optimize: "balanced", "speed", "flash", "ram" or "energy". max_ram, max_flash: bytes, or text like "64K" (1,024 each).
     search: measure every form of every layer in the target's emulator and take the best for the aim, instead of the rules'.
     That takes a minute or so; the result is kept for the next time. progress: told how many steps are done, of how many.

@@ -215,7 +215,7 @@ class Build:
         arena = self.program.plan.arena_bytes
         if max_ram is not None and arena > max_ram:
             raise FitError(
-                f"RAM must be at most {max_ram:,} bytes, but the arena alone needs {arena:,}",
+                f"RAM must be at most {self._limit(max_ram, 'ram')}, but the arena alone needs {arena:,}",
                 loc=self.source.loc,
                 hint=_ram_hint(self),
             )
@@ -223,16 +223,21 @@ class Build:
             return
         if max_flash is not None and self._flash_bytes > max_flash:
             raise FitError(
-                f"flash must be at most {max_flash:,} bytes, but code and weights need {self._flash_bytes:,}",
+                f"flash must be at most {self._limit(max_flash, 'flash')}, but code and weights need {self._flash_bytes:,}",
                 loc=self.source.loc,
                 hint='try optimize="flash"' if self.optimize != "flash" else "quantize further, or prune channels",
             )
         if max_ram is not None and (total := self.profile().ram.total) > max_ram:
             raise FitError(
-                f"RAM must be at most {max_ram:,} bytes, but arena and stack need {total:,}",
+                f"RAM must be at most {self._limit(max_ram, 'ram')}, but arena and stack need {total:,}",
                 loc=self.source.loc,
                 hint=_ram_hint(self),
             )
+
+    def _limit(self, size: int, memory: str) -> str:
+        """ "20,480 bytes", and whose limit that is where the board sets it."""
+        board = self.target.board
+        return f"{size:,} bytes" + (f" on {board.name}" if board is not None and getattr(board, memory) == size else "")
 
     @property
     def _flash_bytes(self) -> int:
@@ -245,7 +250,7 @@ class Build:
         All or nothing: a failure leaves what was there.
         """
         profile = None if self.target.is_host else self.profile()
-        told = manifest(self.program, self.source, self.optimize, self.target.name, self.sources, profile)
+        told = manifest(self.program, self.source, self.optimize, self.target, self.sources, profile)
         text = json.dumps(told, indent=2) + "\n"
         return write_folder(Path(folder), {**self.sources, f"{self.program.name}.json": text})
 
@@ -337,7 +342,14 @@ def build(
     search: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Build:
-    """Compile for a target, and refuse what doesn't fit (bytes). progress: told how far a search is."""
+    """Compile for a target, and refuse what doesn't fit (bytes), its board's limits among them. progress: told how far a
+
+    search is.
+    """
+    board = target.board
+    if board is not None:
+        max_ram = board.ram if max_ram is None else min(max_ram, board.ram)
+        max_flash = board.flash if max_flash is None else min(max_flash, board.flash)
     limits = (max_ram, max_flash)
     look = partial(find_forms, target=target, optimize=optimize, limits=limits, progress=progress) if search else None
     made = Build(compile_to_c(graph, target=target, optimize=optimize, name=name, search=look), target, optimize)

@@ -8,7 +8,10 @@ from typing import Annotated, Any
 import typer
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model file, for example kws.tflite.")]
-Target = Annotated[str, typer.Option("--target", "-t", metavar="T", help="The machine; `skosh targets` lists them.")]
+Target = Annotated[
+    str,
+    typer.Option("--target", "-t", metavar="T", help="The machine or board; `skosh targets` and `skosh devices` list them."),
+]
 Optimize = Annotated[
     str, typer.Option("--optimize", metavar="AIM", help="balanced, speed, flash, ram or energy: what matters most.")
 ]

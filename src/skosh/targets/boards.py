@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from skosh.base.errors import InputError
+from skosh.base.registry import nearest
 from skosh.targets.machine import Device
 
 
@@ -24,8 +25,8 @@ def devices() -> tuple[Device, ...]:
 
 def device(name: str) -> Device:
     """The board called ``name``; an InputError that lists the known ones when there is none."""
-    for board in devices():
-        if board.name == name:
-            return board
-    known = ", ".join(board.name for board in devices())
-    raise InputError(f'device must be one of {known}, not "{name}"')
+    known = {board.name: board for board in devices()}
+    if name not in known:
+        hint = nearest(name, known)
+        raise InputError(f'device must be one of {", ".join(known)}, not "{name}"', hint=hint)
+    return known[name]
