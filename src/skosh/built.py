@@ -31,7 +31,7 @@ from skosh.search import Choice
 from skosh.search import search as find_forms
 from skosh.targets import Firmware, Target, missing, target
 from skosh.verify.measure import Profile, host_profile, measure
-from skosh.verify.oracles import oracle
+from skosh.verify.oracles import library, oracle
 from skosh.verify.proof import Proof, prove
 from skosh.verify.samples import Samples, as_samples, load_samples, random_samples
 
@@ -177,18 +177,23 @@ class Build:
         samples: int | Array | str | Path = 20,
         *,
         golden: str | Path | None = None,
-        against: Sequence[str] = ("reference",),
+        against: Sequence[str] | None = None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> Proof:
-        """Compare with the reference meaning, layer by layer, and with other oracles: "host", "tflm".
+        """Compare with the reference meaning, layer by layer, and with other oracles: "host", "tflm", "library".
 
+        against: by default the reference, and the library's own object where the model was made from one: what that gives
+        for the samples and for inputs at the edges (on thresholds, denormal, huge, NaN where it takes them).
         samples: a count (random, always the same ones), an array, or a file: .npy, or .npz with golden outputs.
         """
         chosen = self.samples(samples if golden is None else golden)
-        others = {name: oracle(name, self.source, self._host) for name in against if name != "reference"}
+        others = {
+            name: oracle(name, self.source, self._host) for name in against or () if name not in ("reference", "library")
+        }
         return prove(
-            self.source, self.program, self.runner, chosen, tracer=self.tracer, oracles=others, progress=progress
-        )
+            self.source, self.program, self.runner, chosen, tracer=self.tracer, oracles=others,
+            library=library(self.source, against), progress=progress,
+        )  # fmt: skip
 
     def samples(self, samples: int | Array | str | Path) -> Samples:
         if isinstance(samples, int):

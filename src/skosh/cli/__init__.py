@@ -14,7 +14,9 @@ import typer
 from skosh import __version__
 from skosh.cli.letters import plainly
 
-COMMANDS = ("demo", "inspect", "quantize", "compile", "verify", "profile", "report", "ladder", "targets", "devices", "doctor")
+COMMANDS = (
+    "demo", "inspect", "quantize", "compile", "verify", "profile", "report", "ladder", "targets", "devices", "links", "doctor",
+)  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
 
 

@@ -6,11 +6,14 @@ UnsupportedError that lists every obstacle.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from skosh.base import registry
 from skosh.base.errors import InputError
+from skosh.importers.originals import of_estimator
 from skosh.ir.graph import Graph
 
 IMPORTERS: registry.Table = {
@@ -42,6 +45,10 @@ LIBRARIES: dict[str, str] = {
 """First part of the module that defines an object's class, and the importer that takes such objects."""
 
 
+ESTIMATORS = ("sklearn", "xgboost", "lightgbm")
+"""Importers of objects that can be asked for their own answers by scikit-learn's methods."""
+
+
 def load(source: Any, name: str | None = None, **options: Any) -> Graph:
     """A Graph from a model: a path, the bytes of a file, or a fitted object of a library that skosh knows.
 
@@ -50,8 +57,12 @@ def load(source: Any, name: str | None = None, **options: Any) -> Graph:
     """
     if isinstance(source, Graph):
         return source
-    graph: Graph = registry.load(IMPORTERS, importer_of(source), "an importer")(source, name=name, **options)
-    return graph
+    importer = importer_of(source)
+    graph: Graph = registry.load(IMPORTERS, importer, "an importer")(source, name=name, **options)
+    if importer not in ESTIMATORS or "library" in graph.notes or isinstance(source, (str, Path)):
+        return graph
+    original = of_estimator(source, graph)
+    return replace(graph, notes=MappingProxyType({**graph.notes, "library": original}))
 
 
 def importer_of(source: Any) -> str:

@@ -53,6 +53,8 @@ def forest(
     """A node that sums leaves. leaves: for each tree, integers by node, [nodes] for "groups" and "votes" (the class), else
     [nodes, K]. bias: [K] integers. Nodes are numbered so that a left child follows its parent."""
     dtype = features_dtype(builder, x)
+    if dtype.is_float and not sided:
+        builder.unlike.add("missing")
     bias = np.asarray(bias, np.int64)
     stacked = np.concatenate([rows[t.left < 0] for t, rows in zip(trees, leaves, strict=True)])
     if sums == "votes":

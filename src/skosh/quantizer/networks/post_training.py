@@ -124,7 +124,7 @@ def quantize_graph(
 
 
 def _noted(graph: Graph, scheme: str, samples: int, **more: Any) -> Graph:
-    notes = {k: v for k, v in graph.notes.items() if k != "tflite"}  # the file, which holds the float model
+    notes = {k: v for k, v in graph.notes.items() if k not in ("tflite", "library")}  # what the float model came from
     notes["quantization"] = MappingProxyType({"scheme": scheme, "samples": samples, **more})
     return graph.with_(digest=_digest(graph), notes=MappingProxyType(notes))
 
