@@ -22,7 +22,10 @@ __all__ = ["compile", "load", "quantize"]
 
 
 def load(source: Any, **options: Any) -> Graph:
-    """A Graph from a file or a fitted object. Raises ModelError, with every obstacle, when it can't be compiled."""
+    """A Graph from a file or a fitted object. Raises ModelError, with every obstacle, when it can't be compiled.
+
+    budget: what reading it may cost; ``budget=10`` allows ten times as much as usual. See ``skosh.base.budget``.
+    """
     from skosh.importers import load
 
     return load(source, **options)

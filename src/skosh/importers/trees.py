@@ -13,6 +13,7 @@ from skosh.base.dtypes import DTYPES, DType, f32, from_numpy, i32
 from skosh.base.errors import InputError, ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import largest
+from skosh.importers.tree_checks import check_trees
 from skosh.ir.graph import Array, Tensor
 from skosh.ops.elements.comparisons import Compare
 from skosh.ops.elements.elementwise import Add, Mul
@@ -52,6 +53,7 @@ def forest(
 ) -> str:
     """A node that sums leaves. leaves: for each tree, integers by node, [nodes] for "groups" and "votes" (the class), else
     [nodes, K]. bias: [K] integers. Nodes are numbered so that a left child follows its parent."""
+    check_trees(trees, builder.tensors[x].shape[-1])
     dtype = features_dtype(builder, x)
     if dtype.is_float and not sided:
         builder.unlike.add("missing")
