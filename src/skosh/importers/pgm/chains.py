@@ -12,8 +12,8 @@ import numpy as np
 from skosh.base.dtypes import i16
 from skosh.importers.pgm.builder import BAD_INPUT, IMPOSSIBLE, ModelBuilder
 from skosh.ir.graph import Array
-from skosh.ops.chains import FilterStep, ForwardBackward, LagStep, SequenceScore, Viterbi, split_moves
-from skosh.ops.reshape import Reshape
+from skosh.ops.graphical.chains import FilterStep, ForwardBackward, LagStep, SequenceScore, Viterbi, split_moves
+from skosh.ops.moves.reshape import Reshape
 
 
 def filtered(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array) -> tuple[str, str]:
