@@ -25,7 +25,7 @@ from skosh.importers.tflite.parser import MAX_TENSOR_BYTES
 from skosh.importers.tflite.reader import Converted, Model, Record, Taken, untaken
 from skosh.ir.check_graph import check_operands, check_order
 from skosh.ir.graph import Array, Graph, Node, Op, Quant, State, Tensor, Type
-from skosh.ops.reshape import Copy
+from skosh.ops.moves.reshape import Copy
 
 WORTH = 64 << 10
 """Bytes of constants that are stored rather than computed in each run ..."""

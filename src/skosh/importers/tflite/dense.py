@@ -10,7 +10,7 @@ from skosh.importers.tflite.attributes import activation
 from skosh.importers.tflite.convolution import check_bias_type
 from skosh.importers.tflite.reader import Converted, Converter, Record
 from skosh.ir.graph import Tensor
-from skosh.ops.dense import BatchMatMul, Dense
+from skosh.ops.layers.dense import BatchMatMul, Dense
 
 
 def fully_connected(record: Record) -> Converted:

@@ -11,9 +11,9 @@ from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import activation
 from skosh.importers.tflite.reader import Converter, Record
 from skosh.ir.graph import Op
-from skosh.ops import comparisons
-from skosh.ops import elementwise as ops
-from skosh.ops.reshape import Reshape
+from skosh.ops.elements import comparisons
+from skosh.ops.elements import elementwise as ops
+from skosh.ops.moves.reshape import Reshape
 
 
 def _fused(make: Callable[[str], Op], table: str) -> Converter:

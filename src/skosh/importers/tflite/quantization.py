@@ -5,7 +5,7 @@ from __future__ import annotations
 from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import dtype
 from skosh.importers.tflite.reader import Converter, Record
-from skosh.ops.quantization import Cast, Dequantize, Quantize
+from skosh.ops.elements.quantization import Cast, Dequantize, Quantize
 
 
 def quantize(record: Record) -> Quantize:

@@ -9,9 +9,9 @@ from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import activation, dtype
 from skosh.importers.tflite.reader import Converted, Converter, Record
 from skosh.ir.graph import Op
-from skosh.ops.l2norm import L2Normalize
-from skosh.ops.quantization import Cast
-from skosh.ops.reductions import ArgExtreme, ArgMax, ArgMin, Extreme, Mean, ReduceMax, ReduceMin, Sum
+from skosh.ops.elements.quantization import Cast
+from skosh.ops.reductions.l2norm import L2Normalize
+from skosh.ops.reductions.reductions import ArgExtreme, ArgMax, ArgMin, Extreme, Mean, ReduceMax, ReduceMin, Sum
 
 
 def mean(record: Record) -> Converted:

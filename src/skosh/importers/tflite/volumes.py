@@ -14,10 +14,10 @@ from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import activation, padding
 from skosh.importers.tflite.reader import Record
 from skosh.ops.common import out_size, same_pads, window_pads
-from skosh.ops.convolution import Conv2D
-from skosh.ops.movement import Pack, Slice, Transpose
-from skosh.ops.padding import Pad
-from skosh.ops.reshape import Reshape
+from skosh.ops.layers.convolution import Conv2D
+from skosh.ops.moves.movement import Pack, Slice, Transpose
+from skosh.ops.moves.padding import Pad
+from skosh.ops.moves.reshape import Reshape
 
 MOST_DEPTHS = 64
 
