@@ -15,12 +15,12 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import largest
 from skosh.importers.tree_checks import check_trees
 from skosh.ir.graph import Array, Tensor
-from skosh.ops.comparisons import Compare
-from skosh.ops.elementwise import Add, Mul
-from skosh.ops.forest import AUTO, Forest, several_ways
-from skosh.ops.forest_prune import pruned
-from skosh.ops.quantization import Cast
-from skosh.ops.reshape import Reshape
+from skosh.ops.elements.comparisons import Compare
+from skosh.ops.elements.elementwise import Add, Mul
+from skosh.ops.elements.quantization import Cast
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.trees.forest import AUTO, Forest, several_ways
+from skosh.ops.trees.forest_prune import pruned
 
 FEATURES = {"float32": "f32", "int8": "i8", "uint8": "u8", "int16": "i16"}
 """What the option ``features`` may say: the type of the model's input."""

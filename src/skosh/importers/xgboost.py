@@ -28,8 +28,8 @@ from skosh.importers.tree_sets import whole_numbers, with_ranges
 from skosh.importers.trees import Tree, fixed_point, forest, real
 from skosh.importers.ubjson import read_ubjson
 from skosh.ir.graph import Array, Graph
-from skosh.ops.activations import Logistic
-from skosh.ops.functions import Exp
+from skosh.ops.elements.activations import Logistic
+from skosh.ops.elements.functions import Exp
 
 FILE = "<xgboost>"
 
