@@ -5,7 +5,8 @@
 
 Counted: deaths of the process, letters that say "a bug in skosh" (any exception that is no SkoshError), the slowest file, the
 most memory that one format takes above what the imports take. Files are damaged in the same way each time; the seed that a
-failure prints repeats it: --first SEED --n 1. Each chunk of 250 runs in a child process with limits: 1 GiB of data, 10 s a file.
+failure prints repeats it: --first SEED --n 1. Each chunk of 250 runs in a child process with limits: 1 GiB of data, and 10 s
+for a file.
 What takes more than 1 s of the processor, or 200 MB, is a failure, too. Exit status 1 when there was any.
 """
 
@@ -186,7 +187,8 @@ def print_row(row: dict[str, Any], *, first: bool) -> None:
     if first:
         print("".join(f"{c:>11}" for c in columns), " letters")
     shown = [len(row[c]) if isinstance(row[c], list) else row[c] for c in columns]
-    print("".join(f"{c!s:>11}" for c in shown), "", ", ".join(f"{k} {n}" for k, n in sorted(row["letters"].items())), flush=True)
+    letters = ", ".join(f"{k} {n}" for k, n in sorted(row["letters"].items()))
+    print("".join(f"{c!s:>11}" for c in shown), "", letters, flush=True)
     for failure in [*row["deaths"], *row["bugs"], *row["slow"], *row["large"]][:40]:
         print(f"    {failure}")
 

@@ -23,8 +23,10 @@ def saved(array: np.ndarray) -> bytes:
 
 
 @pytest.mark.parametrize("array", [
-    np.arange(6.0).reshape(2, 3), np.arange(6, dtype=">i2"), np.asfortranarray(np.arange(24.0).reshape(2, 3, 4)), np.float32(7),
-    np.zeros((0, 5)), np.array([True, False]), np.array(["a", "längst"]), np.array([b"xy"]), np.arange(4, dtype=np.float16), RECORDS,
+    np.arange(6.0).reshape(2, 3), np.arange(6, dtype=">i2"),
+    np.asfortranarray(np.arange(24.0).reshape(2, 3, 4)), np.float32(7),
+    np.zeros((0, 5)), np.array([True, False]), np.array(["a", "längst"]), np.array([b"xy"]),
+    np.arange(4, dtype=np.float16), RECORDS,
 ], ids=lambda a: f"{a.dtype.kind}{a.shape}")  # fmt: skip
 def test_what_numpy_writes(array: np.ndarray) -> None:
     found = read_npy(saved(array))

@@ -67,7 +67,9 @@ def damaged(data: bytes, suffix: str, seed: int) -> bytes:
     return mutate(data, seed)
 
 
-WORDS = (b"-1", b"0", b"1e999", b"NaN", b"999999999999", b"1000000000", b"", b"null", b'"', b"[", b"]", b"{", b"}", b"\xff", b"-")
+WORDS = (
+    b"-1", b"0", b"1e999", b"NaN", b"999999999999", b"1000000000", b"", b"null", b'"', b"[", b"]", b"{", b"}", b"\xff", b"-",
+)  # fmt: skip
 
 
 def changed_text(data: bytes, seed: int) -> bytes:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skosh.base.errors import InputError
-from skosh.cli.options import Json, Model, Optimize, Target
+from skosh.base.files import write_file
+from skosh.cli.options import Json, Model, Optimize, Target, of_a_file
 from skosh.cli.terminal import bar, busy, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def command(
     if output is not None:
         with busy(f"compiling for {target}", quiet=json):
             build = skosh.compile(made, target=target, optimize=optimize)
-            answer["folder"] = str(build.save(output))
+            answer["folder"] = str(build.save(output, overwrite=of_a_file(build)))
     if html is not None:
         from skosh.deliver.sensitivity_page import sensitivity_html
 
@@ -136,7 +136,4 @@ def arrays(path: Path) -> Any:
 
 
 def write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+    write_file(path, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from skosh import __version__
+from skosh.base.text import in_comment
 from skosh.emit.interface import Interface, Port
 from skosh.emit.lines import comment, wrapped
 from skosh.ir.graph import FIRST_STATUS, Graph
@@ -72,7 +73,7 @@ def _status_codes(graph: Graph, macro: str) -> str:
     """The statuses of this model alone, one a line."""
     codes = graph.status.codes if graph.status is not None else ()
     lines = [
-        f"    {macro}_{name} = {FIRST_STATUS + i}{',' if i + 1 < len(codes) else ''} /* {meaning} */"
+        f"    {macro}_{name} = {FIRST_STATUS + i}{',' if i + 1 < len(codes) else ''} /* {in_comment(meaning)} */"
         for i, (name, meaning) in enumerate(codes)
     ]
     return "".join(f"{line}\n" for line in lines)

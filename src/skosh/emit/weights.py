@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skosh.base.dtypes import DType
+from skosh.base.text import in_comment
 from skosh.emit.expressions import float_literal
 from skosh.lower.program import Data
 
@@ -29,7 +30,7 @@ def _array(d: Data) -> str:
     size = max(1, d.values.size)
     lines = "\n".join(_rows(_literals(d)))
     body = lines or "    0"
-    return f"\n/* {d.comment} */\n{declaration(d)}\nconst {d.dtype.c} {d.name}[{size}] = {{\n{body}\n}};\n"
+    return f"\n/* {in_comment(d.comment)} */\n{declaration(d)}\nconst {d.dtype.c} {d.name}[{size}] = {{\n{body}\n}};\n"
 
 
 def _literals(d: Data) -> list[str]:
