@@ -11,8 +11,6 @@ from skosh.emit.expressions import Names, expression
 from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.emit.row_sums import summed_loop
-from skosh.emit.vector.helium_moves import is_move, move_loop
-from skosh.emit.vector.helium_sums import sum_loop
 from skosh.emit.vector.loops import vector_loop
 from skosh.ir.kernel import (
     Assign,
@@ -41,6 +39,7 @@ from skosh.ir.kernel import (
 from skosh.ir.layout import address, used_numbers, with_step
 from skosh.ir.simplify import simplify
 from skosh.lower.unused import without_unused_locals
+from skosh.targets.simd import writers
 
 INDENT = "    "
 
@@ -184,12 +183,9 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             if len(line) > WIDTH:
                 line = f"{pad}{buffer}[{at}] =\n{pad}{INDENT}{expression(value, names)};\n"
             return line
-        case For() if s.vector and not s.par:
-            return sum_loop(s, names, depth, body_text)
-        case For() if s.vector and is_move(s, names):
-            return move_loop(s, names, depth, body_text)
         case For() if s.vector:
-            return vector_loop(s, names, depth, body_text)
+            own = (write(s, names, depth, body_text) for write in writers(s.vector))
+            return next((text for text in own if text), "") or vector_loop(s, names, depth, body_text)
         case For() if s.function:
             return summed_loop(s, names, depth, _loop)
         case For() if s.assembly:
