@@ -32,7 +32,7 @@ def parse(text: str, file: str = "<text>") -> Kernel:
         source = Source(tree, names, file, 1)
         marks = {_name(d): _arguments(d, source) for d in tree.decorator_list}
         if "kernel" in marks:
-            found = _marked(read_kernel(source, {})[0], marks)
+            found = _marked(read_kernel(source, {}, numbered=False)[0], marks)
         elif "func" in marks:
             names[tree.name] = _spelled(read_function(source), marks)
         else:

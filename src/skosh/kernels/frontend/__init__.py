@@ -45,11 +45,12 @@ def read_function(source: Source) -> ir.Function:
 
 
 def read_kernel(
-    source: Source, bound: Mapping[str, DType | ir.Function], instance: Instance = _no_kernel
+    source: Source, bound: Mapping[str, DType | ir.Function], instance: Instance = _no_kernel, *, numbered: bool = True
 ) -> tuple[ir.Kernel, Places]:
     """A kernel, for these bindings of its type variables and functions, and where each part of it was written.
 
-    instance: finds the kernel that a name stands for, where a kernel calls another.
+    instance: finds the kernel that a name stands for, where a kernel calls another. numbered: count the loops over each
+    variable; a text says their numbers itself.
     """
     types = {n: v for n, v in bound.items() if isinstance(v, DType)}
     source = replace(source, names={**source.names, **{n: v for n, v in bound.items() if isinstance(v, ir.Function)}})
@@ -57,7 +58,7 @@ def read_kernel(
     if missing:
         raise ScheduleError(f'"{missing[0]}" of kernel {source.tree.name} must be bound', loc=source.loc(source.tree))
     names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)} | {a.arg for a in arguments(source)}
-    reader = Statements(source, types, instance=instance, taken=names)
+    reader = Statements(source, types, instance=instance, taken=names, written={} if numbered else None)
     scalars = [a for a in arguments(source) if not is_buffer(a) and not is_function(a)]
     for a in scalars:
         reader.scope[a.arg] = ir.Var(a.arg, reader.dtype(a.annotation) if a.annotation else i32)

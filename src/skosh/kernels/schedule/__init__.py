@@ -4,6 +4,7 @@ Each step asks first (``can_...`` answers Yes or No with the reason), documents 
 new kernel whose ``steps`` tell its history.
 """
 
+from skosh.kernels.schedule.addresses import loops
 from skosh.kernels.schedule.answers import Answer, No, Yes
 from skosh.kernels.schedule.hoisting import can_hoist, hoist
 from skosh.kernels.schedule.inlining import can_inline, inline
@@ -12,7 +13,6 @@ from skosh.kernels.schedule.ordering import can_fission, can_fuse, can_reorder, 
 from skosh.kernels.schedule.packing import can_pack, pack
 from skosh.kernels.schedule.peeling import can_peel, peel
 from skosh.kernels.schedule.replacing import can_replace, replace
-from skosh.kernels.schedule.rewriting import loops
 from skosh.kernels.schedule.scalars import can_registers, registers
 from skosh.kernels.schedule.specializing import bind, settle, unwrap
 from skosh.kernels.schedule.splitting import can_split, split
