@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skosh import schedule
 from skosh.ir.interpret_kernel import run_kernel
 from skosh.ir.kernel import For, walk
-from skosh.kernels import kernel, schedule, seq
+from skosh.language import kernel, seq
+from skosh.lower.arm_dsp.tile_kernels import depthwise_tiles
 from skosh.lower.schedules import Draft, apply_schedule
-from skosh.lower.tile_kernels import depthwise_tiles
-from tests.kernels.zoo import ZOO
+from tests.language.zoo import ZOO
 
 
 @kernel
