@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from skosh import schedule
-from skosh.base.dtypes import f32, i32
-from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var, map_expr
-from skosh.ir.simplify import simplify
+from skosh.base.dtypes import f32
+from skosh.ir.kernel import Kernel
 from skosh.schedule import assembled
+from skosh.schedule.counts import rounds
 
 STEPS = ("tile", "pack", "unroll", "assemble")
 """The steps of a Draft, in the order in which they pay."""
@@ -35,40 +35,28 @@ class Draft:
         return not (self.float_sums and any(p.written and p.dtype == f32 for p in self.kernel.params))
 
     def trips(self, loop: str) -> list[int | None]:
-        """Rounds of the (first) loop over ``loop`` in each case; None where data decides. A loop folded away has one."""
+        """Rounds of every loop that ``loop`` means, in each case; None where data decides. A loop folded away has one."""
         found = schedule.loops(self.kernel, loop)
-        if not found:
-            return [1 for _ in self.cases]
-        count = Binary("-", found[0].hi, found[0].lo, i32)
-        return [_evaluate(count, case) for case in self.cases]
-
-    def divides(self, loop: str, factor: int) -> bool:
-        return all(t is not None and t % factor == 0 for t in self.trips(loop))
+        return [rounds(self.kernel, f, case) for case in self.cases for f in found] or [1 for _ in self.cases]
 
     def reaches(self, loop: str, factor: int) -> bool:
-        """Does some case run at least ``factor`` rounds?"""
+        """Does some loop run at least ``factor`` rounds in some case?"""
         return any(t is None or t >= factor for t in self.trips(loop))
 
     def tile(self, loop: str, factor: int) -> None:
         """Unroll and jam, with a rest loop only where one is needed."""
         if "tile" in self.steps and self.tiles and self.reaches(loop, factor):
-            self.kernel = schedule.unroll_and_jam(self.kernel, loop, factor, exact=self.divides(loop, factor))
+            self.kernel = schedule.unroll_and_jam(self.kernel, loop, factor, cases=self.cases)
 
     def unroll(self, loop: str, factor: int) -> None:
         if "unroll" in self.steps and self.tiles and self.reaches(loop, factor):
-            self.kernel = schedule.unroll(self.kernel, loop, factor, exact=self.divides(loop, factor))
+            self.kernel = schedule.unroll(self.kernel, loop, factor, cases=self.cases)
 
     def assemble(self, loop: str, machine: str) -> None:
-        if "assemble" in self.steps:
+        """In the assembly of ``machine``; nothing where the loop has been folded away."""
+        if "assemble" in self.steps and schedule.loops(self.kernel, loop):
             self.kernel = assembled.assemble(self.kernel, loop, machine)
 
     def pack(self, buffer: str, rows: int) -> None:
         if "pack" in self.steps and self.tiles:
             self.kernel = schedule.pack(self.kernel, buffer, rows)
-
-
-def _evaluate(e: Expr, numbers: Mapping[str, int | float]) -> int | None:
-    value = simplify(
-        map_expr(e, lambda x: Const(int(numbers[x.name])) if isinstance(x, Var) and x.name in numbers else x)
-    )
-    return int(value.value) if isinstance(value, Const) else None

@@ -39,7 +39,7 @@ def matmul(d: Draft) -> None:
 
 def depthwise(d: Draft) -> None:
     """Small windows unrolled whole, neighbouring pixels side by side; filters of one channel share its inputs."""
-    small = all(t is not None and t <= 3 for t in (*d.trips("kh"), *d.trips("kw")))
+    small = all(t is not None and t <= 3 for t in (*d.trips("kh#*"), *d.trips("kw")))
     if any(t != 1 for t in d.trips("r")):
         d.tile("r", 8 if d.reaches("r", 8) else 4)
         if d.optimize != "flash":
@@ -49,7 +49,7 @@ def depthwise(d: Draft) -> None:
         return
     d.tile("ow", 2)
     if small:
-        for loop in ("kw", "kh"):
+        for loop in ("kw", "kh#*"):  # rows of the window: where they are gathered, and where they are multiplied
             count = d.trips(loop)[0]
             if count is not None and count > 1 and all(t == count for t in d.trips(loop)):
                 d.unroll(loop, count)

@@ -280,7 +280,7 @@ def dense_tile(d: Draft) -> None:
 def depthwise_tile(d: Draft) -> None:
     """Windows unrolled whole, two pixels side by side, in assembly."""
     d.tile("ow", 2)
-    for loop in ("p", "kw"):
+    for loop in ("p#1", "p#2", "kw"):  # pairs of rows, the row that an odd number leaves, columns
         count = d.trips(loop)[0]
         if count is not None and count > 1:
             d.unroll(loop, count)
@@ -297,10 +297,9 @@ def depthwise_plane(d: Draft) -> None:
         d.unroll("kw", count)
     d.unroll("i", 8 if d.optimize == "speed" else 4)
     if d.optimize == "speed":
-        d.unroll("m", 2)
-    for loop in ("c", "i"):
+        d.unroll("m#*", 2)
+    for loop in ("c", "i", "m#*"):
         d.assemble(loop, DSP)
-    d.assemble("m", DSP)
 
 
 FIXED = ("T", "lo", "hi")
