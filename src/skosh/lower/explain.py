@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skosh.ir.call import Call
-from skosh.ir.graph import Graph, Node
+from skosh.ir.graph import Graph, Node, Operands
 from skosh.lower.calls import Lowered
 from skosh.lower.forests import formed
-from skosh.lower.form import form
-from skosh.lower.forms import PLAIN, answers_for, as_asked, storage
+from skosh.lower.form import Asked
+from skosh.lower.form import answers as answers_of
+from skosh.lower.forms import PLAIN, as_asked, storage
 from skosh.ops.trees.forest import Forest
 from skosh.schedule.answers import No
 from skosh.targets import Target
 
 FIRST = "another form comes before it"
 NO_SCRATCH = "without scratch memory"
+SEARCHED = "what a search chose"
 
 
 @dataclass(frozen=True)
@@ -46,37 +48,47 @@ def explained(lowered: Lowered, target: Target | None, optimize: str) -> tuple[E
     )
 
 
-def _layer(
-    graph: Graph, node: Node, calls: tuple[Call, ...], target: Target | None, optimize: str
-) -> Explained:
+def _layer(graph: Graph, node: Node, calls: tuple[Call, ...], target: Target | None, optimize: str) -> Explained:
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
     op = formed(node.op, ins, target, optimize)
-    stores = {form(n).name for n in storage(target)}
-    taken: list[str] = []
-    refused: dict[str, Refusal] = {}
-    expected: list[object] = []
-    for c in as_asked(op.calls(ins, outs)):
-        packing, computing = True, True
-        for name, made in answers_for(c, ins, target, optimize):
-            storing = name in stores
-            if storing and optimize == "speed":
-                made = No("weights stay as they are for speed")
-            elif not (packing if storing else computing):
-                made = No(FIRST)
-            if isinstance(made, No):
-                refused.setdefault(name, Refusal(name, made.reason))
-                continue
-            taken.append(name)
-            expected += [x.kernel for x in made]
-            packing, computing = False, computing and storing and False
-        if packing and computing:
-            taken.append(PLAIN)
-            expected.append(c.kernel)
-    real = [c.kernel for c in calls]
-    label = "+".join(dict.fromkeys(taken))
-    if real != expected and [c.kernel for c in as_asked(op.frugal_calls(ins, outs))] == real:
-        label = NO_SCRATCH
-        refused = {n: Refusal(n, "its scratch memory would raise the arena's peak") for n in dict.fromkeys(taken)} | refused
+    answers = [_answers(c, ins, target, optimize) for c in as_asked(op.calls(ins, outs))]
+    taken = list(dict.fromkeys(name for a in answers for name in a.taken)) or [PLAIN]
+    refused = {r.form: r for a in reversed(answers) for r in a.refused if r.form not in taken}
+    real = tuple(c.kernel for c in calls)
+    if real != tuple(k for a in answers for k in a.kernels):
+        frugal = real == tuple(c.kernel for c in as_asked(op.frugal_calls(ins, outs)))
+        given_up = "its scratch memory would raise the arena's peak" if frugal else "a search found another one better"
+        refused |= {n: Refusal(n, given_up) for n in taken if n != PLAIN}
+        taken = [NO_SCRATCH if frugal else SEARCHED]
     if isinstance(op, Forest):
-        label = f"{op.inline} nodes as code, the others in a table" if op.inline else "a table and a loop"
-    return Explained(node.name, op.kind, label, tuple(dict.fromkeys(k.name for k in real)), tuple(refused.values()))
+        taken = [f"{op.inline} nodes as code" if op.inline else "a table and a loop"]
+    names = tuple(dict.fromkeys(k.name for k in real))
+    return Explained(node.name, op.kind, "+".join(taken), names, tuple(refused.values()))
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Of one call: the forms that it takes, the kernels that they make of it, the others."""
+
+    taken: tuple[str, ...]
+    kernels: tuple[object, ...]
+    refused: tuple[Refusal, ...]
+
+
+def _answers(c: Call, inputs: Operands, target: Target | None, optimize: str) -> _Answers:
+    """The first way to store constants that fits, then the first way to compute what it made."""
+    taken: list[str] = []
+    refused: list[Refusal] = []
+    made: tuple[Call, ...] = (c,)
+    for names in (storage(target), target.forms if target is not None else ()):
+        storing, found = names == storage(target), False
+        for name, answer in answers_of(names, Asked(made[0], inputs, target, optimize)):
+            if storing and optimize == "speed":
+                answer = No("for speed, weights stay as they are")
+            elif found and not isinstance(answer, No):
+                answer = No(FIRST)
+            if isinstance(answer, No):
+                refused.append(Refusal(name, answer.reason))
+            else:
+                taken, made, found = [*taken, name], answer, True
+    return _Answers(tuple(taken), tuple(x.kernel for x in made), tuple(refused))

@@ -1,7 +1,7 @@
 """The ways in which a target can compute a node: its forms, and routines made for speed, for flash, or for both.
 
 The rule is to take the first form that fits, as the target orders them (``for_target``); ``node_forms`` gives all of them, for
-those who measure, and ``answers_for`` says why the others don't fit, for those who ask.
+those who measure; ``lower.explain`` says why the others don't fit, for those who ask.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from skosh.ir.call import Call, Scratch
 from skosh.ir.graph import Graph, Node, Operands
-from skosh.lower.form import Asked, Made, answers, form, scheduled
+from skosh.lower.form import Asked, form, scheduled
 from skosh.lower.portable.schedules import portable
 from skosh.schedule.answers import No
 from skosh.targets import Target
@@ -67,11 +67,6 @@ def fitting(c: Call, inputs: Operands, target: Target, optimize: str) -> Iterato
             yield f.name, made
     yield PLAIN, (c,)
 
-
-def answers_for(c: Call, inputs: Operands, target: Target | None, optimize: str) -> list[tuple[str, Made]]:
-    """What each form says of a call: ways to store its constants, then ways to compute it."""
-    names = (*storage(target), *(target.forms if target is not None else ()))
-    return answers(names, Asked(c, inputs, target, optimize))
 
 
 @dataclass(frozen=True, order=True)
