@@ -48,6 +48,12 @@ class Proof:
     against: tuple[str, ...]
     first_difference: Difference | None
 
+    @property
+    def sentence(self) -> str:
+        """What was compared, and what came of it: "identical on 20 samples: 1,234 elements, against reference"."""
+        compared = f"{self.samples:,} samples: {self.elements:,} elements, against {', '.join(self.against)}"
+        return f"identical on {compared}" if self.bit_exact else f"{self.mismatches:,} differ on {compared}"
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
