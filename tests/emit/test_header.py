@@ -15,12 +15,12 @@ import skosh
 from skosh.base.dtypes import DType, i8, i16, i32, u8
 from skosh.build.flags import WARNINGS
 from skosh.build.host import compile_host, compile_host_program
-from skosh.compiled import dequantized, quantized
+from skosh.built import dequantized, quantized
 from skosh.emit.interface import c_name
 from skosh.emit.tidy import plain_comment
 from skosh.importers.tflite import load
 from skosh.ir.graph import Graph, Node, Quant, Tensor
-from skosh.ops.quantization import Quantize
+from skosh.ops.elements.quantization import Quantize
 from skosh.pipeline import compile_to_c
 from skosh.targets import target
 from skosh.targets.toolchain import run_tool, zig

@@ -15,8 +15,8 @@ from skosh.base.dtypes import from_numpy
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Op, Tensor
 from skosh.ir.interpret_calls import run_calls
-from skosh.ops.chains import FilterStep, ForwardBackward, LagStep, Viterbi
-from skosh.ops.emissions import LOG_ZERO, GroupedLogSums, IndexedScores, Likelihoods
+from skosh.ops.graphical.chains import FilterStep, ForwardBackward, LagStep, Viterbi
+from skosh.ops.graphical.emissions import LOG_ZERO, GroupedLogSums, IndexedScores, Likelihoods
 
 Array = np.ndarray[Any, Any]
 IMPOSSIBLE, BAD = 16, 17

@@ -12,11 +12,11 @@ from skosh.base.dtypes import DType, f32, i32, u8
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Tensor
 from skosh.ir.interpret_calls import run_calls
-from skosh.ops.distances import Distances, TriangularQuadratics
-from skosh.ops.medians import WeightedMedian
-from skosh.ops.neighbors import InverseWeights, Nearest, Votes
-from skosh.ops.svm import PairDecisions, PairProbabilities, PairVotes
-from skosh.ops.tables import AddRows, Encode, Products
+from skosh.ops.classical.distances import Distances, TriangularQuadratics
+from skosh.ops.classical.neighbors import InverseWeights, Nearest, Votes
+from skosh.ops.classical.svm import PairDecisions, PairProbabilities, PairVotes
+from skosh.ops.classical.tables import AddRows, Encode, Products
+from skosh.ops.reductions.medians import WeightedMedian
 
 TYPES: dict[str, DType] = {"float32": f32, "int32": i32, "uint8": u8}
 

@@ -23,6 +23,13 @@ Search = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+OwnCatalogue = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--catalogue", metavar="FILE.toml",
+        help="Records of your own, which add to the catalogue or override it; may be given again. Also SKOSH_CATALOGUE.",
+    ),
+]  # fmt: skip
 TrustPickle = Annotated[
     bool, typer.Option("--trust-pickle", help="Read MODEL though it is a pickle, which runs whatever code is in it.")
 ]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from skosh.ir.fold import fold_body
 from skosh.ir.kernel import Body, Const, For, If, Let, Local, Stmt, While, substitute
 from skosh.ir.rename import fresh, renamed
-from skosh.kernels.fold import fold_body
 
 
 def tidied(body: Body, taken: set[str]) -> Body:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from skosh.base.evidence import Source
+
 #: Where a profiled model stores the number of each layer as it finishes: stimulus port 0 of the Cortex-M trace unit
 #: (ITM), so that the store is harmless, and useful, on real hardware too.
 MARKER_ADDRESS = 0xE0000000
@@ -74,8 +76,9 @@ class Target:
 class Device:
     """A board or chip: what one can buy. flash and ram in bytes, what a program may use of them.
 
-    ``source`` names the document of the figures, ``evidence`` how they were come by: "measured", "datasheet", "derived" or
-    "assumed". ``arduino``, ``platformio`` ("platform/board") and ``zephyr`` are its names there, "" where it has none.
+    ``source`` is the document of the figures, ``evidence`` how they were come by: "measured", "datasheet", "derived" or
+    "assumed". ``chip`` names the record of the catalogue that says what the chip draws, "" where there is none.
+    ``arduino``, ``platformio`` ("platform/board") and ``zephyr`` are its names there, "" where it has none.
     """
 
     name: str
@@ -84,8 +87,9 @@ class Device:
     clock_mhz: float
     flash: int
     ram: int
-    source: str
-    evidence: str = "datasheet"
+    source: Source
+    evidence: str
+    chip: str = ""
     arduino: str = ""
     platformio: str = ""
     zephyr: str = ""

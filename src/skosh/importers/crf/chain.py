@@ -16,9 +16,9 @@ from skosh.importers.crf.reader import Crf
 from skosh.importers.pgm.builder import BAD_INPUT, ModelBuilder
 from skosh.importers.pgm.chains import best_path, filtered, posteriors, smoothed
 from skosh.ir.graph import Array, Graph
-from skosh.ops.dense import Dense
-from skosh.ops.emissions import IndexedScores
-from skosh.ops.reshape import Reshape
+from skosh.ops.graphical.emissions import IndexedScores
+from skosh.ops.layers.dense import Dense
+from skosh.ops.moves.reshape import Reshape
 
 OUTPUTS = {"viterbi": "length", "marginals": "length", "filter": None, "smooth": "lag"}
 """What can be asked for, and the option that it needs."""

@@ -12,9 +12,9 @@ from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.linear import product
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import Value, plain
-from skosh.ops.dense import Dense
-from skosh.ops.elementwise import Add
-from skosh.ops.softmax import Softmax
+from skosh.ops.elements.elementwise import Add
+from skosh.ops.layers.dense import Dense
+from skosh.ops.reductions.softmax import Softmax
 
 
 def einsum(ctx: Context, record: Record) -> None:

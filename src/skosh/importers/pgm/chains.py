@@ -10,9 +10,9 @@ import numpy as np
 
 from skosh.importers.pgm.builder import BAD_INPUT, IMPOSSIBLE, ModelBuilder
 from skosh.ir.graph import Array
-from skosh.ops.chains import FilterStep, ForwardBackward, LagStep, Viterbi
-from skosh.ops.emissions import Likelihoods
-from skosh.ops.reshape import Reshape
+from skosh.ops.graphical.chains import FilterStep, ForwardBackward, LagStep, Viterbi
+from skosh.ops.graphical.emissions import Likelihoods
+from skosh.ops.moves.reshape import Reshape
 
 
 def filtered(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array) -> tuple[str, str]:

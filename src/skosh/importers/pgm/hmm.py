@@ -17,8 +17,8 @@ from skosh.importers.pgm.chains import best_path, filtered, posteriors, smoothed
 from skosh.importers.sklearn.bayes import independent_gaussians
 from skosh.importers.sklearn.discriminant import gaussians
 from skosh.ir.graph import Array, Graph
-from skosh.ops.emissions import LOG_ZERO, GroupedLogSums, IndexedScores
-from skosh.ops.reshape import Reshape
+from skosh.ops.graphical.emissions import LOG_ZERO, GroupedLogSums, IndexedScores
+from skosh.ops.moves.reshape import Reshape
 
 FILE = "<hmmlearn>"
 OUTPUTS = {"filter": None, "smooth": "lag", "viterbi": "length", "posteriors": "length"}

@@ -12,10 +12,10 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense
 from skosh.importers.sklearn.outputs import asked, largest, likelihoods
 from skosh.ir.graph import Array
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.distances import Distances
-from skosh.ops.elementwise import Sub
-from skosh.ops.tables import AddRows
+from skosh.ops.classical.distances import Distances
+from skosh.ops.classical.tables import AddRows
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Sub
 
 Scores = Callable[[Any, Builder, str], str]
 

@@ -12,13 +12,13 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.discriminant import difference
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import asked, columns, largest, likelihoods, second
-from skosh.ops.dense import BatchMatMul
-from skosh.ops.distances import Distances
-from skosh.ops.elementwise import Div, Mul, Sub
-from skosh.ops.gather import Gather
-from skosh.ops.neighbors import InverseWeights, Nearest, Votes
-from skosh.ops.reductions import ArgMin, Mean, Sum
-from skosh.ops.reshape import Reshape
+from skosh.ops.classical.distances import Distances
+from skosh.ops.classical.neighbors import InverseWeights, Nearest, Votes
+from skosh.ops.elements.elementwise import Div, Mul, Sub
+from skosh.ops.layers.dense import BatchMatMul
+from skosh.ops.moves.gather import Gather
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.reductions import ArgMin, Mean, Sum
 
 METRICS = {
     "euclidean": "squared_euclidean", "l2": "squared_euclidean", "sqeuclidean": "squared_euclidean",

@@ -10,8 +10,8 @@ from skosh.importers.tflite.attributes import activation, padding
 from skosh.importers.tflite.reader import Converted, Converter, Record
 from skosh.ir.graph import Tensor
 from skosh.ops.common import out_size, window_pads
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D, TransposeConv
-from skosh.ops.windows import Pads, Pair, Window
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D, TransposeConv
+from skosh.ops.layers.windows import Pads, Pair, Window
 
 
 def conv2d(record: Record) -> Converted:

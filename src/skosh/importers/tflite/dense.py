@@ -9,7 +9,7 @@ from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import activation
 from skosh.importers.tflite.reader import Converted, Converter, Record
 from skosh.ir.graph import Tensor
-from skosh.ops.dense import BatchMatMul, Dense
+from skosh.ops.layers.dense import BatchMatMul, Dense
 
 
 def fully_connected(record: Record) -> Converted:

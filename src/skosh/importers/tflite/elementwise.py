@@ -9,8 +9,8 @@ from importlib import import_module
 from skosh.importers.tflite.attributes import activation
 from skosh.importers.tflite.reader import Converter, Record
 from skosh.ir.graph import Op
-from skosh.ops import comparisons
-from skosh.ops import elementwise as ops
+from skosh.ops.elements import comparisons
+from skosh.ops.elements import elementwise as ops
 
 
 def _fused(make: Callable[[str], Op], table: str) -> Converter:

@@ -12,8 +12,8 @@ from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import activation
 from skosh.importers.tflite.reader import Converted, Converter, Record
 from skosh.ir.graph import Op, Tensor
-from skosh.ops.gather import Gather, GatherNd
-from skosh.ops.movement import (
+from skosh.ops.moves.gather import Gather, GatherNd
+from skosh.ops.moves.movement import (
     BroadcastTo,
     Concat,
     DepthToSpace,
@@ -25,7 +25,7 @@ from skosh.ops.movement import (
     Transpose,
     normal_axis,
 )
-from skosh.ops.padding import BatchToSpace, MirrorPad, Pad, Pads, SpaceToBatch
+from skosh.ops.moves.padding import BatchToSpace, MirrorPad, Pad, Pads, SpaceToBatch
 
 # -------------------------------------------------------------------------------------------------- order, and pieces
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skosh.importers.tflite.reader import Converter, Record
-from skosh.ops.quantization import Cast, Dequantize, Quantize
+from skosh.ops.elements.quantization import Cast, Dequantize, Quantize
 
 
 def quantize(record: Record) -> Quantize:

@@ -10,8 +10,8 @@ from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import activation
 from skosh.importers.tflite.reader import Converted, Converter, Record
 from skosh.ir.graph import Array, State, Tensor
-from skosh.ops.lstm import Lstm
-from skosh.ops.svdf import Svdf
+from skosh.ops.recurrent.lstm import Lstm
+from skosh.ops.recurrent.svdf import Svdf
 
 
 def svdf(record: Record) -> Converted:

@@ -7,8 +7,8 @@ from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import activation
 from skosh.importers.tflite.reader import Converted, Converter, Record
 from skosh.ir.graph import Op
-from skosh.ops.l2norm import L2Normalize
-from skosh.ops.reductions import ArgExtreme, ArgMax, ArgMin, Extreme, Mean, ReduceMax, ReduceMin, Sum
+from skosh.ops.reductions.l2norm import L2Normalize
+from skosh.ops.reductions.reductions import ArgExtreme, ArgMax, ArgMin, Extreme, Mean, ReduceMax, ReduceMin, Sum
 
 
 def mean(record: Record) -> Converted:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from skosh.base.errors import ModelError
 from skosh.importers.tflite.reader import Converted, Converter, Record
-from skosh.ops.reshape import Reshape
+from skosh.ops.moves.reshape import Reshape
 
 
 def reshape(record: Record) -> Converted:
