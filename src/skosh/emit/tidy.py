@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 
 from skosh.ir.fold import fold_body
-from skosh.ir.kernel import Body, Const, For, If, Let, Local, Stmt, While, substitute
+from skosh.ir.kernel import Assign, Body, Const, For, If, Let, Local, Stmt, While, substitute, walk
 from skosh.ir.rename import fresh, renamed
 
 
@@ -16,40 +16,37 @@ def tidied(body: Body, taken: set[str]) -> Body:
 
     taken: names of the whole function; it grows by those that locals get that would meet others of their name.
     """
-    return fold_body(_without_single_rounds(body, taken))
+    names = [s.var.name for s in walk(body) if isinstance(s, Let)] + [s.name for s in walk(body) if isinstance(s, Local)]
+    twice = {n for n in names if names.count(n) > 1}
+    folded = fold_body(_without_single_rounds(body, twice, taken))
+    return _without_single_rounds(folded, twice, taken) if any(_does_nothing(s) for s in walk(folded)) else folded
 
 
-def _without_single_rounds(body: Body, taken: set[str]) -> Body:
+def _does_nothing(s: Stmt) -> bool:
+    """x = x: what adding a zero leaves."""
+    return isinstance(s, Assign) and s.value == s.var
+
+
+def _without_single_rounds(body: Body, twice: set[str], taken: set[str]) -> Body:
+    """twice: locals that several blocks declare; one that comes out of its loop gets another name, so that none hides it."""
     out: list[Stmt] = []
-    here = _declared(s for s in body if not isinstance(s, For))
     for s in body:
         match s:
             case For() if s.vector or s.assembly or s.function or s.threads:
                 out.append(s)
             case For(lo=Const(value=lo), hi=Const(value=hi)) if 0 < int(hi) - int(lo) <= s.step:
-                inside = _without_single_rounds(substitute(s.body, {s.var: s.lo}), taken)
-                own = _declared(inside)
-                inside = renamed(inside, {n: fresh(n, taken) for n in sorted(own & here)})
-                here |= _declared(inside)
-                out.extend(inside)
+                inside = _without_single_rounds(substitute(s.body, {s.var: s.lo}), twice, taken)
+                own = {x.var.name for x in inside if isinstance(x, Let)} | {x.name for x in inside if isinstance(x, Local)}
+                out.extend(renamed(inside, {n: fresh(n, taken) for n in sorted(own & twice)}))
             case For() | While():
-                out.append(replace(s, body=_without_single_rounds(s.body, taken)))
+                out.append(replace(s, body=_without_single_rounds(s.body, twice, taken)))
             case If(condition, then, other):
-                out.append(If(condition, *(_without_single_rounds(b, taken) for b in (then, other))))
+                out.append(If(condition, *(_without_single_rounds(b, twice, taken) for b in (then, other))))
+            case Assign() if _does_nothing(s):
+                pass
             case _:
                 out.append(s)
     return tuple(out)
-
-
-def _declared(body: Iterable[Stmt]) -> set[str]:
-    """Locals that the block itself declares."""
-    found: set[str] = set()
-    for s in body:
-        if isinstance(s, Let):
-            found.add(s.var.name)
-        elif isinstance(s, Local):
-            found.add(s.name)
-    return found
 
 
 def plain_comment(doc: str, names: Collection[str]) -> str:
