@@ -22,6 +22,7 @@ from skosh.importers.onnx.folding import FOLDS, folded
 from skosh.importers.onnx.qlinear import in_qdq_form
 from skosh.importers.onnx.quantization import dequantize_constant
 from skosh.importers.onnx.reader import Model, Port, Record, read
+from skosh.importers.onnx.taken import Attributes, Taken, passed_over
 from skosh.importers.onnx.values import channels_last, grouped, plain
 from skosh.ir.graph import Graph, Tensor
 
@@ -59,7 +60,7 @@ def load(
         raise UnsupportedError(tuple(obstacles), loc=model.loc)
     outputs: list[str] = []
     for port in model.outputs:
-        ctx.record = Record("Output", (), (), {}, Loc(model.loc.file, port.name), port.name)
+        ctx.record = border(ctx, "Output", port.name)
         outputs.append(output_of(ctx, port, layout, outputs))
     return ctx.graph(name or own_name, inputs, outputs)
 
@@ -102,11 +103,16 @@ def turn_images(ctx: Context) -> None:
     for port in ctx.model.inputs:
         value = ctx.values[port.name]
         if len(value.axes) in (3, 4) and ctx.tensors[value.tensor].quant is None and read_as_image(ctx, port.name):
-            ctx.record = Record("Input", (), (), {}, Loc(ctx.model.loc.file, port.name), port.name)
+            ctx.record = border(ctx, "Input", port.name)
             groups = channels_last(len(value.axes))
             tensor = ctx.laid(value, groups)
             if tensor != value.tensor:
                 ctx.values[port.name] = grouped(tensor, ctx.tensors[tensor].shape, groups, len(value.axes))
+
+
+def border(ctx: Context, kind: str, name: str) -> Record:
+    """What stands for a node where a value comes in or goes out."""
+    return Record(kind, Taken(()), (), Attributes({}), Loc(ctx.model.loc.file, name), name)
 
 
 def read_as_image(ctx: Context, name: str) -> bool:
@@ -176,7 +182,7 @@ def convert(ctx: Context) -> list[Obstacle]:
                 continue
             if node.kind in converters():
                 if not missing:
-                    converters()[node.kind](ctx, node)
+                    converted(ctx, node)
             elif node.kind not in FOLDS or not missing:
                 problem = f"{node.kind} is not among the operators that skosh reads"
                 obstacles.append(Obstacle(node.loc, problem, advice_for(node.kind)))
@@ -185,6 +191,28 @@ def convert(ctx: Context) -> list[Obstacle]:
                 raise
             obstacles.append(Obstacle(node.loc, f"{node.kind}: {error.message}", error.hint or advice_for(node.kind)))
     return sorted(obstacles, key=lambda o: -1 if o.loc.index is None else o.loc.index)
+
+
+def converted(ctx: Context, node: Record) -> None:
+    """Let the operator's converter have the node. ModelError for what it passes over that may change the answer."""
+    node.inputs.forget()
+    node.attributes.forget()
+    converters()[node.kind](ctx, node)
+    check_taken(ctx, node)
+    for output in filter(None, node.outputs):
+        made = output in ctx.values or output in ctx.constants
+        if not made and (output in ctx.ends or output in ctx.readers) and not ctx.is_done(output):
+            raise ModelError(f'its output "{output}" can\'t be computed', hint="end the model without it")
+
+
+def check_taken(ctx: Context, node: Record) -> None:
+    """ModelError unless all of the node's inputs and attributes were read, or can't matter."""
+    attribute = passed_over(node.kind, node.attributes, ctx.model.opset)
+    if attribute is not None:
+        raise ModelError(f"{attribute} can't be computed", hint="export it without that attribute")
+    for k in node.inputs.left():
+        if node.inputs.plain[k]:
+            raise ModelError(f'its input {k}, "{node.inputs.plain[k]}", can\'t be computed', hint="export it without that input")
 
 
 def check_nodes(ctx: Context, obstacles: list[Obstacle]) -> None:
@@ -220,12 +248,18 @@ def fold(ctx: Context, node: Record) -> bool:
     """Compute the node now, if all its inputs are constant and it can be."""
     if any(n and n not in ctx.constants for n in node.inputs):
         return False
+    node.inputs.forget()
+    node.attributes.forget()
     if node.kind == "DequantizeLinear" and len(node.inputs) > 1:
         dequantize_constant(ctx, node)
+        check_taken(ctx, node)
         return True
-    made = folded(node, [ctx.constants[n] if n else None for n in node.inputs])
+    values = Taken([ctx.constants[n] if n else None for n in node.inputs.plain])
+    made = folded(node, values)
     if made is None:
         return False
+    node.inputs.asked.update(values.asked)
+    check_taken(ctx, node)
     ctx.constants.update(zip(node.outputs, made, strict=False))
     if node.kind in ("Identity", "Transpose", "Reshape") and node.inputs[0] in ctx.quants:
         moved_quant(ctx, node)

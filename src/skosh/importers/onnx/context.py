@@ -126,6 +126,10 @@ class Context:
             return None
         return Quant((float(np.float32(scale.reshape(()))),), (int(zero.reshape(())) - 128 * (zero.dtype == np.uint8),))
 
+    def is_done(self, output: str) -> bool:
+        """Whether the output's node, or a reader of it, was taken over: then another node made what follows."""
+        return any(n.loc.index in self.done for n in self.readers.get(output, ()))
+
     def take(self, nodes: Sequence[Record]) -> None:
         """These nodes are done: another stands for them."""
         self.done.update(n.loc.index for n in nodes if n.loc.index is not None)

@@ -112,7 +112,7 @@ def split(ctx: Context, record: Record) -> None:
         if given is not None
         else tuple(record.attributes.get("split", [min(part, n - k * part) for k in range(count)]))
     )
-    if len(sizes) != count:
+    if len(sizes) != count or record.attributes.get("num_outputs", count) != count:
         raise ModelError(f"there must be as many sizes as outputs, not {len(sizes)} and {count}")
     for name, tensor in zip(record.outputs, ctx.real(Split(at, sizes), (x.tensor,), record.outputs[0]), strict=True):
         ctx.values[name] = resized(x, tensor, ctx.tensors[tensor].shape, axis, at)

@@ -61,9 +61,9 @@ def _matrix(ctx: Context, name: str, term: str, groups: Any, sizes: dict[str, in
 
 def attention(ctx: Context, record: Record) -> None:
     """softmax(scale * Q K^T + mask) V, for each head. Q, K, V: [B, H, S, D], or [B, S, H * D] with the number of heads said."""
-    a, names = record.attributes, (*record.inputs, *[""] * 6)
-    if any(names[4:]) or len([n for n in record.outputs if n]) > 1 or a.get("softcap", 0.0):
-        raise ModelError("attention must have no past, no softcap and one output")
+    a, names = record.attributes, [record.input(k) for k in range(4)]
+    if a.get("softcap", 0.0):
+        raise ModelError("attention must have no softcap")
     flat = len(ctx.shape(names[0])) == 3
     q, k, v = (_heads(ctx, n, a.get("q_num_heads" if i == 0 else "kv_num_heads", 0)) for i, n in enumerate(names[:3]))
     if q.shape[:2] != k.shape[:2] or k.shape[:3] != v.shape[:3]:

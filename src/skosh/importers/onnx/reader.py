@@ -15,9 +15,13 @@ from typing import Any
 import numpy as np
 
 from skosh.base.errors import InputError, Loc, ModelError, ToolError
+from skosh.importers.onnx.taken import Attributes, Taken
 from skosh.ir.graph import Array
 
 DOMAINS = ("", "ai.onnx")
+OLDEST = 7
+NEWEST = {"": 28, "ai.onnx": 28, "ai.onnx.ml": 5, "com.microsoft": 1}
+"""The last operator set of each domain whose operators were compared with what is read here: later ones may mean other things."""
 
 _TYPES: dict[int, tuple[str, str]] = {
     1: ("float32", "float_data"), 2: ("uint8", "int32_data"), 3: ("int8", "int32_data"), 4: ("uint16", "int32_data"),
@@ -29,14 +33,21 @@ _TYPES: dict[int, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Record:
-    """One node. ``kind``: the operator's name, behind its domain unless that is ONNX's own. ``attributes``: plain values."""
+    """One node. ``kind``: the operator's name, behind its domain unless that is ONNX's own. ``attributes``: plain values.
+
+    What is read of inputs and attributes counts as taken (see ``taken``).
+    """
 
     kind: str
-    inputs: tuple[str, ...]
+    inputs: Taken[str]
     outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
+    attributes: Attributes
     loc: Loc
     name: str
+
+    def input(self, k: int) -> str:
+        """The name of input k; empty where it is absent."""
+        return self.inputs[k] if k < len(self.inputs) else ""
 
 
 @dataclass(frozen=True)
@@ -91,8 +102,16 @@ def model_of(proto: Any, loc: Loc, data: bytes) -> Model:
             hint="inline them: onnx.inliner.inline_local_functions",
         )
     opset = max((o.version for o in proto.opset_import if o.domain in DOMAINS), default=0)
-    if opset < 7:
-        raise ModelError(f"the operator set must be 7 or newer, not {opset}", loc=loc, hint="onnx.version_converter")
+    if opset < OLDEST:
+        raise ModelError(f"the operator set must be {OLDEST} or newer, not {opset}", loc=loc, hint="onnx.version_converter")
+    for o in proto.opset_import:
+        newest = NEWEST.get(o.domain)
+        if newest is not None and o.version > newest:
+            raise ModelError(
+                f"the operator set of {o.domain or 'ai.onnx'} must be at most {newest}, not {o.version}",
+                loc=loc,
+                hint=f"export with operator set {newest}",
+            )
     constants = {_text(t.name): array_of(t, loc) for t in graph.initializer}
     inputs = tuple(_port(i, loc) for i in graph.input if _text(i.name) not in constants)
     nodes = tuple(_record(i, n, loc) for i, n in enumerate(graph.node))
@@ -150,7 +169,7 @@ def _record(index: int, node: Any, loc: Loc) -> Record:
     place = Loc(loc.file, name, index)
     kind = _text(node.op_type) if node.domain in DOMAINS else f"{_text(node.domain)}.{_text(node.op_type)}"
     attributes = {_text(a.name): _attribute(a, place) for a in node.attribute}
-    return Record(kind, tuple(_text(n) for n in node.input), outputs, attributes, place, name)
+    return Record(kind, Taken([_text(n) for n in node.input]), outputs, Attributes(attributes), place, name)
 
 
 def _text(found: str | bytes) -> str:
