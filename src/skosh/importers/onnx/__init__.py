@@ -52,7 +52,7 @@ def load(
         raise InputError(f'layout must be one of {", ".join(LAYOUTS)}, not "{layout}"')
     model, own_name = read(source)
     model = in_qdq_form(model)
-    ctx = Context(model)
+    ctx = Context(model, convert_node)
     inputs = add_inputs(ctx, layout, dict(shapes or {}))
     turn_images(ctx)
     obstacles = convert(ctx)
@@ -177,20 +177,31 @@ def convert(ctx: Context) -> list[Obstacle]:
             continue
         ctx.record = node
         missing = any(n and n not in ctx.values and n not in ctx.constants for n in node.inputs)  # what failed before
+        if missing and (node.kind in converters() or node.kind in FOLDS):
+            continue
         try:
-            if fold(ctx, node):
-                continue
-            if node.kind in converters():
-                if not missing:
-                    converted(ctx, node)
-            elif node.kind not in FOLDS or not missing:
-                problem = f"{node.kind} is not among the operators that skosh reads"
-                obstacles.append(Obstacle(node.loc, problem, advice_for(node.kind)))
+            convert_node(ctx, node)
+        except Unknown:
+            problem = f"{node.kind} is not among the operators that skosh reads"
+            obstacles.append(Obstacle(node.loc, problem, advice_for(node.kind)))
         except ModelError as error:
             if isinstance(error, UnsupportedError):
                 raise
             obstacles.append(Obstacle(node.loc, f"{node.kind}: {error.message}", error.hint or advice_for(node.kind)))
     return sorted(obstacles, key=lambda o: -1 if o.loc.index is None else o.loc.index)
+
+
+class Unknown(ModelError):
+    """No converter has this operator."""
+
+
+def convert_node(ctx: Context, node: Record) -> None:
+    """Compute the node now, or let its converter have it. ModelError when neither can be; Unknown when there is none."""
+    if fold(ctx, node):
+        return
+    if node.kind not in converters():
+        raise Unknown("is not among the operators that skosh reads", hint=advice_for(node.kind))
+    converted(ctx, node)
 
 
 def converted(ctx: Context, node: Record) -> None:
@@ -207,7 +218,7 @@ def converted(ctx: Context, node: Record) -> None:
 
 def check_taken(ctx: Context, node: Record) -> None:
     """ModelError unless all of the node's inputs and attributes were read, or can't matter."""
-    attribute = passed_over(node.kind, node.attributes, ctx.model.opset)
+    attribute = passed_over(node.kind, node.attributes, ctx.opset)
     if attribute is not None:
         raise ModelError(f"{attribute} can't be computed", hint="export it without that attribute")
     for k in node.inputs.left():

@@ -6,7 +6,7 @@ makes no node: the operator is built on integers at once, with the scale that th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -49,7 +49,7 @@ CLAMPS = ("Relu", "Clip", "Identity", "Dropout", "Reshape", "Flatten", "Squeeze"
 class Context:
     """values: of the file's names, where they are not constant; constants: the others, as the file sees them."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, convert: Callable[[Context, Record], None]) -> None:
         self.model = model
         self.values: dict[str, Value] = {}
         self.constants: dict[str, Array] = dict(model.constants)
@@ -66,7 +66,21 @@ class Context:
         self.tensors: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
         self.record: Record | None = None
+        self.opset = model.opset  # of the nodes that are converted now
+        self.inside = 0  # nodes in bodies so far
+        self.convert: Callable[[Context, Record], None] = convert
+        self._fresh = len(model.nodes)
         self._made: dict[Any, str] = {}
+
+    def fresh(self, name: str) -> str:
+        """A name that no other value has."""
+        self._fresh += 1
+        return f"{name}/{self._fresh}"
+
+    def fresh_index(self) -> int:
+        """An index for a node that isn't the file's own."""
+        self._fresh += 1
+        return self._fresh
 
     # ------------------------------------------------------------------------------------------------- the file
 

@@ -78,7 +78,7 @@ def resize(ctx: Context, record: Record) -> None:
     mode = a.get("mode", "nearest")
     where = a.get(
         "coordinate_transformation_mode",
-        "asymmetric" if record.kind == "Upsample" or ctx.model.opset < 11 else "half_pixel",
+        "asymmetric" if record.kind == "Upsample" or ctx.opset < 11 else "half_pixel",
     )
     if where == "pytorch_half_pixel" and all(n > 1 for n in sizes):
         where = "half_pixel"
@@ -127,7 +127,7 @@ def _check_nearest(record: Record, space: tuple[int, ...], sizes: tuple[int, ...
 
 
 def _sizes(ctx: Context, record: Record, shape: tuple[int, ...]) -> tuple[int, ...]:
-    first = 1 if record.kind == "Upsample" or ctx.model.opset < 11 else 2
+    first = 1 if record.kind == "Upsample" or ctx.opset < 11 else 2
     scales = (
         ctx.known(record, first, "the scales")
         if len(record.inputs) > first

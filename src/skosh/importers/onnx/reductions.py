@@ -105,7 +105,7 @@ def softmax(ctx: Context, record: Record) -> None:
     if record.kind == "Softmax":
         tensor, factor = without_factor(ctx, x.tensor)
         op, x = (Softmax(factor), ctx.kept(x, tensor)) if factor != 1.0 else (op, x)
-    old = ctx.model.opset < 13
+    old = ctx.opset < 13
     axis = normal_axis(record.attributes.get("axis", 1 if old else -1), len(x.axes))
     if old and math.prod(x.shape[axis + 1 :]) > 1:
         flat = ctx.reshaped(x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
