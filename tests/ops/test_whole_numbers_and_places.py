@@ -65,11 +65,9 @@ def test_whole_numbers_at_their_edges(op: str, bits: int) -> None:
         return  # operators of their own
     scale = 2 ** (bits - 32)
     edges = [e * scale if abs(e) > 99 else e for e in EDGES]
-    second = [b for b in (range(bits) if op in ("left", "right") else edges)]
+    second = list(range(bits) if op in ("left", "right") else edges)
     dtype = np.int32 if bits == 32 else np.int64
-    wrapped = [
-        [(MEANINGS[op](a, b) + 2 ** (bits - 1)) % 2**bits - 2 ** (bits - 1) for b in second] for a in edges
-    ]
+    wrapped = [[(MEANINGS[op](a, b) + 2 ** (bits - 1)) % 2**bits - 2 ** (bits - 1) for b in second] for a in edges]
     a, b = np.array(edges, dtype).reshape(-1, 1), np.array(second, dtype)
     agree(Whole(op), [a, b], [np.array(wrapped, dtype)])
 

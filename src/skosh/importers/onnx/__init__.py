@@ -19,16 +19,17 @@ from skosh.importers.onnx.advice import advice_for
 from skosh.importers.onnx.checks import check_node
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.folding import FOLDS, folded
+from skosh.importers.onnx.functions import call_function
 from skosh.importers.onnx.qlinear import in_qdq_form
 from skosh.importers.onnx.quantization import dequantize_constant
-from skosh.importers.onnx.reader import Model, Port, Record, read
+from skosh.importers.onnx.reader import Model, Port, Record, names_read, read
 from skosh.importers.onnx.taken import Attributes, Taken, passed_over
 from skosh.importers.onnx.values import channels_last, grouped, plain
 from skosh.ir.graph import Graph, Tensor
 
 FAMILIES = (
     "linear", "products", "elementwise", "curves", "choice", "pooling", "movement", "picking", "recurrent", "reductions",
-    "norms", "quantization",
+    "norms", "quantization", "control", "attention",
 )  # fmt: skip
 LAYOUTS = ("nchw", "nhwc")
 MAX_ELEMENTS = 1 << 26
@@ -176,7 +177,7 @@ def convert(ctx: Context) -> list[Obstacle]:
         if node.loc.index in ctx.done or node.loc.index in ctx.bad:
             continue
         ctx.record = node
-        missing = any(n and n not in ctx.values and n not in ctx.constants for n in node.inputs)  # what failed before
+        missing = any(n not in ctx.values and n not in ctx.constants for n in names_read(node))  # what failed before
         if missing and (node.kind in converters() or node.kind in FOLDS):
             continue
         try:
@@ -200,6 +201,8 @@ def convert_node(ctx: Context, node: Record) -> None:
     if fold(ctx, node):
         return
     if node.kind not in converters():
+        if call_function(ctx, node):
+            return
         raise Unknown("is not among the operators that skosh reads", hint=advice_for(node.kind))
     converted(ctx, node)
 
@@ -223,7 +226,9 @@ def check_taken(ctx: Context, node: Record) -> None:
         raise ModelError(f"{attribute} can't be computed", hint="export it without that attribute")
     for k in node.inputs.left():
         if node.inputs.plain[k]:
-            raise ModelError(f'its input {k}, "{node.inputs.plain[k]}", can\'t be computed', hint="export it without that input")
+            raise ModelError(
+                f'its input {k}, "{node.inputs.plain[k]}", can\'t be computed', hint="export it without that input"
+            )
 
 
 def check_nodes(ctx: Context, obstacles: list[Obstacle]) -> None:

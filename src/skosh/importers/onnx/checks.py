@@ -11,9 +11,29 @@ from skosh.importers.onnx.reader import Record
 
 LEAST_INPUTS: dict[str, int] = {
     **dict.fromkeys(
-        ("Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "Pow", "QuantizeLinear", "DequantizeLinear", "Gather",
-         "GatherND", "Tile", "CumSum", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or",
-         "RMSNormalization"), 2
+        (
+            "Conv",
+            "ConvTranspose",
+            "Gemm",
+            "MatMul",
+            "PRelu",
+            "Pow",
+            "QuantizeLinear",
+            "DequantizeLinear",
+            "Gather",
+            "GatherND",
+            "Tile",
+            "CumSum",
+            "Equal",
+            "Less",
+            "LessOrEqual",
+            "Greater",
+            "GreaterOrEqual",
+            "And",
+            "Or",
+            "RMSNormalization",
+        ),
+        2,
     ),
     **dict.fromkeys(("Expand", "LayerNormalization", "Add", "Sub", "Mul", "Div", "Reshape"), 2),
     **dict.fromkeys(("LSTM", "GRU", "RNN", "Where", "InstanceNormalization", "GroupNormalization", "Attention"), 3),
@@ -22,7 +42,7 @@ LEAST_INPUTS: dict[str, int] = {
 EXACT = frozenset({"Add", "Sub", "Mul", "Div", "MatMul", "Pow", "PRelu", "Gather", "Expand", "Where", "Tile"})
 """Kinds that have no more inputs than the least."""
 
-WITHOUT_INPUTS = frozenset({"Constant", "RandomNormal", "RandomUniform"})
+WITHOUT_INPUTS = frozenset({"Constant", "RandomNormal", "RandomUniform", "Loop"})
 
 KINDS: dict[str, type] = {
     **dict.fromkeys(

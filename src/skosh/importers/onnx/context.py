@@ -15,7 +15,7 @@ import numpy as np
 
 from skosh.base.dtypes import DType, f32, from_numpy, i8, i16, i32
 from skosh.base.errors import ModelError
-from skosh.importers.onnx.reader import Model, Record
+from skosh.importers.onnx.reader import Model, Record, names_read
 from skosh.importers.onnx.values import Groups, Value, groups_of, laid_like, plain, regrouped
 from skosh.ir.graph import Array, Graph, Node, Op, Quant, Tensor
 from skosh.ops.movement import Transpose
@@ -58,7 +58,7 @@ class Context:
         ] = {}  # constants that DequantizeLinear made: the integers and their scales
         self.readers: dict[str, list[Record]] = {}
         for node in model.nodes:
-            for name in dict.fromkeys(node.inputs):
+            for name in dict.fromkeys((*node.inputs.plain, *sorted(names_read(node)))):
                 self.readers.setdefault(name, []).append(node)
         self.ends = {p.name for p in model.outputs}
         self.done: set[int] = set()  # indices of nodes that another took over
@@ -67,6 +67,7 @@ class Context:
         self.nodes: list[Node] = []
         self.record: Record | None = None
         self.opset = model.opset  # of the nodes that are converted now
+        self.depth = 0  # functions within functions
         self.inside = 0  # nodes in bodies so far
         self.convert: Callable[[Context, Record], None] = convert
         self._fresh = len(model.nodes)
@@ -165,6 +166,8 @@ class Context:
             data = data.astype(np.float32) if data.dtype.kind == "f" else data
         if data.dtype.kind == "f" and np.isnan(data).any():
             raise ModelError(f'"{name}" must not hold NaN')
+        if data.size == 0:
+            raise ModelError(f'"{name}" must not be empty')
         return self._constant(
             Tensor(
                 name, data.shape, dtype or from_numpy(data.dtype), data=np.ascontiguousarray(data).reshape(data.shape)

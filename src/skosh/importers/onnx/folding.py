@@ -199,7 +199,6 @@ FOLDS: dict[str, Fold] = {
     "Constant": _constant,
     "ConstantOfShape": _of_shape,
     "Identity": lambda r, v: v[0],
-    "Dropout": lambda r, v: v[0],
     "Cast": _cast,
     "Shape": lambda r, v: np.array(v[0].shape, np.int64)[slice(r.attributes.get("start", 0), r.attributes.get("end"))],
     "Size": lambda r, v: np.int64(v[0].size),

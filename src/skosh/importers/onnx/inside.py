@@ -6,14 +6,15 @@ Each is converted as soon as it is named, so constants fold and layouts are foll
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from skosh.base.errors import ModelError, UnsupportedError
+from skosh.base.errors import Loc, ModelError, UnsupportedError
 from skosh.importers.onnx.checks import check_node
 from skosh.importers.onnx.context import Context
-from skosh.importers.onnx.reader import Loc, Record
+from skosh.importers.onnx.reader import Part, Record, in_order, names_read
 from skosh.importers.onnx.taken import Attributes, Taken
 from skosh.ir.graph import Array
 
@@ -31,7 +32,7 @@ def run(ctx: Context, records: Sequence[Record], opset: int) -> None:
     if ctx.inside > MAX_INSIDE:
         raise ModelError(f"loops and functions must come to at most {MAX_INSIDE:,} nodes", hint="split the model")
     for record in records:
-        for name in dict.fromkeys(record.inputs.plain):
+        for name in names_read(record):
             ctx.readers.setdefault(name, []).append(record)
     try:
         for record in records:
@@ -48,6 +49,48 @@ def run(ctx: Context, records: Sequence[Record], opset: int) -> None:
         ctx.opset = outer
 
 
+def put_in_place(ctx: Context, record: Record, part: Part, inputs: Sequence[str], hint: str = "") -> tuple[str, ...]:
+    """The names of the results of a part whose own inputs are these names."""
+    own = dict(zip(part.inputs, inputs, strict=False))
+    inner = f"{record.name}/{hint}" if hint else record.name
+
+    def renamed(name: str) -> str:
+        return own.get(name, name)
+
+    for name, data in part.constants.items():
+        own[name] = ctx.fresh(f"{inner}/{name}")
+        ctx.constants[own[name]] = data
+    for node in part.nodes:
+        own.update({n: ctx.fresh(f"{inner}/{n}") for n in node.outputs if n})
+    nodes = [
+        Record(
+            n.kind, Taken([renamed(i) for i in n.inputs.plain]), tuple(renamed(o) for o in n.outputs),
+            Attributes({k: _part_renamed(v, own) for k, v in n.attributes.plain.items()}),
+            Loc(record.loc.file, record.loc.node, ctx.fresh_index()), n.name,
+        )
+        for n in part.nodes
+    ]  # fmt: skip
+    known = {"", *ctx.values, *ctx.constants}
+    run(ctx, in_order(tuple(nodes), known), ctx.opset if part.opset is None else part.opset)
+    return tuple(renamed(o) for o in part.outputs)
+
+
+def _part_renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """A part that reads names from outside, under their new names."""
+    if not isinstance(value, Part):
+        return value
+    own = {*value.constants, *value.inputs, *(o for n in value.nodes for o in n.outputs)}
+    outer = {old: new for old, new in names.items() if old not in own}
+    nodes = tuple(
+        replace(
+            n, inputs=Taken([outer.get(i, i) for i in n.inputs.plain]),
+            attributes=Attributes({k: _part_renamed(v, outer) for k, v in n.attributes.plain.items()}),
+        )
+        for n in value.nodes
+    )  # fmt: skip
+    return replace(value, nodes=nodes, outputs=tuple(outer.get(o, o) for o in value.outputs))
+
+
 class Body:
     """Builds what a node means out of other operators of ONNX.
 
@@ -58,12 +101,19 @@ class Body:
         self.ctx, self.record = ctx, record
         self.name = next(filter(None, record.outputs), record.name)
 
-    def of(self, kind: str, *inputs: str | float | Sequence[int] | Array, opset: int = NEWEST_FORM, **attributes: Any) -> str:
+    def of(
+        self, kind: str, *inputs: str | float | Sequence[int] | Array, opset: int = NEWEST_FORM, **attributes: Any
+    ) -> str:
         """The result of one more operator."""
         return self.several(kind, 1, *inputs, opset=opset, **attributes)[0]
 
     def several(
-        self, kind: str, count: int, *inputs: str | float | Sequence[int] | Array, opset: int = NEWEST_FORM, **attributes: Any
+        self,
+        kind: str,
+        count: int,
+        *inputs: str | float | Sequence[int] | Array,
+        opset: int = NEWEST_FORM,
+        **attributes: Any,
     ) -> tuple[str, ...]:
         """The first ``count`` results of one more operator."""
         names = [n if isinstance(n, str) else self.constant(n) for n in inputs]
@@ -71,15 +121,23 @@ class Body:
         self.put(kind, names, outputs, opset, attributes)
         return outputs
 
-    def put(self, kind: str, inputs: Sequence[str], outputs: Sequence[str], opset: int, attributes: Mapping[str, Any]) -> None:
+    def put(
+        self, kind: str, inputs: Sequence[str], outputs: Sequence[str], opset: int, attributes: Mapping[str, Any]
+    ) -> None:
         loc = Loc(self.record.loc.file, self.record.loc.node, self.ctx.fresh_index())
-        run(self.ctx, [Record(kind, Taken(inputs), tuple(outputs), Attributes(attributes), loc, self.record.name)], opset)
+        run(
+            self.ctx,
+            [Record(kind, Taken(inputs), tuple(outputs), Attributes(attributes), loc, self.record.name)],
+            opset,
+        )
 
     def constant(self, numbers: float | Sequence[int] | Array) -> str:
         """float32 for a number, int64 for a list of sizes or places, an array as it is."""
         name = self.ctx.fresh(f"{self.name}/number")
-        data = numbers if isinstance(numbers, np.ndarray) else np.asarray(
-            numbers, np.float32 if isinstance(numbers, float) else np.int64
+        data = (
+            numbers
+            if isinstance(numbers, np.ndarray)
+            else np.asarray(numbers, np.float32 if isinstance(numbers, float) else np.int64)
         )
         self.ctx.constants[name] = data
         return name

@@ -147,4 +147,8 @@ def _rewritten(nodes: tuple[Record, ...], constants: dict[str, Array]) -> Iterat
 
 def is_whole(node: Record) -> bool:
     """Whether it has its inputs, and is channels first."""
-    return len(node.inputs) >= LEAST.get(node.kind, 4) and bool(node.outputs) and not node.attributes.get("channels_last", 0)
+    return (
+        len(node.inputs) >= LEAST.get(node.kind, 4)
+        and bool(node.outputs)
+        and not node.attributes.get("channels_last", 0)
+    )

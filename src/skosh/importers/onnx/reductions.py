@@ -46,7 +46,8 @@ def reduced(ctx: Context, kind: Any, x: Value, axes: tuple[int, ...], output: st
     positions = tuple(sorted(p for a in axes for p in x.axes[a]))
     if not positions:
         return x
-    (tensor,) = ctx.real(kind(positions, keep_dims=True), (x.tensor,), output)
+    infinite = {"open": True} if kind in (ReduceMax, ReduceMin) else {}
+    (tensor,) = ctx.real(kind(positions, keep_dims=True, **infinite), (x.tensor,), output)
     stored = ctx.tensors[tensor].shape
     return Value(tensor, stored, tuple(() if a in axes else parts for a, parts in enumerate(x.axes)))
 

@@ -101,7 +101,10 @@ HARMLESS: Mapping[tuple[str, str], str] = {
     ("LayerNormalization", "stash_type"): "the precision of the mean: float32 here, which is the default",
     ("GroupNormalization", "stash_type"): "the precision of the mean: float32 here, which is the default",
     ("RMSNormalization", "stash_type"): "the precision of the mean: float32 here, which is the default",
-    ("Attention", "softmax_precision"): "the precision of the softmax: float32 here, which is the widest that is computed",
+    (
+        "Attention",
+        "softmax_precision",
+    ): "the precision of the softmax: float32 here, which is the widest that is computed",
     ("Attention", "qk_matmul_output_mode"): "of an output of its own",
     ("Cast", "saturate"): "of types of 8 bits with an exponent, which are refused",
     ("CastLike", "saturate"): "of types of 8 bits with an exponent, which are refused",
@@ -127,7 +130,11 @@ def passed_over(kind: str, attributes: Attributes, opset: int) -> str | None:
 
 def same(a: Any, b: Any) -> bool:
     if isinstance(a, float) or isinstance(b, float):
-        return bool(np.float32(a) == np.float32(b)) if isinstance(a, (int, float)) and isinstance(b, (int, float)) else False
+        return (
+            bool(np.float32(a) == np.float32(b))
+            if isinstance(a, (int, float)) and isinstance(b, (int, float))
+            else False
+        )
     return type(a) is type(b) and bool(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b)
 
 
@@ -145,7 +152,9 @@ def defaults(kind: str, opset: int) -> dict[str, Any]:
     for attribute in schema.attributes.values():
         if attribute.default_value.name:
             value = onnx.helper.get_attribute_value(attribute.default_value)
-            found[attribute.name] = value.decode() if isinstance(value, bytes) else tuple(value) if isinstance(value, list) else value
+            found[attribute.name] = (
+                value.decode() if isinstance(value, bytes) else tuple(value) if isinstance(value, list) else value
+            )
     return found
 
 
