@@ -87,7 +87,7 @@ def test_devices_are_boards_of_known_targets() -> None:
     assert len(devices()) >= 10
     for board in devices():
         assert board.target in names()
-        assert board.source
+        assert board.source.title
         assert 0 < board.ram < board.flash < 1 << 23
     assert device("pico").ram == 264 << 10
     with pytest.raises(InputError, match=r'^device must be one of .*nucleo-l4r5zi.*, not "pdp-11"'):

@@ -11,9 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skosh.base.errors import ModelError
-from skosh.kernels.vectorized import apply
-from skosh.ops.factors import BackTrack, Condition, Decide, Eliminate, Normalize, ReadEvidence, row_tables
-from skosh.ops.semirings import LINEAR, LOG_ZERO, LOGARITHMIC, ONE, TOTAL_LOG_ERROR, Semiring, ratio_log, total_log
+from skosh.language.vectorized import apply
+from skosh.ops.graphical.factors import BackTrack, Condition, Decide, Eliminate, Normalize, ReadEvidence, row_tables
+from skosh.ops.graphical.semirings import (
+    LINEAR,
+    LOG_ZERO,
+    LOGARITHMIC,
+    ONE,
+    TOTAL_LOG_ERROR,
+    Semiring,
+    ratio_log,
+    total_log,
+)
 from tests.ops.test_classical import check, operand
 
 Array = np.ndarray[Any, Any]

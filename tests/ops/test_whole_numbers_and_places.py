@@ -12,10 +12,10 @@ import skosh
 from skosh.base.dtypes import from_numpy
 from skosh.ir.graph import Array, Graph, Node, Op, Tensor
 from skosh.ir.interpret_graph import run_graph
-from skosh.ops.gather import Gather, GatherNd
-from skosh.ops.ordering import Running, TopK
-from skosh.ops.scatter import ScatterNd
-from skosh.ops.whole import Whole
+from skosh.ops.elements.whole import Whole
+from skosh.ops.moves.gather import Gather, GatherNd
+from skosh.ops.moves.scatter import ScatterNd
+from skosh.ops.reductions.ordering import Running, TopK
 from tests.ops.one_operator import check_kernels
 
 

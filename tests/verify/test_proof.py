@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from skosh.base.errors import InputError
-from skosh.compiled import Build, build
+from skosh.built import Build, build
 from skosh.importers.tflite import load
 from skosh.ir.graph import Graph
 from skosh.targets import target as find_target
@@ -59,7 +59,7 @@ def test_other_oracles() -> None:
 def test_an_oracle_that_does_not_exist() -> None:
     with pytest.raises(InputError) as caught:
         made().verify(1, against=("onnx",))
-    assert str(caught.value) == 'against must name some of reference, host, tflm, not "onnx".'
+    assert str(caught.value) == 'against must name some of reference, host, tflm, library, not "onnx".'
 
 
 def test_a_state_lives_from_sample_to_sample() -> None:

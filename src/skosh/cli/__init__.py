@@ -1,4 +1,4 @@
-"""Floor 12: the command line. One file a command, each with ``command`` and ``EXAMPLE``; heavy imports wait until one runs.
+"""Floor 13: the command line. One file a command, each with ``command`` and ``EXAMPLE``; heavy imports wait until one runs.
 
 Exit status: 0, fine; 1, the answer is no (not bit-exact, doesn't fit, can't be compiled); 2, the usage or the input was
 wrong; 130, interrupted. Answers go to standard output, everything else to standard error.
@@ -14,7 +14,9 @@ import typer
 from skosh import __version__
 from skosh.cli.letters import plainly
 
-COMMANDS = ("demo", "inspect", "quantize", "compile", "verify", "profile", "report", "ladder", "targets", "devices", "doctor")
+COMMANDS = (
+    "demo", "inspect", "quantize", "compile", "verify", "profile", "report", "ladder", "targets", "devices", "links", "doctor",
+)  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
 
 

@@ -8,7 +8,10 @@ from typing import Annotated, Any
 import typer
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model file, for example kws.tflite.")]
-Target = Annotated[str, typer.Option("--target", "-t", metavar="T", help="The machine; `skosh targets` lists them.")]
+Target = Annotated[
+    str,
+    typer.Option("--target", "-t", metavar="T", help="The machine or board; `skosh targets` and `skosh devices` list them."),
+]
 Optimize = Annotated[
     str, typer.Option("--optimize", metavar="AIM", help="balanced, speed, flash, ram or energy: what matters most.")
 ]
@@ -20,6 +23,13 @@ Search = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+OwnCatalogue = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--catalogue", metavar="FILE.toml",
+        help="Records of your own, which add to the catalogue or override it; may be given again. Also SKOSH_CATALOGUE.",
+    ),
+]  # fmt: skip
 TrustPickle = Annotated[
     bool, typer.Option("--trust-pickle", help="Read MODEL though it is a pickle, which runs whatever code is in it.")
 ]

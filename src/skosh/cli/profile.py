@@ -23,7 +23,7 @@ def command(
     model: Model,
     target: Annotated[
         list[str] | None,
-        typer.Option("--target", "-t", metavar="T", help="The machine; may be given again.  [default: cortex-m4]"),
+        typer.Option("--target", "-t", metavar="T", help="The machine or board; may be given again.  [default: cortex-m4]"),
     ] = None,
     optimize: Optimize = "balanced",
     search: Search = False,

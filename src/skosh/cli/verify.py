@@ -13,6 +13,7 @@ from skosh.cli.terminal import compiling, counting, number, out, print_json
 
 if TYPE_CHECKING:
     from skosh.verify import Proof
+    from skosh.verify.library import Agreement
 
 EXAMPLE = "skosh verify kws.tflite --target cortex-m4 --golden kws.npz --against reference,host,tflm"
 DEFAULT_SAMPLES = 20
@@ -29,8 +30,13 @@ def command(
         str | None, typer.Option(metavar="FILE.npz", help='"inputs", and the "outputs" that they must give.')
     ] = None,
     against: Annotated[
-        str, typer.Option(metavar="LIST", help="reference (always), host, tflm: whom to compare with, by commas.")
-    ] = "reference",
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="reference (always), host, tflm, library: whom to compare with, by commas.  "
+            "[default: reference, and library where the file holds a fitted object]",
+        ),
+    ] = None,
     optimize: Optimize = "balanced",
     search: Search = False,
     trust_pickle: TrustPickle = False,
@@ -49,9 +55,9 @@ def command(
         read = opened(model, trust_pickle)
         build = skosh.compile(read, target=target, optimize=optimize, search=search, progress=told)
         total = len(build.samples(wanted))
-        others = tuple(part.strip() for part in against.split(",") if part.strip())
+        others = tuple(part.strip() for part in (against or "").split(",") if part.strip())
     with counting(f"running {build.program.name} on {target}", total, quiet=json) as progress:
-        proof = build.verify(samples=wanted, against=others or ("reference",), progress=progress)
+        proof = build.verify(samples=wanted, against=others or None, progress=progress)
     if json:
         print_json(proof.as_json())
     else:
@@ -79,8 +85,22 @@ def as_count_or_file(text: str | None) -> int | str:
 def verdict(proof: Proof, what: str) -> str:
     """The proof in a sentence or two."""
     compared = f"{number(proof.elements)} elements of {proof.samples} samples, against {', '.join(proof.against)}"
+    asked = library_text(proof.library)
     if proof.bit_exact:
-        return f"{what}: bit-exact. No difference in {compared}."
+        return f"{what}: bit-exact. No difference in {compared}.{asked}"
     return (
-        f"{what}: not bit-exact. {number(proof.mismatches)} of {compared} differ.\nThe first: {proof.first_difference}."
+        f"{what}: not bit-exact. {number(proof.mismatches)} of {compared} differ.\n"
+        f"The first: {proof.first_difference}.{asked}"
     )
+
+
+def library_text(library: Agreement | None) -> str:
+    """What was asked of the library's own object, and how near the answers are; nothing where none was asked."""
+    if library is None:
+        return ""
+    edges = ", ".join(f"{count} {kind}" for kind, count in library.edges.items() if count)
+    beside = f", of which at the edges {edges}" if edges else ""
+    near = f"; numbers within {library.largest_error:.1e} of the largest" if library.largest_error else ""
+    ties = f"; {library.ties} labels whose scores are equal there differ" if library.ties else ""
+    text = f"\n{library.name}: {number(library.rows)} rows asked{beside}{near}{ties}."
+    return text + "".join(f"\nIt refuses {kind}: {said}" for kind, said in library.refused.items())

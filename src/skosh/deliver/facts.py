@@ -12,7 +12,7 @@ from skosh.emit.interface import interface
 from skosh.ir.graph import Array, Graph, macs
 from skosh.lower.program import Program
 from skosh.plan import Plan
-from skosh.quantize import LayerError
+from skosh.quantizer import LayerError
 from skosh.targets import Device, Target, devices
 from skosh.verify.measure import Profile
 from skosh.verify.proof import Proof
@@ -111,13 +111,15 @@ def facts_of(
     files: Sequence[tuple[str, int, str]] = (),
     aims: Sequence[Profile] = (),
 ) -> Facts:
-    """The facts of a build. The clock is that of the slowest board with this machine.
+    """The facts of a build. The clock is that of the board, or of the slowest one with this machine.
 
     files: (name, bytes, what it is) of further files beside the C. proof, accuracies, pictures, errors: what was found.
     aims: profiles of the same model with other aims, to compare with.
     """
     program, face = build.program, interface(build.program)
-    boards = tuple(sorted((d for d in devices() if d.target == build.target.name), key=lambda d: d.clock_mhz))
+    own = build.target.board
+    same = [own] if own is not None else [d for d in devices() if d.target == build.target.name]
+    boards = tuple(sorted(same, key=lambda d: d.clock_mhz))
     named = {
         f"{face.prefix}.h": "the interface",
         f"{face.prefix}.c": "the code",

@@ -102,6 +102,7 @@ def against(proof: Proof) -> str:
         "host": "the same C on this computer",
         "tflm": "TensorFlow Lite Micro",
         "golden": "golden outputs",
+        "library": "the library's own object, edges of its inputs included",
     }
     *most, last = [names.get(a, a) for a in proof.against] or ["nothing"]
     return f"{', '.join(most)} and {last}" if most else last

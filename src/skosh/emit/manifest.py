@@ -9,6 +9,7 @@ from skosh import __version__
 from skosh.emit.interface import Port, interface
 from skosh.ir.graph import Graph, macs
 from skosh.lower.program import Program
+from skosh.targets import Target
 
 
 class _Measured(Protocol):
@@ -16,7 +17,7 @@ class _Measured(Protocol):
 
 
 def manifest(
-    program: Program, source: Graph, optimize: str, target: str, files: Iterable[str], profile: _Measured | None
+    program: Program, source: Graph, optimize: str, target: Target, files: Iterable[str], profile: _Measured | None
 ) -> dict[str, Any]:
     """Sizes in bytes. ``files``: what to compile and link; ``profile``: the figures measured, where it is emulated."""
     face = interface(program)
@@ -24,7 +25,8 @@ def manifest(
         "name": program.name,
         "skosh": __version__,
         "source": {"file": source.loc.file, "sha256": source.digest},
-        "target": target,
+        "target": target.name,
+        "board": target.board.name if target.board is not None else None,
         "optimize": optimize,
         "files": sorted(files),
         "arena_bytes": program.plan.arena_bytes,

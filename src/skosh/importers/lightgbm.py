@@ -22,7 +22,7 @@ from skosh.importers.sklearn.trees import scores
 from skosh.importers.tree_sets import whole_numbers, with_ranges
 from skosh.importers.trees import Tree, fixed_point, forest, real
 from skosh.ir.graph import Array, Graph
-from skosh.ops.functions import Exp
+from skosh.ops.elements.functions import Exp
 
 FILE = "<lightgbm>"
 

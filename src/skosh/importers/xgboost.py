@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from skosh.base.errors import InputError, ModelError, ToolError
+from skosh.base.budget import spend
+from skosh.base.errors import InputError, ModelError
+from skosh.base.files import read_bytes
 from skosh.importers.saved import named, place, read_text, well_formed
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import scalar
@@ -23,9 +26,10 @@ from skosh.importers.sklearn.outputs import OUTPUTS
 from skosh.importers.sklearn.trees import scores
 from skosh.importers.tree_sets import whole_numbers, with_ranges
 from skosh.importers.trees import Tree, fixed_point, forest, real
+from skosh.importers.ubjson import read_ubjson
 from skosh.ir.graph import Array, Graph
-from skosh.ops.activations import Logistic
-from skosh.ops.functions import Exp
+from skosh.ops.elements.activations import Logistic
+from skosh.ops.elements.functions import Exp
 
 FILE = "<xgboost>"
 
@@ -59,8 +63,7 @@ def convert(source: Any, builder: Builder) -> str:
     if isinstance(source, str | Path):
         path = Path(source)
         with well_formed("XGBoost", str(source)):
-            text = read_text(path, "XGBoost") if path.suffix.lower() == ".json" else binary(path)
-            return converted(source, json.loads(text)["learner"], builder)
+            return converted(source, described(path)["learner"], builder)
     booster = source
     if hasattr(source, "get_booster"):
         if not source.__sklearn_is_fitted__():
@@ -73,20 +76,15 @@ def convert(source: Any, builder: Builder) -> str:
     return converted(source, json.loads(booster.save_raw("json"))["learner"], builder)
 
 
-def binary(path: Path) -> str:
-    """The JSON of a model in XGBoost's binary form, which XGBoost itself reads."""
-    try:
-        import xgboost
-    except ImportError:
-        raise ToolError("XGBoost is needed to read its binary files", hint="pip install skosh[xgboost]") from None
-    if not path.is_file():
-        raise InputError("can't be read: no such file or directory", loc=str(path))
-    booster = xgboost.Booster()
-    try:
-        booster.load_model(str(path))
-    except xgboost.core.XGBoostError as error:
-        raise ModelError("this is no model that XGBoost saved", loc=str(path)) from error
-    return bytes(booster.save_raw("json")).decode()
+def described(path: Path) -> Any:
+    """The model as XGBoost's JSON tells it, from a file of that or of its binary form (UBJSON), which skosh reads itself."""
+    if path.suffix.lower() == ".ubj":
+        found = read_ubjson(read_bytes(path))
+    else:
+        text = read_text(path, "XGBoost")
+        spend("nodes", text.count("{") + text.count("["), "the model")
+        found = json.loads(text)
+    return found
 
 
 def converted(source: Any, learner: dict[str, Any], builder: Builder) -> str:
@@ -102,6 +100,8 @@ def converted(source: Any, learner: dict[str, Any], builder: Builder) -> str:
     early = learner.get("attributes", {}).get("best_iteration")
     rounds = getattr(source, "best_iteration", None) if early and hasattr(source, "get_booster") else None
     trees = read(learner["gradient_booster"], groups, None if rounds is None else rounds + 1)
+    if not groups <= max(1, len(trees)):
+        raise ModelError(f"there must be trees for each of {groups:,} classes, not {len(trees)} in all")
     base = np.broadcast_to(np.atleast_1d(json.loads(shape["base_score"])).astype(np.float64), groups)
     leaves, bias, step = fixed_point(trees, margin(base, objective))
     x = builder.input("x", (1, int(shape["num_feature"])))
@@ -139,10 +139,12 @@ def read(gradient_booster: dict[str, Any], groups: int, rounds: int | None) -> l
         raise ModelError(f"the booster must be gbtree or dart, not {kind}")
     model = gradient_booster["gbtree"]["model"] if kind == "dart" else gradient_booster["model"]
     count = len(model["trees"])
+    if not set(map(int, model["tree_info"])) <= set(range(min(groups, count))):
+        raise ModelError(f"each tree must be of one of the {groups:,} classes")
     if rounds is not None:
         count = min(count, rounds * groups * int(model["gbtree_model_param"]["num_parallel_tree"]))
     made = [read_tree(t, 1.0 if weights is None else weights[i]) for i, t in enumerate(model["trees"][:count])]
-    return [t for k in range(groups) for t, g in zip(made, model["tree_info"], strict=False) if g == k]
+    return [t for _, t in sorted(zip(model["tree_info"], made, strict=False), key=itemgetter(0))]  # stable: in order
 
 
 def read_tree(tree: dict[str, Any], weight: float) -> Tree:
@@ -156,7 +158,7 @@ def read_tree(tree: dict[str, Any], weight: float) -> Tree:
     leaf = left < 0
     with np.errstate(over="ignore", under="ignore"):
         limit = np.where(leaf, 0.0, np.nextafter(condition, np.float32(-np.inf)).astype(np.float64))
-    weights = np.array(tree["sum_hessian"], np.float64)
+    weights = np.nan_to_num(np.array(tree["sum_hessian"], np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(0.0)
     visits = np.rint(weights / max(weights.max(), 1e-30) * 1e6).astype(np.int64)
     value = np.where(leaf, condition.astype(np.float64) * weight, 0.0)[:, None]
     feature = np.where(leaf, 0, np.array(tree["split_indices"], np.int64))

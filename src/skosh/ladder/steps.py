@@ -1,6 +1,6 @@
 """The schedule steps that a matrix product needs beyond register tiles and vectors: blocks, panels, sums in registers.
 
-Like those of ``skosh.kernels.schedule``, each asks first (``can_...``), never changes what is computed, not even the order
+Like those of ``skosh.schedule``, each asks first (``can_...``), never changes what is computed, not even the order
 of a sum, and tells itself in the kernel's ``steps``.
 """
 
@@ -36,7 +36,7 @@ from skosh.ir.kernel import (
     walk_expr,
 )
 from skosh.ir.simplify import simplify
-from skosh.kernels.schedule import Answer, No, Yes, loops
+from skosh.schedule import Answer, No, Yes, loops
 
 
 def _act(kernel: Kernel, answer: Answer, step: str) -> None:

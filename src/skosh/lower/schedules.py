@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from skosh import schedule
 from skosh.base.dtypes import f32, i32
 from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var, map_expr
 from skosh.ir.simplify import simplify
-from skosh.kernels import assembled, schedule
-from skosh.kernels.row_sums import sum_by_function
-from skosh.lower import helium_schedules, lane_schedules, vector_schedules
-from skosh.lower.means import STEPS
+from skosh.lower.allowed import STEPS
+from skosh.lower.helium import schedules as helium_schedules
 from skosh.lower.unused import without_unused_locals
+from skosh.lower.vectors import dot_schedules as lane_schedules
+from skosh.lower.vectors import schedules as vector_schedules
+from skosh.schedule import assembled
+from skosh.schedule.row_sums import sum_by_function
 from skosh.targets import Target
 
 

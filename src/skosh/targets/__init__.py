@@ -5,8 +5,12 @@ A new target is one file with a ``TARGET`` and a line in TARGETS; a new board is
 
 from __future__ import annotations
 
-from skosh.base.registry import Table, load
+from dataclasses import replace
+
+from skosh.base.errors import InputError
+from skosh.base.registry import Table, load, nearest
 from skosh.targets.boards import device, devices
+from skosh.targets.chips import Chip, chips
 from skosh.targets.image import Firmware, Image, Sizes, read_elf
 from skosh.targets.machine import MARKER_ADDRESS, Device, Memory, Target, marker_define
 from skosh.targets.native import missing
@@ -31,10 +35,20 @@ TARGETS: Table = {
 
 
 def target(name: str) -> Target:
-    """The target called ``name``; an InputError that lists the known ones when there is none."""
-    found = load(TARGETS, name, "target")
-    assert isinstance(found, Target), f"{TARGETS[name]} is not a Target"
-    return found
+    """The target called ``name``, or that of the board called so, which it then has as ``board``.
+
+    InputError, with the known names and what was perhaps meant, when there is neither.
+    """
+    boards = {} if name in TARGETS else {board.name: board for board in devices()}
+    if name not in TARGETS and name not in boards:
+        near = nearest(name, [*TARGETS, *boards])
+        ways = f"`skosh devices` lists boards, `skosh targets --for {name}` says which target's C a chip takes"
+        known = ", ".join(TARGETS)
+        raise InputError(f'target must be one of {known}, or a board, not "{name}"', hint=f"{near} {ways}".strip())
+    board = boards.get(name)
+    found = load(TARGETS, name if board is None else board.target, "target")
+    assert isinstance(found, Target), f"{TARGETS[found.name]} is not a Target"
+    return found if board is None else replace(found, board=board)
 
 
 def names() -> tuple[str, ...]:
@@ -43,7 +57,7 @@ def names() -> tuple[str, ...]:
 
 
 __all__ = [
-    "MARKER_ADDRESS", "TARGETS", "Device", "Firmware", "Image", "Memory", "Sizes", "Target",
-    "device", "devices", "marker_define", "missing", "names", "read_elf", "target",
+    "MARKER_ADDRESS", "TARGETS", "Chip", "Device", "Firmware", "Image", "Memory", "Sizes", "Target",
+    "chips", "device", "devices", "marker_define", "missing", "names", "read_elf", "target",
     "vector_length",
 ]  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from skosh.base.evidence import Source
 
 #: Where a profiled model stores the number of each layer as it finishes: stimulus port 0 of the Cortex-M trace unit
 #: (ITM), so that the store is harmless, and useful, on real hardware too.
@@ -58,15 +60,26 @@ class Target:
     has_unaligned_access: bool = True
     has_float_sums: bool = False
     twin_rows: int = 0  # rows of a tile with two products a multiplication (``lower.twin_recipes``); 0: not worth it here
+    board: Device | None = field(default=None, compare=False)  # where it was named by a board: that board
 
     @property
     def is_host(self) -> bool:
         return not self.emulator
 
+    @property
+    def called(self) -> str:
+        """What people called it: the board, where they named one."""
+        return self.name if self.board is None else f"{self.board.name} ({self.name})"
+
 
 @dataclass(frozen=True)
 class Device:
-    """A board or chip: what one can buy. flash and ram in bytes; ``source`` names the datasheet of the figures."""
+    """A board or chip: what one can buy. flash and ram in bytes, what a program may use of them.
+
+    ``source`` is the document of the figures, ``evidence`` how they were come by: "measured", "datasheet", "derived" or
+    "assumed". ``chip`` names the record of the catalogue that says what the chip draws, "" where there is none.
+    ``arduino``, ``platformio`` ("platform/board") and ``zephyr`` are its names there, "" where it has none.
+    """
 
     name: str
     description: str
@@ -74,7 +87,12 @@ class Device:
     clock_mhz: float
     flash: int
     ram: int
-    source: str
+    source: Source
+    evidence: str
+    chip: str = ""
+    arduino: str = ""
+    platformio: str = ""
+    zephyr: str = ""
 
 
 def marker_define(prefix: str) -> str:

@@ -1,4 +1,5 @@
-"""Other computers of the same model, to compare with: the C on this computer, TensorFlow Lite Micro's own interpreter."""
+"""Other computers of the same model, to compare with: the C on this computer, TensorFlow Lite Micro's own interpreter,
+and the library's own object that the model was made from."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ import numpy as np
 
 from skosh.base.errors import InputError, ToolError
 from skosh.emulate.runner import Runner
+from skosh.importers.originals import Original
 from skosh.ir.graph import Array, Graph
 from skosh.verify.proof import Oracle
 
 _ARENA_BYTES = 64 << 20
-ORACLES = ("reference", "host", "tflm")
+ORACLES = ("reference", "host", "tflm", "library")
 
 
 def oracle(name: str, graph: Graph, host: Callable[[], Runner]) -> Oracle:
@@ -25,6 +27,24 @@ def oracle(name: str, graph: Graph, host: Callable[[], Runner]) -> Oracle:
     if name == "tflm":
         return tflm(graph)
     raise InputError(f'against must name some of {", ".join(ORACLES)}, not "{name}"')
+
+
+def library(graph: Graph, against: Sequence[str] | None) -> Original | None:
+    """The object that the graph was made from, where it is to be asked: by default (None) wherever there is one.
+
+    InputError when it is asked for, and there is none.
+    """
+    original: Original | None = graph.notes.get("library")
+    if against is None:
+        return original
+    if "library" not in against:
+        return None
+    if original is None:
+        raise InputError(
+            "only a model made from a library's fitted object can be compared with that", loc=graph.loc,
+            hint="load the object itself, and not what it was exported to or quantized",
+        )  # fmt: skip
+    return original
 
 
 def tflm(graph: Graph) -> Oracle:

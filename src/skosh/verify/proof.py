@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 
 from skosh.emulate.runner import Runner, layer_of
+from skosh.importers.originals import Original
 from skosh.ir.graph import Array, Graph
 from skosh.ir.interpret_graph import initial_states, run_graph
 from skosh.lower.program import Program
+from skosh.verify.edges import edge_samples
+from skosh.verify.library import Agreement, asked, compared
 from skosh.verify.samples import Samples
 
 Oracle = Callable[[Sequence[Array]], tuple[Array, ...]]
+EDGE_SAMPLES = 12  # so many of each kind, where a library is asked
 TRACED_SAMPLES = 3  # so many samples are compared layer by layer; the others by their outputs, until these differ
 
 
@@ -39,7 +43,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class Proof:
-    """bit_exact: no element differs. elements: how many were compared, outputs and layers, over all oracles."""
+    """bit_exact: no element differs; from the library's answers, where it was asked, by more than rounding (``Agreement``).
+    elements: how many were compared, outputs and layers, over all oracles."""
 
     bit_exact: bool
     mismatches: int
@@ -47,9 +52,11 @@ class Proof:
     samples: int
     against: tuple[str, ...]
     first_difference: Difference | None
+    library: Agreement | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        told = asdict(self)
+        return told if self.library is not None else {k: v for k, v in told.items() if k != "library"}
 
 
 def prove(
@@ -60,13 +67,15 @@ def prove(
     *,
     tracer: Runner | None = None,
     oracles: Mapping[str, Oracle] | None = None,
+    library: Original | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Proof:
     """Compare ``subject`` with the reference meaning of the source graph, with golden outputs, and with other oracles.
 
     tracer: the same program built to show every layer; its values are compared with the reference of the optimized graph
     on the first samples, so that a difference is found where it arises. oracles: name -> outputs from inputs, called in
-    order of the samples (a model with state has one there too).
+    order of the samples (a model with state has one there too). library: the object that the model was made from, which is
+    asked about the samples, and about inputs at the edges; there the reference is compared too.
     """
     count = _Count()
     for runner in filter(None, (subject, tracer)):
@@ -74,8 +83,10 @@ def prove(
     reference = _reference(source)
     states = initial_states(program.graph)
     others = dict(oracles or {})
+    given: list[tuple[Array, ...]] = []
     for i, inputs in enumerate(samples.inputs):
         got_outputs = subject.run(inputs)
+        given.append(got_outputs)
         expected: list[tuple[str, tuple[Array, ...]]] = [("reference", reference(inputs))]
         if samples.golden is not None:
             expected.append(("golden", samples.golden[i]))
@@ -91,8 +102,48 @@ def prove(
             for name, want, got in zip(source.outputs, outputs, got_outputs, strict=True):
                 count.compare(against, i, "output", name, want, got)
         progress(i + 1)
-    names = ("reference", *(("golden",) if samples.golden is not None else ()), *others)
-    return Proof(count.mismatches == 0, count.mismatches, count.elements, len(samples), names, count.first)
+    agreed = None if library is None else _asked(library, source, subject, samples, given, count)
+    golden, found = ("golden",) if samples.golden is not None else (), () if library is None else ("library",)
+    names = ("reference", *golden, *others, *found)
+    return Proof(count.mismatches == 0, count.mismatches, count.elements, len(samples), names, count.first, agreed)
+
+
+def _asked(
+    library: Original, source: Graph, subject: Runner, samples: Samples, given: Sequence[tuple[Array, ...]], count: _Count
+) -> Agreement:
+    """Compare the outputs for the samples with the library's, then those at each kind of edge, which are run here."""
+    rows, ties, error = 0, 0, 0.0
+    edges: dict[str, int] = {}
+    refused: dict[str, str] = {}
+
+    def take(kind: str, inputs: Sequence[tuple[Array, ...]], got: Sequence[tuple[Array, ...]]) -> int:
+        nonlocal ties, error
+        plain = kind == "samples"
+        answers, said = asked(library, inputs, one_by_one=plain and not source.states)
+        if said:
+            refused[kind] = said
+        if answers is None:
+            return 0
+        first = 0 if plain else len(samples) + sum(edges.values())
+        found = compared(library, source, answers, got)
+        for k, output in enumerate(found):
+            ties, error = ties + output.ties, max(error, output.error)
+            have = np.stack([row[k] for row in got]).reshape(output.want.shape)
+            count.add(f"library ({kind})", first, source.outputs[k], output.want, have, output.differ)
+        return len(inputs) if answers.known is None else int(answers.known.sum())
+
+    if len(samples):
+        rows = take("samples", samples.inputs, given)
+    reference = _reference(source)
+    for kind in () if source.states else library.edges:
+        inputs = edge_samples(source, EDGE_SAMPLES * (3 if kind == "thresholds" else 1), kind)
+        got = [subject.run(x) for x in inputs]
+        for i, x in enumerate(inputs):
+            for name, want, have in zip(source.outputs, reference(x), got[i], strict=True):
+                count.compare(f"reference ({kind})", len(samples) + sum(edges.values()) + i, "output", name, want, have)
+        if inputs:
+            edges[kind] = take(kind, inputs, got)
+    return Agreement(library.name, rows + sum(edges.values()), edges, refused, ties, error)
 
 
 def _reference(source: Graph) -> Oracle:
@@ -124,6 +175,16 @@ class _Count:
         if differing and self.first is None:
             index = differing[0]
             self.first = Difference(against, sample, layer, tensor, index, want[index].item(), got[index].item())
+
+    def add(self, against: str, sample: int, tensor: str, want: Array, got: Array, differ: Array) -> None:
+        """Rows of an output of which it is known already where they differ; ``sample``: the number of the first."""
+        self.elements += want.size
+        places = np.argwhere(differ)
+        self.mismatches += len(places)
+        if len(places) and self.first is None:
+            row, *index = (int(i) for i in places[0])
+            expected, have = want[row, *index].item(), got[row, *index].item()
+            self.first = Difference(against, sample + row, "output", tensor, tuple(index), expected, have)
 
 
 def _differences(want: Array, got: Array) -> Iterator[tuple[int, ...]]:

@@ -14,8 +14,8 @@ from skosh.importers.onnx.linear import product
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import Value, plain
 from skosh.ir.graph import Array
-from skosh.ops.elementwise import Add
-from skosh.ops.softmax import Softmax
+from skosh.ops.elements.elementwise import Add
+from skosh.ops.reductions.softmax import Softmax
 
 
 def attention(ctx: Context, record: Record) -> None:

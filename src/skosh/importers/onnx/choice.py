@@ -13,7 +13,7 @@ from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.elementwise import combined
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import Value, plain
-from skosh.ops.comparisons import Compare, Logical, LogicalNot, Select
+from skosh.ops.elements.comparisons import Compare, Logical, LogicalNot, Select
 
 Converter = Callable[[Context, Record], None]
 

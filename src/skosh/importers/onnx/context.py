@@ -18,9 +18,9 @@ from skosh.base.errors import ModelError
 from skosh.importers.onnx.reader import Model, Record, names_read
 from skosh.importers.onnx.values import Groups, Value, groups_of, laid_like, plain, regrouped
 from skosh.ir.graph import Array, Graph, Node, Op, Quant, Tensor
-from skosh.ops.movement import Transpose
-from skosh.ops.quantization import Dequantize, Quantize
-from skosh.ops.reshape import Copy, Reshape
+from skosh.ops.elements.quantization import Dequantize, Quantize
+from skosh.ops.moves.movement import Transpose
+from skosh.ops.moves.reshape import Copy, Reshape
 
 SAME = frozenset({
     "max_pool2d", "average_pool2d", "reduce_max", "reduce_min", "maximum", "minimum", "concat", "slice", "split", "pad",

@@ -10,7 +10,7 @@ from skosh.base.errors import ModelError
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.inside import Body, put_in_place
 from skosh.importers.onnx.reader import Part, Record
-from skosh.ops.movement import normal_axis
+from skosh.ops.moves.movement import normal_axis
 
 MAX_ROUNDS = 1024
 

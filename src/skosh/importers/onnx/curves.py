@@ -13,11 +13,11 @@ import numpy as np
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.reader import Record
 from skosh.ir.graph import Op
-from skosh.ops.activations import Logistic, Relu, Tanh
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.elementwise import Add, Div, Maximum, Minimum, Mul, Sub
-from skosh.ops.functions import Abs, Exp, Log, Neg
-from skosh.ops.smooth import Elu
+from skosh.ops.elements.activations import Logistic, Relu, Tanh
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Add, Div, Maximum, Minimum, Mul, Sub
+from skosh.ops.elements.functions import Abs, Exp, Log, Neg
+from skosh.ops.elements.smooth import Elu
 
 SELU = (1.67326319217681884765625, 1.05070102214813232421875)  # alpha, gamma
 

@@ -15,11 +15,11 @@ from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import Value, plain
 from skosh.ir.graph import Op
-from skosh.ops.activations import LeakyRelu, Logistic, Prelu, Relu, Tanh
-from skosh.ops.elementwise import Add, Div, Maximum, Minimum, Mul, Sub
-from skosh.ops.functions import Abs, Ceil, Cos, Erf, Exp, Floor, Log, Neg, Round, Sin, Sqrt
-from skosh.ops.quantization import Cast
-from skosh.ops.smooth import Gelu, HardSwish
+from skosh.ops.elements.activations import LeakyRelu, Logistic, Prelu, Relu, Tanh
+from skosh.ops.elements.elementwise import Add, Div, Maximum, Minimum, Mul, Sub
+from skosh.ops.elements.functions import Abs, Ceil, Cos, Erf, Exp, Floor, Log, Neg, Round, Sin, Sqrt
+from skosh.ops.elements.quantization import Cast
+from skosh.ops.elements.smooth import Gelu, HardSwish
 
 Converter = Callable[[Context, Record], None]
 

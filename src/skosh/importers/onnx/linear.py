@@ -17,9 +17,9 @@ from skosh.importers.onnx.taken import Taken
 from skosh.importers.onnx.values import Value, channels_last, grouped, groups_of, plain
 from skosh.importers.onnx.windows import geometry, transposed_pads
 from skosh.ir.graph import Array, Op, Quant
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D, TransposeConv
-from skosh.ops.dense import BatchMatMul, Dense
-from skosh.ops.elementwise import Add
+from skosh.ops.elements.elementwise import Add
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D, TransposeConv
+from skosh.ops.layers.dense import BatchMatMul, Dense
 
 
 def conv(ctx: Context, record: Record) -> None:

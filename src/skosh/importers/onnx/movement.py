@@ -13,8 +13,8 @@ from skosh.importers.onnx.folding import reshape_target, slices, squeezed, unsqu
 from skosh.importers.onnx.picking import border
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import Value, plain
-from skosh.ops.movement import BroadcastTo, Concat, Slice, Split, normal_axis
-from skosh.ops.padding import MirrorPad, Pad
+from skosh.ops.moves.movement import BroadcastTo, Concat, Slice, Split, normal_axis
+from skosh.ops.moves.padding import MirrorPad, Pad
 
 
 def reshape(ctx: Context, record: Record) -> None:

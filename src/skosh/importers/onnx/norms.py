@@ -14,10 +14,10 @@ from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.reductions import reduced
 from skosh.importers.onnx.values import Value
-from skosh.ops.elementwise import Add, Div, Maximum, Mul, Sub
-from skosh.ops.functions import Abs, Rsqrt, Sqrt
-from skosh.ops.movement import normal_axis
-from skosh.ops.reductions import Mean, Sum
+from skosh.ops.elements.elementwise import Add, Div, Maximum, Mul, Sub
+from skosh.ops.elements.functions import Abs, Rsqrt, Sqrt
+from skosh.ops.moves.movement import normal_axis
+from skosh.ops.reductions.reductions import Mean, Sum
 
 
 def layer_normalization(ctx: Context, record: Record) -> None:

@@ -13,9 +13,9 @@ from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import Value, plain
 from skosh.ir.graph import Array
-from skosh.ops.gather import Gather, GatherNd
-from skosh.ops.movement import Concat, Slice, Tile, normal_axis
-from skosh.ops.quantization import Cast
+from skosh.ops.elements.quantization import Cast
+from skosh.ops.moves.gather import Gather, GatherNd
+from skosh.ops.moves.movement import Concat, Slice, Tile, normal_axis
 
 
 def gather(ctx: Context, record: Record) -> None:

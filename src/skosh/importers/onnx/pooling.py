@@ -13,12 +13,12 @@ from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import Value, channels_last, grouped
 from skosh.importers.onnx.windows import geometry
 from skosh.ir.graph import Op
-from skosh.ops.movement import DepthToSpace, SpaceToDepth
-from skosh.ops.padding import Pad
-from skosh.ops.pooling import AveragePool2D, MaxPool2D
-from skosh.ops.reductions import Mean, ReduceMax
-from skosh.ops.reshape import Reshape
-from skosh.ops.resize import ResizeBilinear, ResizeNearest
+from skosh.ops.layers.pooling import AveragePool2D, MaxPool2D
+from skosh.ops.moves.movement import DepthToSpace, SpaceToDepth
+from skosh.ops.moves.padding import Pad
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.moves.resize import ResizeBilinear, ResizeNearest
+from skosh.ops.reductions.reductions import Mean, ReduceMax
 
 
 def spatial(ctx: Context, name: str) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.linear import product
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import Value, plain
-from skosh.ops.dense import Dense
+from skosh.ops.layers.dense import Dense
 
 
 def einsum(ctx: Context, record: Record) -> None:

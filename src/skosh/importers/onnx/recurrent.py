@@ -18,11 +18,11 @@ from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import plain
 from skosh.ir.graph import Array, Op
-from skosh.ops.activations import Logistic, Relu, Tanh
-from skosh.ops.dense import Dense
-from skosh.ops.elementwise import Add, Mul, Sub
-from skosh.ops.movement import Concat, Slice, Split
-from skosh.ops.reshape import Reshape
+from skosh.ops.elements.activations import Logistic, Relu, Tanh
+from skosh.ops.elements.elementwise import Add, Mul, Sub
+from skosh.ops.layers.dense import Dense
+from skosh.ops.moves.movement import Concat, Slice, Split
+from skosh.ops.moves.reshape import Reshape
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 USUAL = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}

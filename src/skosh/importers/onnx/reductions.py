@@ -14,12 +14,12 @@ from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.scores import without_factor
 from skosh.importers.onnx.values import Value, grouped, plain
 from skosh.ir.graph import Op
-from skosh.ops.dense import Dense
-from skosh.ops.elementwise import Add, Mul, Sub
-from skosh.ops.functions import Abs, Exp, Log, Sqrt
-from skosh.ops.movement import normal_axis
-from skosh.ops.reductions import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, Sum
-from skosh.ops.softmax import LogSoftmax, Softmax
+from skosh.ops.elements.elementwise import Add, Mul, Sub
+from skosh.ops.elements.functions import Abs, Exp, Log, Sqrt
+from skosh.ops.layers.dense import Dense
+from skosh.ops.moves.movement import normal_axis
+from skosh.ops.reductions.reductions import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, Sum
+from skosh.ops.reductions.softmax import LogSoftmax, Softmax
 
 REDUCTIONS: dict[str, type[Mean] | type[Sum] | type[ReduceMax] | type[ReduceMin]] = {
     "ReduceMean": Mean, "ReduceSum": Sum, "ReduceMax": ReduceMax, "ReduceMin": ReduceMin,

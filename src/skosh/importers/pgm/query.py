@@ -17,8 +17,8 @@ from skosh.importers.pgm.builder import BAD_INPUT, IMPOSSIBLE, ModelBuilder, zer
 from skosh.importers.pgm.elimination import best_order, cost
 from skosh.importers.pgm.network import Factor, Network
 from skosh.ir.graph import Graph
-from skosh.ops.factors import MOST_FACTORS, BackTrack, Condition, Decide, Eliminate, Normalize, ReadEvidence
-from skosh.ops.semirings import LOG_ZERO, ONE, SEMIRINGS, Semiring
+from skosh.ops.graphical.factors import MOST_FACTORS, BackTrack, Condition, Decide, Eliminate, Normalize, ReadEvidence
+from skosh.ops.graphical.semirings import LOG_ZERO, ONE, SEMIRINGS, Semiring
 
 OUTPUTS = ("posterior", "map")
 LARGEST_FACTOR = 1 << 22

@@ -11,6 +11,7 @@ import numpy as np
 
 from skosh.base.dtypes import DType, f32, from_numpy, i32, u8
 from skosh.base.errors import Loc, ModelError
+from skosh.importers.originals import EDGES
 from skosh.ir.graph import Array, Graph, Node, Op, Tensor
 
 Convert = Callable[[Any, "Builder", str], str]
@@ -35,6 +36,7 @@ class Builder:
         self.notes: dict[str, Any] = {}
         self.options: dict[str, Any] = {}  # what else ``load`` was asked for, by name
         self.taken: set[str] = set()  # the options that some converter knew
+        self.unlike: set[str] = set()  # kinds of inputs (``originals.EDGES``) that the C reads otherwise than the library
         self.sparse: set[str] = set()  # tensors that are mostly zeros: counts of words
 
     def take(self, option: str, default: Any) -> Any:
@@ -100,6 +102,8 @@ class Builder:
         return out
 
     def graph(self, name: str, output: str) -> Graph:
+        if self.unlike:
+            self.notes["edges"] = tuple(kind for kind in EDGES if kind not in self.unlike)
         return Graph(
             name,
             MappingProxyType(dict(self.tensors)),
