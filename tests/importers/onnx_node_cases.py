@@ -48,6 +48,12 @@ def cases() -> dict[str, Any]:
         return {case.name: case for case in load_model_tests(kind="node")}
 
 
+@cache
+def verdicts() -> tuple[Verdict, ...]:
+    """Of all tests, once a process."""
+    return tuple(judged(case) for case in cases().values())
+
+
 def judged(case: Any) -> Verdict:
     """The first way of loading that works decides."""
     operator = case.model.graph.node[0].op_type if len(case.model.graph.node) == 1 else "several"
