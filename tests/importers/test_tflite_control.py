@@ -45,7 +45,8 @@ def rnn(lists: bool = True) -> bytes:
         [
             i32("i"), *STATE,
             i32("one", data=1), i32("i+1"), f32("w", SIZE, SIZE, data=w), f32("hw", 1, SIZE),
-            f32("xi", 1, SIZE), f32("sum", 1, SIZE), f32("h+", 1, SIZE), f32("row", 1, 1, SIZE), i32("row shape", 3, data=[1, 1, SIZE]),
+            f32("xi", 1, SIZE), f32("sum", 1, SIZE), f32("h+", 1, SIZE), f32("row", 1, 1, SIZE),
+            i32("row shape", 3, data=[1, 1, SIZE]),
             i32("zeros", 2, data=[0, 0]), i32("i1", 1), i32("i shape", 1, data=[1]),
             i32("place", 3),
             f32("list+", STEPS, 1, SIZE),
