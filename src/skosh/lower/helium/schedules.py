@@ -42,7 +42,7 @@ def sums(d: Draft) -> None:
     for loop in ("k", "e"):
         if loops(d.kernel, loop):
             d.kernel = vectorize_sum(d.kernel, loop, "helium")
-    _lanes(d, "i", "f")
+    _lanes(d, "i#*", "f")
 
 
 def _lanes(d: Draft, *names: str) -> None:
@@ -69,7 +69,7 @@ def columns(d: Draft) -> None:
     if d.optimize != "flash":
         d.tile("ow", 4)
     d.kernel = vectorize_sum(d.kernel, "k", "helium", SHORT)
-    _lanes(d, "i", "d", "f")
+    _lanes(d, "i", "d#*", "f")
 
 
 SCHEDULES: dict[str, Callable[[Draft], None]] = {

@@ -89,5 +89,5 @@ def _marked(c: Call, loop: str, machine: VectorMachine, vectors: int) -> Call:
     """Lanes along ``loop``, and along the copies of rows."""
     made = vectorize(c.kernel, loop, machine.name, vectors)
     if loop != "i" and loops(made, "i"):
-        made = vectorize(made, "i", machine.name)
+        made = vectorize(made, "i#*", machine.name)
     return replace(c, kernel=made)

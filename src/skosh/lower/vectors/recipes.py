@@ -248,7 +248,7 @@ def _depthwise(c: Call, inputs: Operands, machine: VectorMachine) -> Call | None
         "rows": Scratch(places * reach * channels * 2, i16, "rows"),
     }  # fmt: skip
     made = _marked(call(depthwise_pair_lanes, **given), "c", machine, 1)
-    return replace(made, kernel=vectorize(made.kernel, "i", machine.name))
+    return replace(made, kernel=vectorize(made.kernel, "i#*", machine.name))
 
 
 def turns(pairs: int, stride: int, dilation: int, rows: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What an observation says about the state of a hidden chain: scores [T, K], their sums over mixtures, likelihoods."""
+"""What an observation says about the state of a hidden chain: scores [T, K], their sums over mixtures."""
 
 from __future__ import annotations
 
@@ -96,29 +96,6 @@ class GroupedLogSums(Op):
         (x,) = required(inputs, 1)
         sizes = {"T": x.shape[0], "K": self.groups, "M": x.shape[1] // self.groups}
         return (call(k.grouped_log_sums, x=In(0), y=Out(0), **sizes),)
-
-
-@dataclass(frozen=True)
-class Likelihoods(Op):
-    """y[t, k] = exp(x[t, k] - the largest of row t): what a row says of its states, up to a factor. 0 where x is nothing."""
-
-    kind = "likelihoods"
-    inplace = ((0, 0),)
-
-    def infer(self, inputs: Operands) -> tuple[Type, ...]:
-        (x,) = required(inputs, 1)
-        check_dtype(x, f32)
-        check_rank(x, 2)
-        return (Type(x.shape, f32),)
-
-    def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
-        x = given(values, 0)
-        largest = largest_of_row(x)[:, None]
-        return (np.where(largest > np.float32(NOTHING), apply(exp, x - largest), np.float32(0)),)
-
-    def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
-        (x,) = required(inputs, 1)
-        return (call(k.likelihoods, x=In(0), y=Out(0), T=x.shape[0], K=x.shape[1], nothing=NOTHING),)
 
 
 def largest_of_row(x: Array) -> Array:

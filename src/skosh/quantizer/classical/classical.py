@@ -39,7 +39,7 @@ from skosh.quantizer.classical.features import Affine, Seen, affine, steps_of
 from skosh.quantizer.classical.whole import Features, one_scale
 from skosh.quantizer.networks.boundary import unused
 
-HEAVY = ("distances", "nearest", "triangular_quadratics", "pair_decisions", "pair_votes", "square")
+HEAVY = ("distances", "nearest", "nearest_in_tree", "triangular_quadratics", "pair_decisions", "pair_votes", "square")
 """Operators that only classical models have."""
 
 CURVES: dict[str, Callable[..., Array]] = {
