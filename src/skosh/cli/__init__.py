@@ -16,7 +16,7 @@ from skosh.cli.letters import plainly
 
 COMMANDS = (
     "demo", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "ladder", "targets", "devices",
-    "links", "doctor",
+    "links", "place", "doctor",
 )  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
 

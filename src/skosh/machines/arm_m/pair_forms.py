@@ -30,7 +30,7 @@ def _pairs(asked: Asked) -> Made:
     pairs, quads, _ = interleaved.shape
     numbers: dict[str, Any] = {n: v for n, v in c.numbers.items() if n != "T"}
     bindings: dict[str, Any] = {
-        **numbers, **c.buffers, **c.functions, "w": Const(interleaved, "weight"),
+        **numbers, **c.buffers, **c.functions, "w": Const(interleaved, "weight", LAID),
         "N2": pairs, "Q": quads, "even": 1 - filters % 2,
         **{n: filled(c.buffers[n], 2 * pairs, filters) for n in ("bias", "multiplier", "right")},
     }  # fmt: skip
@@ -38,6 +38,9 @@ def _pairs(asked: Asked) -> Made:
         return (call(matmul_pairs, R=int(c.numbers["K"]) % 4, **bindings),)
     patch = Scratch(PATCH_ROWS * 4 * quads, i8, "patch")
     return (call(conv2d_pairs, **{**bindings, "patch": patch}, T=PATCH_ROWS),)
+
+
+LAID = "of filters a, b and elements 0 to 3: a0 b0 a2 b2 a1 b1 a3 b3"
 
 
 def interleave(weights: Array) -> Array:
@@ -65,7 +68,7 @@ def _int16_pairs(asked: Asked) -> Made:
     whole = np.zeros((filters, -(-depth // 4) * 4), np.int8)
     whole[:, :depth] = given
     quads = np.ascontiguousarray(whole.reshape(filters, -1, 4)[:, :, [0, 2, 1, 3]])
-    more: dict[str, Any] = {"w": Const(quads, "weight"), "Q": quads.shape[1], "R": depth % 4}
+    more: dict[str, Any] = {"w": Const(quads, "weight", "of elements 0 to 3: 0 2 1 3"), "Q": quads.shape[1], "R": depth % 4}
     return (call(dense_wide_pairs, **{**c.numbers, **c.buffers, **c.functions, **more}),)
 
 
