@@ -39,7 +39,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 import skosh
-from skosh.compiled import Build
+from skosh.built import Build
 from skosh.emulate.runner import DeviceRunner
 from skosh.verify.measure import measure as measure_build
 

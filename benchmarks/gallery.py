@@ -20,7 +20,7 @@ from skosh.base.dtypes import i8, i32
 from skosh.ir.graph import Graph, Node, Op, Quant, Tensor
 from skosh.ir.kernel_text import text
 from skosh.lower.calls import choose_calls
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
 from skosh.optimize import optimize_graph
 from skosh.pipeline import compile_to_c
 from skosh.targets import target

@@ -30,7 +30,7 @@ import numpy as np
 
 import skosh
 from skosh.build import compile_host
-from skosh.compiled import Build
+from skosh.built import Build
 from skosh.emit.interface import Interface, interface
 from skosh.emulate.host import HostModel
 from skosh.ir.graph import Graph

@@ -35,7 +35,7 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import skosh
-from skosh.compiled import Build, quantized
+from skosh.built import Build, quantized
 from skosh.emulate.runner import DeviceRunner
 from skosh.ir.graph import Graph
 

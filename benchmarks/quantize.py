@@ -28,9 +28,9 @@ from sklearn.neural_network import MLPClassifier
 
 import skosh
 from skosh.ir.graph import Graph
-from skosh.quantize.calibrate import as_samples
-from skosh.quantize.clipping import METHODS
-from skosh.quantize.compare import real_outputs
+from skosh.quantizer.networks.calibrate import as_samples
+from skosh.quantizer.networks.clipping import METHODS
+from skosh.quantizer.study.compare import real_outputs
 
 Array = np.ndarray[Any, Any]
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "quantization.md"
@@ -151,7 +151,7 @@ def accuracy_tables() -> Iterator[str]:
                 graph = skosh.quantize(floats, data.train, **options)
                 drops[title][way].append(base - right(graph, floats, data))
             if convolutional:
-                from skosh.quantize.training import train
+                from skosh.quantizer.study.training import train
 
                 for s in trained:
                     graph = train(module, data.train, data.y_train, scheme=s, epochs=10, seed=seed)

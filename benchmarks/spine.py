@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 import skosh
-from skosh.compiled import Build
+from skosh.built import Build
 from skosh.pipeline import compile_to_c
 from skosh.targets import names, target
 

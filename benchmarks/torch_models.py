@@ -28,7 +28,7 @@ import torch
 from torch import nn
 
 import skosh
-from skosh.compiled import Build
+from skosh.built import Build
 from skosh.ir.graph import Graph, macs
 from skosh.optimize import optimize_graph
 

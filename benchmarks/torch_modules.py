@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import skosh
 from skosh.base.errors import SkoshError, UnsupportedError
 from skosh.ir.graph import Graph
-from skosh.quantize.calibrate import as_samples
-from skosh.quantize.compare import NOTHING_LOST, noise_db, real_outputs
+from skosh.quantizer.networks.calibrate import as_samples
+from skosh.quantizer.study.compare import NOTHING_LOST, noise_db, real_outputs
 from tests.importers.torch_modules import CASES, Case
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "onnx.md"

@@ -27,7 +27,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import skosh
-from skosh.compiled import quantized
+from skosh.built import quantized
 
 DATA = {"digits": load_digits, "breast_cancer": load_breast_cancer, "iris": load_iris, "diabetes": load_diabetes}
 

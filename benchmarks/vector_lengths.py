@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import skosh
-from skosh.compiled import build
+from skosh.built import build
 from skosh.ir.graph import Graph
 from skosh.targets import target, vector_length
 from skosh.verify.measure import Profile

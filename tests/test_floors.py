@@ -13,17 +13,18 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 FLOORS = {
     "base": 0,
     "ir": 1,
-    "kernels": 2,
+    "language": 2, "schedule": 2,
     "ops": 3, "targets": 3,
-    "importers": 4, "features": 4, "optimize": 4, "quantize": 4, "plan": 4,
+    "importers": 4, "features": 4, "optimize": 4, "quantizer": 4, "plan": 4,
     "lower": 5,
     "emit": 6, "rtl": 6,
-    "build": 7, "emulate": 7,
-    "verify": 8, "place": 8,
-    "deliver": 9, "choose": 9,
-    "skosh": 10,  # __init__, pipeline, compiled: what users import, and the page that names every stage
-    "explore": 11, "edge": 11, "ladder": 11, "apps": 11,
-    "cli": 12,
+    "machines": 7,
+    "build": 8, "emulate": 8,
+    "verify": 9, "place": 9,
+    "deliver": 10, "search": 10,
+    "skosh": 11,  # __init__, pipeline, built: what users import, and the page that names every stage
+    "explore": 12, "edge": 12, "ladder": 12, "apps": 12, "learn": 12,
+    "cli": 13,
 }  # fmt: skip
 """ARCHITECTURE.md tells the same; a test below holds the two together."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import skosh
-from skosh.compiled import Build
+from skosh.built import Build
 from skosh.targets import names
 from skosh.verify.samples import Samples, load_samples, random_samples
 from tests.support.machines import needs

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from skosh.compiled import Build
+    from skosh.built import Build
     from skosh.ir.graph import Graph
 
 __version__ = "0.1.0"
-__all__ = ["compile", "load", "quantize"]
+__all__ = ["compile", "load", "quantize", "split"]
 
 
 def load(source: Any, **options: Any) -> Graph:
-    """A Graph from a file or a fitted object. Raises ModelError, with every obstacle, when it can't be compiled."""
+    """A Graph from a file or a fitted object. Raises ModelError, with every obstacle, when it can't be compiled.
+
+    budget: what reading it may cost; ``budget=10`` allows ten times as much as usual. See ``skosh.base.budget``.
+    """
     from skosh.importers import load
 
     return load(source, **options)
@@ -36,7 +39,7 @@ def quantize(
     scheme: "int8", "int16x8", "mixed", "int4", "int2", "ternary" or "float16". calibration: "minmax", "percentile", "mse" or
     "entropy". More options: ``quantize.post_training``.
     """
-    from skosh.quantize import quantize_graph
+    from skosh.quantizer import quantize_graph
 
     return quantize_graph(graph, samples, scheme=scheme, calibration=calibration, **options)
 
@@ -61,7 +64,7 @@ def compile(
     Raises FitError when the model needs more.
     """
     from skosh.base.sizes import parse_size
-    from skosh.compiled import build
+    from skosh.built import build
     from skosh.ir.graph import Graph
     from skosh.targets import target as find_target
 
@@ -77,3 +80,14 @@ def compile(
         search=search,
         progress=progress or (lambda done, of: None),
     )
+
+
+def split(graph: Graph, *, after: str | int) -> tuple[Graph, Graph]:
+    """Head and tail of a model, cut after a layer: head then tail equals the whole, bit for bit.
+
+    after: a layer by name, a tensor by name, or a layer's index. ``head.notes["wire"]`` says what crosses: type, shape, scale,
+    zero point, bytes. Raises InputError, with legal layers, where no cut is.
+    """
+    from skosh.place.pieces import split
+
+    return split(graph, after=after)

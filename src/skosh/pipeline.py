@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from skosh.base.errors import InputError
 from skosh.build import flags
 from skosh.build.soft_float import computes_with_floats, soft_float
-from skosh.choose import Choice
-from skosh.choose.search import chosen_calls
 from skosh.emit.interface import c_name
 from skosh.emit.model import emit
 from skosh.ir.check_graph import check_graph
 from skosh.ir.graph import Graph
 from skosh.ir.text import graph_text
+from skosh.lower.allowed import EVERYTHING, Means
 from skosh.lower.assemble import assemble
 from skosh.lower.calls import Lowered, choose_calls
-from skosh.lower.means import EVERYTHING, Means
 from skosh.lower.program import Program
 from skosh.lower.schedules import sums_by_function
 from skosh.optimize import optimize_graph
 from skosh.plan import check_plan, memory_map_text
+from skosh.search import Choice
+from skosh.search.search import chosen_calls
 from skosh.targets import Target
 
 OPTIMIZE = tuple(flags.OPTIMIZE)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import skosh
-from tests.choose.layers import small_network
 from tests.cli.run import run
+from tests.search.layers import small_network
 
 AIMS = ["balanced", "speed", "flash", "ram", "energy"]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skosh.compiled import build
+from skosh.built import build
 from skosh.importers.tflite import load
 from skosh.ir.check_graph import check_graph
 from skosh.ir.graph import Graph

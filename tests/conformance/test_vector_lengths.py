@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skosh.compiled import build
+from skosh.built import build
 from skosh.targets import target, vector_length
 from tests.conformance.cases import make_input
 from tests.conformance.test_conformance import EVERYWHERE, made

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from skosh.compiled import Build, build
+from skosh.built import Build, build
 from skosh.emulate.runner import Runner
 from skosh.ir.graph import Graph, State
 from skosh.ir.interpret_graph import initial_states, run_graph

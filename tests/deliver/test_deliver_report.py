@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import skosh
-from skosh.compiled import Build
+from skosh.built import Build
 from skosh.deliver import Accuracy, Facts, Picture, facts_of, report_html
 from skosh.deliver.charts import MOST_ROWS, Bar, condensed
 from skosh.deliver.markup import Markup, el, join, number
 from skosh.importers.sklearn.builder import Builder
-from skosh.ops.dense import Dense
-from skosh.ops.softmax import Softmax
-from skosh.quantize import LayerError
+from skosh.ops.layers.dense import Dense
+from skosh.ops.reductions.softmax import Softmax
+from skosh.quantizer import LayerError
 from skosh.verify.proof import Difference, Proof
 
 EVIL = '<script>alert("x")</script>&'

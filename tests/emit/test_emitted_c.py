@@ -16,7 +16,7 @@ import pytest
 
 import skosh.build
 from skosh.build.flags import WARNINGS
-from skosh.compiled import Build, build
+from skosh.built import Build, build
 from skosh.emit.interface import c_name, interface
 from skosh.emulate.host import HostModel
 from skosh.importers.tflite import load

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from skosh import schedule
 from skosh.base.dtypes import DTYPES, i8, i32, u32
 from skosh.build import compile_firmware
 from skosh.emit.assembly import assembly_switch
@@ -38,9 +39,9 @@ from skosh.ir.kernel import (
     Var,
     functions,
 )
-from skosh.kernels import clamp, kernel, par, schedule, seq, widen
-from skosh.kernels.assembled import assemble as in_assembly
-from skosh.lower.tile_kernels import tile
+from skosh.language import clamp, kernel, par, seq, widen
+from skosh.lower.arm_dsp.tile_kernels import tile
+from skosh.schedule.assembled import assemble as in_assembly
 from skosh.targets import Target, arm_dsp, target
 
 M4 = target("cortex-m4")

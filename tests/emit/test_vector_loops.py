@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from skosh import schedule
 from skosh.base.errors import ScheduleError
 from skosh.emit.expressions import Names
 from skosh.emit.functions import kernel_text
-from skosh.emit.vector_loops import why_scalar
+from skosh.emit.vector.loops import why_scalar
 from skosh.ir.kernel import Const, Kernel
-from skosh.kernels import clamp, func, kernel, par, requantize_bounded, schedule, seq, set_word, widen, word, wrap
-from skosh.kernels.dots import dot_pairs, halfwords
-from skosh.kernels.lanes import can_vectorize, vectorize
+from skosh.language import clamp, func, kernel, par, requantize_bounded, seq, set_word, widen, word, wrap
+from skosh.language.dots import dot_pairs, halfwords
+from skosh.schedule.lanes import can_vectorize, vectorize
 from skosh.targets import missing, target
 from tests.support.lanes import Trial, expected, run_here
 

@@ -13,7 +13,9 @@ from skosh.base.errors import InputError, ModelError
 from skosh.importers.pgm.builder import BAD_INPUT, IMPOSSIBLE
 
 hmm = pytest.importorskip("hmmlearn.hmm")
-pytestmark = pytest.mark.filterwarnings("ignore:divide by zero encountered in log:RuntimeWarning")  # weights of 0, in hmmlearn
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:divide by zero encountered in log:RuntimeWarning"
+)  # weights of 0, in hmmlearn
 
 Array = np.ndarray[Any, Any]
 TARGETS = ("host", "cortex-m0plus", "cortex-m4")
@@ -118,10 +120,44 @@ def test_windows(model: Any) -> None:
         np.testing.assert_allclose(posteriors.run(window(x))[0], model.predict_proba(x), atol=1e-5)
 
 
+def test_the_likelihood_of_a_window(model: Any) -> None:
+    """What tells gestures apart that have a model each."""
+    made = skosh.compile(skosh.load(model, output="likelihood", length=24), target="host")
+    for seed in range(3):
+        x = observations(model, 24, seed)
+        np.testing.assert_allclose(made.run(window(x)), [[model.score(x)]], rtol=1e-5)
+
+
+def forward_only(kind: str, seed: int, states: int = 5) -> Any:
+    """A Gaussian chain that never goes back, from its first state."""
+    model = gaussian(kind, seed, states)
+    model.startprob_ = np.eye(states)[0]
+    model.transmat_ = 0.8 * np.eye(states) + 0.2 * np.eye(states, k=1)
+    model.transmat_[-1, -1] = 1
+    return model
+
+
+@pytest.mark.parametrize("kind", ["diag", "full"])
+def test_one_outlier_in_a_chain_that_never_goes_back(kind: str) -> None:
+    """The states that an outlier fits best can't be reached: what is left is compared however improbable it is."""
+    for seed in range(8):
+        model = forward_only(kind, seed)
+        x = observations(model, 26, seed)
+        x[np.random.default_rng(seed).integers(26)] = [100, -60, 30]
+        want = model.predict_proba(x)
+        got = skosh.compile(skosh.load(model, output="posteriors", length=26), target="host").run(window(x))[0]
+        np.testing.assert_allclose(got, want, atol=1e-3)
+        steps = skosh.compile(skosh.load(model), target="host").run(given(x))
+        np.testing.assert_allclose(steps, [model.predict_proba(x[: t + 1])[-1] for t in range(26)], atol=1e-3)
+        lagged = skosh.compile(skosh.load(model, output="smooth", lag=4), target="host").run(given(x))
+        np.testing.assert_allclose(lagged, [model.predict_proba(x[: t + 1])[max(0, t - 4)] for t in range(26)], atol=1e-3)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(
     "options",
-    [{}, {"output": "smooth", "lag": 3}, {"output": "viterbi", "length": 6}, {"output": "posteriors", "length": 6}],
+    [{}, {"output": "smooth", "lag": 3}, {"output": "viterbi", "length": 6}, {"output": "posteriors", "length": 6},
+     {"output": "likelihood", "length": 6}],
     ids=lambda o: o.get("output", "filter"),
 )
 def test_the_c_is_bit_exact(target: str, options: dict[str, Any]) -> None:
@@ -138,7 +174,9 @@ def test_fitted_by_hmmlearn() -> None:
     """Fitted to data, as users have it."""
     x = observations(gaussian("diag"), 300)
     model = hmm.GaussianHMM(3, covariance_type="diag", n_iter=5, random_state=0).fit(x)
-    got = skosh.compile(skosh.load(model, output="viterbi", length=100, name="gait"), target="host").run(window(x[:100]))
+    got = skosh.compile(skosh.load(model, output="viterbi", length=100, name="gait"), target="host").run(
+        window(x[:100])
+    )
     np.testing.assert_array_equal(got[0], model.predict(x[:100]))
 
 
@@ -178,7 +216,7 @@ def test_letters() -> None:
         f"{place} the model must be fitted first. Hint: call fit, or set startprob_, transmat_ and the rest"
     )
     assert letter(lambda: skosh.load(model, output="mode")) == (
-        f'{place} output must be one of filter, smooth, viterbi, posteriors, not "mode".'
+        f'{place} output must be one of filter, smooth, viterbi, posteriors, likelihood, not "mode".'
     )
     assert letter(lambda: skosh.load(model, output="viterbi")) == (
         f'{place} output="viterbi" must have length, a number from 1 on, not None.'

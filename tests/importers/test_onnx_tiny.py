@@ -12,7 +12,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 import skosh
-from skosh.ops.dense import Dense
+from skosh.ops.layers.dense import Dense
 from skosh.optimize import optimize_graph
 from tests.importers.onnx_from_graph import Writer
 from tests.importers.onnx_models import kinds, reference, runtime

@@ -65,6 +65,20 @@ def test_every_prediction(model: Any) -> None:
     assert_predicts(fitted(clone(model), train, y), test, random_rows(train, 1000))
 
 
+@pytest.mark.parametrize("algorithm", ["auto", "brute", "ball_tree"])
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+def test_neighbours_on_a_lattice(algorithm: str, weights: str) -> None:
+    """Whole numbers, so most distances are shared: which samples are neighbours is the library's choice."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        features, count = int(rng.integers(1, 6)), int(rng.integers(40, 250))
+        train, rows = (rng.integers(0, 5, (n, features)).astype(float) for n in (count, 80))
+        made = KNeighborsClassifier(int(rng.integers(1, 9)), algorithm=algorithm, weights=weights)
+        assert_predicts(made.fit(train, rng.integers(0, 4, count)), rows)
+        values = KNeighborsRegressor(3, algorithm=algorithm, weights=weights).fit(train, rng.normal(size=count))
+        np.testing.assert_allclose(outputs(values, rows), values.predict(rows), rtol=1e-5, atol=1e-6)
+
+
 TWO = [
     RidgeClassifier(),
     SVC(),

@@ -98,8 +98,8 @@ def test_all_obstacles_come_at_once() -> None:
         '  node 1 "b": operator RFFT2D is not supported. Hint: compute the spectrum with a front end of skosh.features\n'
         '  node 2 "y": operator CUSTOM:FlexErf is not supported. '
         "Hint: convert without SELECT_TF_OPS: Erf has no TFLite kernel\n"
-        '  node 3 "half": tensor "half" of RESHAPE has element type float16. Hint: convert without float16: leave '
-        "target_spec.supported_types at its default or quantize to int8"
+        '  node 3 "half": tensor "half" of RESHAPE has element type float16. Hint: keep weights in '
+        "float16 and all that is computed in float32, as TensorFlow's converter does"
     )
 
 
@@ -108,17 +108,18 @@ def test_an_open_input_shape_is_an_obstacle_but_an_open_batch_is_not() -> None:
     text = complaint(model(x=replace(X, shape_signature=(1, -1))), UnsupportedError)
     assert text == (
         "<bytes>: 1 obstacle to compiling this model\n"
-        '  "x": the input has a dynamic shape (1, -1). Hint: give the model a fixed input shape when converting'
+        '  "x": the input has a dynamic shape (1, -1). Hint: load(..., shapes={"x": (1, ...)}), or give the model a fixed '
+        "input shape"
     )
 
 
-def test_more_than_one_subgraph_is_an_obstacle() -> None:
+def test_a_subgraph_that_nothing_calls_is_an_obstacle() -> None:
     other = SubgraphSpec([X], [], [0], [0], "other")
     text = complaint(model(more_subgraphs=[other]), UnsupportedError)
     assert text == (
         "<bytes>: 1 obstacle to compiling this model\n"
-        '  "main": the model has 2 subgraphs. Hint: convert the model without control flow (IF, WHILE), with fixed shapes and '
-        "loops unrolled"
+        '  "other": nothing calls this subgraph. Hint: convert the model with one signature, or name the one that is meant '
+        "when it is converted"
     )
 
 

@@ -16,8 +16,8 @@ from torch import nn
 import skosh
 from skosh.base.errors import InputError, ModelError, UnsupportedError
 from skosh.optimize import optimize_graph
-from skosh.quantize.calibrate import as_samples
-from skosh.quantize.compare import noise_db, real_outputs
+from skosh.quantizer.networks.calibrate import as_samples
+from skosh.quantizer.study.compare import noise_db, real_outputs
 from tests.importers.onnx_models import kinds, reference
 from tests.importers.torch_modules import CASES
 

@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 import skosh
 from skosh.base.errors import InputError, ModelError
 from skosh.importers.trees import limits
-from skosh.ops.forest import AUTO
+from skosh.ops.trees.forest import AUTO
 from tests.importers.trees import outputs, random_rows
 
 DATA = {"digits": load_digits, "cancer": load_breast_cancer, "iris": load_iris, "diabetes": load_diabetes}

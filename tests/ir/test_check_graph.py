@@ -13,7 +13,7 @@ from skosh.base.dtypes import f32, i8
 from skosh.base.errors import Loc, ModelError
 from skosh.ir.check_graph import check_graph
 from skosh.ir.graph import Graph, Node, Quant, State, Tensor
-from skosh.ops.reshape import Reshape
+from skosh.ops.moves.reshape import Reshape
 
 LOC = Loc("m")
 Q = Quant((0.5,), (0,))

@@ -7,10 +7,10 @@ import pytest
 
 from skosh.base.dtypes import f32, f64, i8
 from skosh.ir.interpret_kernel import run_kernel
-from skosh.kernels import kernel, par, seq, widen
 from skosh.ladder.dialect import java_text, python_text
 from skosh.ladder.matmul import accumulator, matmul_of, product
 from skosh.ladder.plain import java_missing, java_run, python_run
+from skosh.language import kernel, par, seq, widen
 
 PYTHON = '''\
 def matmul(a, b, c, M, K, N):

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skosh import schedule
 from skosh.base.dtypes import f32, f64, i8
 from skosh.ir.interpret_kernel import run_function
 from skosh.ir.kernel import Function
-from skosh.kernels import schedule
 from skosh.ladder.fma import fma_f32, fma_f64, fused
 from skosh.ladder.matmul import matmul_of
 from skosh.ladder.native import NATIVE, Native

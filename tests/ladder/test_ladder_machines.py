@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from skosh import schedule
 from skosh.base.dtypes import DTYPES
 from skosh.build.flags import MEANING, WARNINGS
 from skosh.ir.graph import Array
-from skosh.kernels import schedule
 from skosh.ladder.fma import fused
 from skosh.ladder.matmul import accumulator, matmul_of
 from skosh.ladder.native import NATIVE, Native

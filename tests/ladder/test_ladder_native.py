@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skosh import schedule
 from skosh.base.dtypes import DTYPES
-from skosh.kernels import schedule
 from skosh.ladder.fma import fused
 from skosh.ladder.matmul import matmul_of, product
 from skosh.ladder.native import NATIVE, Native

@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skosh import schedule
 from skosh.base.dtypes import f32, f64, i8
 from skosh.base.errors import ScheduleError
 from skosh.ir.interpret_kernel import run_kernel
 from skosh.ir.kernel import Const, Kernel
-from skosh.kernels import kernel, par, schedule, seq
 from skosh.ladder.matmul import matmul_of
 from skosh.ladder.native import shared
 from skosh.ladder.pairs import pair
 from skosh.ladder.rungs import Tile, panels, tiled
 from skosh.ladder.steps import blocks, can_blocks, can_hold, can_interchange, can_panel, hold, interchange, order, panel
+from skosh.language import kernel, par, seq
 
 
 @kernel

@@ -10,8 +10,8 @@ import pytest
 
 import skosh
 from skosh.ir.graph import Operands
-from skosh.lower.forest_forms import formed
-from skosh.ops.forest import AUTO, Forest
+from skosh.lower.forests import formed
+from skosh.ops.trees.forest import AUTO, Forest
 from skosh.targets import target
 from tests.ops.test_forest import features, large_forest, many_trees, operands
 

@@ -9,17 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skosh import schedule
 from skosh.base.dtypes import i8, i32
 from skosh.base.errors import ScheduleError
 from skosh.emit.functions import kernel_text
 from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
-from skosh.kernels import kernel, par, schedule, seq, widen
-from skosh.kernels.sums import can_vectorize_sum, vectorize_sum
-from skosh.lower.helium_recipes import by_fours
+from skosh.language import kernel, par, seq, widen
+from skosh.lower.helium.recipes import by_fours
 from skosh.lower.recipes import for_target
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
+from skosh.schedule.sums import can_vectorize_sum, vectorize_sum
 from skosh.targets import target
 
 

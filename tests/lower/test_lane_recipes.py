@@ -14,8 +14,8 @@ from skosh.base.dtypes import i32
 from skosh.ir.interpret_calls import run_calls
 from skosh.ir.kernel import For, walk
 from skosh.lower.recipes import for_target
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
 from skosh.targets import target
 from tests.lower.test_vector_recipes import SHAPES, tensor
 

@@ -13,12 +13,12 @@ from skosh.base.dtypes import f32, i8, i32
 from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.ir.interpret_kernel import run_function
-from skosh.lower import packing
-from skosh.lower.half_kernels import real_of_half
-from skosh.lower.packed_kernels import crumb, nibble, odd_crumb
-from skosh.lower.packing import FORMATS, in_fields, in_words, packed
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
+from skosh.lower.narrow import recipes as packing
+from skosh.lower.narrow.float16_kernels import real_of_half
+from skosh.lower.narrow.kernels import crumb, nibble, odd_crumb
+from skosh.lower.narrow.recipes import FORMATS, in_fields, in_words, packed
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
 from skosh.targets import target
 
 VALUES = {"int4": range(-8, 8), "int2": range(-2, 2), "odd": (-3, -1, 1, 3), "ternary": (-1, 0, 1)}

@@ -12,8 +12,8 @@ from skosh.base.dtypes import i8, i16, i32, i64
 from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.lower.recipes import for_target, interleave
-from skosh.ops.convolution import Conv2D
-from skosh.ops.dense import Dense
+from skosh.ops.layers.convolution import Conv2D
+from skosh.ops.layers.dense import Dense
 from skosh.targets import target
 
 

@@ -15,9 +15,9 @@ from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.ir.kernel import For, walk
 from skosh.lower.recipes import for_target
-from skosh.lower.vector_recipes import STAGED, interleaved, rows_at_a_time
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D, TransposeConv
-from skosh.ops.dense import BatchMatMul, Dense
+from skosh.lower.vectors.recipes import STAGED, interleaved, rows_at_a_time
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D, TransposeConv
+from skosh.ops.layers.dense import BatchMatMul, Dense
 from skosh.targets import target
 
 AVX2 = target("x86-64-avx2")

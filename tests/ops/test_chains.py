@@ -15,8 +15,8 @@ from skosh.base.dtypes import from_numpy
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Op, Tensor
 from skosh.ir.interpret_calls import run_calls
-from skosh.ops.chains import FilterStep, ForwardBackward, LagStep, Viterbi
-from skosh.ops.emissions import LOG_ZERO, GroupedLogSums, IndexedScores, Likelihoods
+from skosh.ops.graphical.chains import FilterStep, ForwardBackward, LagStep, SequenceScore, Viterbi, split_moves
+from skosh.ops.graphical.emissions import LOG_ZERO, GroupedLogSums, IndexedScores
 
 Array = np.ndarray[Any, Any]
 IMPOSSIBLE, BAD = 16, 17
@@ -58,6 +58,69 @@ def posteriors(like: Array, start: Array, move: Array) -> Array:
     return out
 
 
+def logs(a: Array) -> Array:
+    """float32 logarithms, LOG_ZERO for that of 0."""
+    return np.asarray(np.where(a > 0, np.log(np.where(a > 0, a, 1)), LOG_ZERO), np.float32)
+
+
+def far_apart(seed: int, steps: int, states: int) -> tuple[Array, Array, Array]:
+    """(log-likelihoods hundreds apart, start, moves of a chain that only goes forward, some of them tiny), float64."""
+    rng = np.random.default_rng(seed)
+    score = rng.normal(0, 200, (steps, states)).astype(np.float32).astype(np.float64)
+    move = np.triu(rng.random((states, states)) * 10.0 ** rng.integers(-90, 1, (states, states)))
+    move[-1, -1] = 1
+    start = np.eye(states)[0]
+    return score, start, move / move.sum(axis=1, keepdims=True)
+
+
+def log_joint(score: Array, start: Array, move: Array) -> tuple[Array, float]:
+    """([T, K], one number): logarithms of what ``posteriors`` gives, and of the sum of all paths, in float64."""
+    paths = np.array(list(itertools.product(range(score.shape[1]), repeat=len(score))))
+    with np.errstate(divide="ignore"):
+        total = np.log(start)[paths[:, 0]] + score[0][paths[:, 0]]
+        for t in range(1, len(score)):
+            total = total + np.log(move)[paths[:, t - 1], paths[:, t]] + score[t][paths[:, t]]
+    out = np.array([[np.logaddexp.reduce(total[paths[:, t] == s]) for s in range(score.shape[1])] for t in range(len(score))])
+    return out, float(np.logaddexp.reduce(total))
+
+
+@few
+@given(st.integers(0, 999), st.integers(1, 5), st.integers(1, 3))
+def test_nothing_is_lost_however_improbable(seed: int, steps: int, states: int) -> None:
+    """All ways around a chain, beside sums of all paths in float64 logarithms."""
+    score, start, move = far_apart(seed, steps, states)
+    factors = logs(start), *split_moves(move)
+    each, total = log_joint(score, start, move)
+    want, given_scores = np.exp(each - total), score.astype(np.float32)
+    y, status = check(ForwardBackward(IMPOSSIBLE, BAD), given_scores, *factors, ints(steps), ints(0))
+    assert status[0] == 0
+    np.testing.assert_allclose(y, want, atol=2e-4)  # of logarithms near 1000, float32 holds no more
+    (likelihood,) = check(SequenceScore(), given_scores, *factors, ints(0))
+    np.testing.assert_allclose(likelihood[0, 0], total, rtol=1e-6, atol=1e-3)
+    predicted = factors[0]
+    window, before, held = np.zeros((3, states), np.float32), factors[0], ints(0)
+    for t in range(steps):
+        now = given_scores[t : t + 1]
+        each, total = log_joint(score[: t + 1], start, move)
+        y, predicted, status = check(FilterStep(IMPOSSIBLE), now, ints(0), *factors[1:], predicted)
+        np.testing.assert_allclose(y[0], np.exp(each[-1] - total), atol=2e-4)
+        y, window, before, held, _ = check(LagStep(IMPOSSIBLE), now, ints(0), *factors[1:], window, before, held)
+        np.testing.assert_allclose(y[0], np.exp(each[max(0, t - 2)] - total), atol=2e-4)
+
+
+@few
+@given(st.integers(0, 99), st.integers(1, 4), st.integers(1, 3), st.booleans())
+def test_the_likelihood_of_a_sequence(seed: int, steps: int, states: int, zeros: bool) -> None:
+    like, start, move = chain(seed, steps, states, zeros)
+    total = posteriors(like, start, move)[0].sum()
+    (y,) = check(SequenceScore(), logs(like), logs(start), *split_moves(move), ints(0))
+    if total == 0:
+        assert y[0, 0] == -np.inf
+    else:
+        np.testing.assert_allclose(y[0, 0], np.log(total), atol=1e-5)
+    assert np.isnan(check(SequenceScore(), logs(like), logs(start), *split_moves(move), ints(BAD))[0])
+
+
 def ints(*values: int) -> Array:
     return np.array(values, np.int32)
 
@@ -66,7 +129,9 @@ def ints(*values: int) -> Array:
 @given(st.integers(0, 99), st.integers(1, 4), st.integers(1, 3), st.integers(-1, 5), st.booleans())
 def test_forward_backward(seed: int, steps: int, states: int, length: int, zeros: bool) -> None:
     like, start, move = chain(seed, steps, states, zeros)
-    y, status = check(ForwardBackward(IMPOSSIBLE, BAD), like, start, move, ints(length), ints(0))
+    y, status = check(
+        ForwardBackward(IMPOSSIBLE, BAD), logs(like), logs(start), *split_moves(move), ints(length), ints(0)
+    )
     if not 1 <= length <= steps:
         assert status[0] == BAD and np.isnan(y).all()
         return
@@ -83,8 +148,7 @@ def test_forward_backward(seed: int, steps: int, states: int, length: int, zeros
 @given(st.integers(0, 99), st.integers(1, 4), st.integers(1, 3), st.integers(-1, 5), st.booleans())
 def test_viterbi(seed: int, steps: int, states: int, length: int, zeros: bool) -> None:
     like, start, move = chain(seed, steps, states, zeros)
-    logs = [np.where(a > 0, np.log(np.where(a > 0, a, 1)), LOG_ZERO).astype(np.float32) for a in (like, start, move)]
-    y, status = check(Viterbi(IMPOSSIBLE, BAD), *logs, ints(length), ints(0))
+    y, status = check(Viterbi(IMPOSSIBLE, BAD), *map(logs, (like, start, move)), ints(length), ints(0))
     if not 1 <= length <= steps:
         assert status[0] == BAD and (y == -1).all()
         return
@@ -113,9 +177,9 @@ def test_of_equal_paths_the_first() -> None:
 @given(st.integers(0, 99), st.integers(1, 3), st.integers(1, 6))
 def test_filter_step_by_step(seed: int, states: int, steps: int) -> None:
     like, start, move = chain(seed, steps, states)
-    predicted = start
+    predicted = logs(start)
     for t in range(steps):
-        y, predicted, status = check(FilterStep(IMPOSSIBLE), like[t : t + 1], ints(0), move, predicted)
+        y, predicted, status = check(FilterStep(IMPOSSIBLE), logs(like[t : t + 1]), ints(0), *split_moves(move), predicted)
         want = posteriors(like[: t + 1], start, move)[-1]
         np.testing.assert_allclose(y[0], want / want.sum(), rtol=1e-5, atol=1e-7)
         assert status[0] == 0
@@ -125,10 +189,10 @@ def test_filter_step_by_step(seed: int, states: int, steps: int) -> None:
 @given(st.integers(0, 99), st.integers(1, 3), st.integers(1, 6), st.integers(0, 3))
 def test_smoothing_with_a_lag(seed: int, states: int, steps: int, lag: int) -> None:
     like, start, move = chain(seed, steps, states)
-    window, predicted, held = np.ones((lag + 1, states), np.float32), start, ints(0)
+    window, predicted, held = np.zeros((lag + 1, states), np.float32), logs(start), ints(0)
     for t in range(steps):
         y, window, predicted, held, status = check(
-            LagStep(IMPOSSIBLE), like[t : t + 1], ints(0), move, window, predicted, held
+            LagStep(IMPOSSIBLE), logs(like[t : t + 1]), ints(0), *split_moves(move), window, predicted, held
         )
         want = posteriors(like[: t + 1], start, move)[max(0, t - lag)]
         np.testing.assert_allclose(y[0], want / want.sum(), rtol=1e-5, atol=1e-7)
@@ -138,19 +202,20 @@ def test_smoothing_with_a_lag(seed: int, states: int, steps: int, lag: int) -> N
 def test_an_observation_that_no_state_explains_is_passed_over() -> None:
     like, start, move = chain(1, 3, 3)
     like[1] = 0
-    y, predicted, status = check(FilterStep(IMPOSSIBLE), like[1:2], ints(0), move, start)
+    score, first, moves = logs(like), logs(start), split_moves(move)
+    y, predicted, status = check(FilterStep(IMPOSSIBLE), score[1:2], ints(0), *moves, first)
     assert np.isnan(y).all() and status[0] == IMPOSSIBLE
-    np.testing.assert_allclose(predicted, start @ move, rtol=1e-6)
-    y, again, status = check(FilterStep(IMPOSSIBLE), like[:1], ints(BAD), move, start)
+    assert np.ptp(predicted - np.log(start @ move)) < 1e-6
+    y, again, status = check(FilterStep(IMPOSSIBLE), score[:1], ints(BAD), *moves, first)
     assert np.isnan(y).all() and status[0] == BAD
     np.testing.assert_array_equal(again, predicted)
-    window, held = np.ones((2, 3), np.float32), ints(0)
+    window, held = np.zeros((2, 3), np.float32), ints(0)
     statuses = []
     for t in (0, 1, 2, 0, 2):
-        _, window, start, held, status = check(LagStep(IMPOSSIBLE), like[t : t + 1], ints(0), move, window, start, held)
+        _, window, first, held, status = check(LagStep(IMPOSSIBLE), score[t : t + 1], ints(0), *moves, window, first, held)
         statuses.append(int(status[0]))
     assert statuses == [0, IMPOSSIBLE, IMPOSSIBLE, 0, 0]
-    y, *_, status = check(LagStep(IMPOSSIBLE), like[:1], ints(BAD), move, window, start, held)
+    y, *_, status = check(LagStep(IMPOSSIBLE), score[:1], ints(BAD), *moves, window, first, held)
     assert np.isnan(y).all() and status[0] == BAD
 
 
@@ -171,11 +236,8 @@ def test_indexed_scores(seed: int, steps: int, each: int, rows: int, states: int
         assert check(IndexedScores(BAD), index, *more, weight)[1][0] == BAD
 
 
-def test_likelihoods_and_mixtures() -> None:
+def test_mixtures() -> None:
     x = np.array([[-3, 0.5, 2, -80], [LOG_ZERO] * 4, [-1e30, -5, 2e4, np.nan], [np.nan, 1, 2, 3], [-np.inf] * 4], np.float32)
-    (y,) = check(Likelihoods(), x)
-    np.testing.assert_allclose(y[0], np.exp(x[0] - 2), rtol=1e-6)
-    assert not y[1].any() and y[2, :3].tolist() == [0, 0, 1] and not y[3].any() and not y[4].any()
     (z,) = check(GroupedLogSums(2), x)
     np.testing.assert_allclose(z[0], [np.log(np.exp(-3) + np.exp(0.5)), np.log(np.exp(2) + np.exp(-80))], rtol=1e-6)
     assert z[1, 0] == np.float32(LOG_ZERO)

@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skosh.base.dtypes import DType, f32, i32, u8
+from skosh.base.dtypes import DType, f32, i32, i64, u8
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Tensor
 from skosh.ir.interpret_calls import run_calls
-from skosh.ops.distances import Distances, TriangularQuadratics
-from skosh.ops.medians import WeightedMedian
-from skosh.ops.neighbors import InverseWeights, Nearest, Votes
-from skosh.ops.svm import PairDecisions, PairProbabilities, PairVotes
-from skosh.ops.tables import AddRows, Encode, Products
+from skosh.ops.classical.distances import Distances, TriangularQuadratics
+from skosh.ops.classical.neighbor_trees import NearestInTree
+from skosh.ops.classical.neighbors import InverseWeights, Nearest, Votes
+from skosh.ops.classical.svm import PairDecisions, PairProbabilities, PairVotes
+from skosh.ops.classical.tables import AddRows, Encode, Products
+from skosh.ops.reductions.medians import WeightedMedian
 
-TYPES: dict[str, DType] = {"float32": f32, "int32": i32, "uint8": u8}
+TYPES: dict[str, DType] = {"float32": f32, "int32": i32, "int64": i64, "uint8": u8}
 
 
 def operand(name: str, values: Array) -> Tensor:
@@ -92,6 +93,27 @@ def test_nearest(metric: str, count: int) -> None:
         np.testing.assert_array_equal(np.sort(distance[0]), np.sort(every)[:count])
         np.testing.assert_array_equal(every[index[0]], distance[0])
         assert len(set(index[0])) == count
+
+
+@pytest.mark.parametrize("metric", ["squared_euclidean", "manhattan"])
+@pytest.mark.parametrize("balls", [False, True])
+def test_nearest_by_a_tree(metric: str, balls: bool) -> None:
+    """A tree of 7 nodes over points on a line through a lattice: as near as without it, whatever the tie."""
+    c = numbers(3, 23, 4, whole=True)
+    c = c[np.argsort(c[:, 0], kind="stable")]
+    ends = [(0, 23), (0, 11), (11, 23), (0, 5), (5, 11), (11, 17), (17, 23)]
+    parts = [c[a:b] for a, b in ends]
+    low = np.stack([p.mean(axis=0) if balls else p.min(axis=0) for p in parts])
+    power = 1 if metric == "manhattan" else 2
+    radii = [((np.abs(p - m) ** power).sum(axis=1) ** (1 / power)).max() for p, m in zip(parts, low, strict=True)]
+    high = np.array(radii, np.float32)[:, None] if balls else np.stack([p.max(axis=0) for p in parts])
+    for seed in range(6):
+        x = numbers(seed, 1, 4, whole=True)
+        for count in (1, 4, 23):
+            index, distance = check(NearestInTree(count, metric, balls), x, c, low, high, np.array(ends, np.int32))
+            every = (np.abs(x - c) ** power).sum(axis=1)
+            np.testing.assert_array_equal(np.sort(distance[0]), np.sort(every)[:count])
+            np.testing.assert_array_equal(every[index[0]], distance[0])
 
 
 def test_nearest_to_what_is_not_a_number() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from skosh.base.errors import ModelError
 from skosh.importers.tflite import load
+from skosh.ir.call import Scratch
 from skosh.ir.interpret_calls import run_calls
 from skosh.ir.interpret_graph import run_graph
-from skosh.ir.program import Scratch
-from skosh.ops.windows import Window
+from skosh.ops.layers.windows import Window
 from tests.ops.layers import ACTIVATIONS, activation_tensor, bias_tensor, layer, output_scale, weights_tensor
 from tests.ops.one_operator import check
 from tests.support.agree import assert_agrees, random_input

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from skosh.base import fixedpoint
-from skosh.kernels.vectorized import apply
-from skosh.ops import fixed_point_kernels
+from skosh.language.vectorized import apply
+from skosh.ops.elements import fixed_point_kernels
 
 RNG = np.random.default_rng(0)
 POSITIVE = np.concatenate([RNG.integers(1, 2**31, 500), [1, 2, 3, 2**19, 2**30, 2**31 - 1], 2 ** np.arange(31)])

@@ -14,8 +14,8 @@ from skosh.base.dtypes import DTYPES, bool_, from_numpy
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Tensor
 from skosh.ir.interpret_calls import run_calls
-from skosh.ops.forest import Forest, depth, ordered
-from skosh.ops.forest_prune import pruned
+from skosh.ops.trees.forest import Forest, depth, ordered
+from skosh.ops.trees.forest_prune import pruned
 
 FEATURES, TREES, CLASSES, LEAVES = 5, 6, 3, 7
 

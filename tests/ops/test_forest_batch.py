@@ -10,8 +10,8 @@ import pytest
 
 from skosh.ir.graph import Array, Tensor
 from skosh.ir.interpret_calls import run_calls
-from skosh.ops.forest import Forest
-from skosh.ops.forest_batch import BITS
+from skosh.ops.trees.forest import Forest
+from skosh.ops.trees.forest_batch import BITS
 from tests.ops.test_forest import CLASSES, FEATURES, features, many_trees, operands, random_forest
 
 

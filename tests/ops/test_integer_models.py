@@ -13,10 +13,10 @@ from skosh.base.dtypes import DType, from_numpy, i8, i16, u8
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Tensor
 from skosh.ir.interpret_calls import run_calls
-from skosh.ops.integer_features import IntegerFeatures
-from skosh.ops.integer_gaussians import IntegerGaussians, IntegerQuadratics, most_of
-from skosh.ops.integer_points import Curves, IntegerDistances, IntegerNearest, curve_scaling, reach_of
-from skosh.ops.integer_scores import Above, IntegerPairs, IntegerScores, IntegerVotes, LabelVotes
+from skosh.ops.classical.integer_features import IntegerFeatures
+from skosh.ops.classical.integer_gaussians import IntegerGaussians, IntegerQuadratics, most_of
+from skosh.ops.classical.integer_points import Curves, IntegerDistances, IntegerNearest, curve_scaling, reach_of
+from skosh.ops.classical.integer_scores import Above, IntegerPairs, IntegerScores, IntegerVotes, LabelVotes
 
 FEATURES = st.sampled_from([i8, u8, i16])
 
@@ -99,7 +99,7 @@ def test_curves(seed: int, dtype: DType, k: int, bits: int) -> None:
 
 
 def test_a_curve_follows_its_function() -> None:
-    from skosh.quantize.whole import curve
+    from skosh.quantizer.classical.whole import curve
 
     op, table, scale = curve("distance", lambda t: np.exp(-t), 1e-3, 0, 1e6)
     x = np.zeros((1, 1), np.int16)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from skosh.base.errors import ModelError
 from skosh.importers.tflite import load
-from skosh.ops.resize import ResizeBilinear
+from skosh.ops.moves.resize import ResizeBilinear
 from tests.ops.one_operator import check, constant, model, tensor
 
 few = settings(max_examples=25, deadline=None)

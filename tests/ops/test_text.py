@@ -15,7 +15,7 @@ from skosh.base.dtypes import from_numpy
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.texts import TextInput
 from skosh.ir.graph import Tensor
-from skosh.ops.text import (
+from skosh.ops.text.text import (
     Characters,
     HashedCounts,
     Runs,

@@ -12,16 +12,16 @@ from skosh.base.dtypes import DType, from_numpy, i8, i16
 from skosh.ir.check_graph import check_graph
 from skosh.ir.graph import Graph, Node, Op, Quant, Tensor
 from skosh.ir.interpret_graph import run_graph
-from skosh.ops.activations import LeakyRelu, Logistic, Relu
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
-from skosh.ops.elementwise import Add, Maximum, Minimum, Mul, Sub
-from skosh.ops.movement import Concat, Slice, Split, Tile, Transpose
-from skosh.ops.padding import Pad
-from skosh.ops.pooling import AveragePool2D, MaxPool2D
-from skosh.ops.reductions import Mean
-from skosh.ops.reshape import Reshape
-from skosh.ops.resize import ResizeBilinear, ResizeNearest
+from skosh.ops.elements.activations import LeakyRelu, Logistic, Relu
+from skosh.ops.elements.elementwise import Add, Maximum, Minimum, Mul, Sub
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
+from skosh.ops.layers.pooling import AveragePool2D, MaxPool2D
+from skosh.ops.moves.movement import Concat, Slice, Split, Tile, Transpose
+from skosh.ops.moves.padding import Pad
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.moves.resize import ResizeBilinear, ResizeNearest
+from skosh.ops.reductions.reductions import Mean
 from skosh.optimize import optimize_graph
 from tests.support.agree import random_input
 

@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 import skosh
-from skosh.compiled import BATCH_FROM
+from skosh.built import BATCH_FROM
 from skosh.ir.check_graph import check_graph
 from skosh.ir.interpret_graph import run_graph
 from skosh.optimize.batching import batched

@@ -9,14 +9,14 @@ from skosh.base.dtypes import f32, i8
 from skosh.importers.tflite import load
 from skosh.ir.graph import Graph, Quant, macs
 from skosh.ir.interpret_graph import run_graph
-from skosh.ops.activations import LeakyRelu
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
-from skosh.ops.elementwise import Add
-from skosh.ops.movement import Concat, Slice, Split
-from skosh.ops.padding import Pad
-from skosh.ops.pooling import AveragePool2D
-from skosh.ops.reshape import Reshape
+from skosh.ops.elements.activations import LeakyRelu
+from skosh.ops.elements.elementwise import Add
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
+from skosh.ops.layers.pooling import AveragePool2D
+from skosh.ops.moves.movement import Concat, Slice, Split
+from skosh.ops.moves.padding import Pad
+from skosh.ops.moves.reshape import Reshape
 from skosh.optimize import channel_constants, figures, optimize_graph, value_ranges
 from skosh.optimize.constant_channels import constant_channels
 from tests.optimize.graphs import Builder, check_same, optimized, quant

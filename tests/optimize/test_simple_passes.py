@@ -7,13 +7,13 @@ import pytest
 
 from skosh.base.dtypes import f32, i8, i16
 from skosh.ir.graph import State
-from skosh.ops.activations import Relu
-from skosh.ops.convolution import Conv2D
-from skosh.ops.elementwise import Add, Mul
-from skosh.ops.movement import BroadcastTo, Concat, Pack, Slice, Split, Tile, Transpose
-from skosh.ops.padding import Pad
-from skosh.ops.pooling import AveragePool2D, MaxPool2D
-from skosh.ops.reshape import Copy, Reshape
+from skosh.ops.elements.activations import Relu
+from skosh.ops.elements.elementwise import Add, Mul
+from skosh.ops.layers.convolution import Conv2D
+from skosh.ops.layers.pooling import AveragePool2D, MaxPool2D
+from skosh.ops.moves.movement import BroadcastTo, Concat, Pack, Slice, Split, Tile, Transpose
+from skosh.ops.moves.padding import Pad
+from skosh.ops.moves.reshape import Copy, Reshape
 from skosh.optimize import explain, steps
 from skosh.optimize.activation_fusion import activation_fusion
 from skosh.optimize.common_subexpressions import common_subexpressions

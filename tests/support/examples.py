@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import skosh
-from skosh.compiled import Build
+from skosh.built import Build
 from skosh.ir.graph import Array, Graph
 
 

@@ -13,7 +13,7 @@ from skosh.base.dtypes import DTYPES, DType, bool_, i8, i32, u32
 from skosh.build import compile_host
 from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.model import fill
-from skosh.emit.vector_units import machine_helpers, machines_of, small_functions
+from skosh.emit.vector.units import machine_helpers, machines_of, small_functions
 from skosh.ir.interpret_kernel import run_kernel
 from skosh.ir.kernel import (
     Binary,
@@ -33,10 +33,10 @@ from skosh.ir.kernel import (
     functions,
 )
 from skosh.ir.layout import used_numbers
-from skosh.kernels import arithmetic, dots
-from skosh.kernels.lanes import vectorize
 from skosh.ladder import fma
-from skosh.ops import elementwise_kernels
+from skosh.language import arithmetic, dots
+from skosh.ops.elements import elementwise_kernels
+from skosh.schedule.lanes import vectorize
 from skosh.targets.simd import VectorMachine
 
 COUNT = 83

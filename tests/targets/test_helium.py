@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from skosh import schedule
 from skosh.base.dtypes import i8, i32
 from skosh.build import compile_firmware
 from skosh.emit.expressions import literal
 from skosh.emulate.qemu_system import QemuMachine
 from skosh.ir.layout import used_numbers
-from skosh.kernels import kernel, par, requantize_bounded, schedule, wrap
-from skosh.kernels.lanes import vectorize
+from skosh.language import kernel, par, requantize_bounded, wrap
+from skosh.schedule.lanes import vectorize
 from skosh.targets import target
 from skosh.targets.simd import vector_machine
 from tests.support.lanes import Trial, expected, trials, unit

@@ -17,7 +17,7 @@ import skosh
 from skosh.base.errors import InputError
 from skosh.importers.originals import EDGES, Answers, Original
 from skosh.ir.graph import Graph
-from skosh.ops.forest import ordered
+from skosh.ops.trees.forest import ordered
 from skosh.verify.edges import edge_samples, from_order, readers
 from skosh.verify.library import asked, compared
 

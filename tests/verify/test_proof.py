@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from skosh.base.errors import InputError
-from skosh.compiled import Build, build
+from skosh.built import Build, build
 from skosh.importers.tflite import load
 from skosh.ir.graph import Graph
 from skosh.targets import target as find_target

@@ -1,1 +1,1 @@
-"""Floor 11: walk-through applications, each a short program that goes the whole way."""
+"""Floor 12: walk-through applications, each a short program that goes the whole way."""

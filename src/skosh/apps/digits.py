@@ -16,14 +16,14 @@ import numpy as np
 import skosh
 from skosh.apps.digits_files import all_or_nothing, example_c, readme
 from skosh.base.errors import ToolError
-from skosh.compiled import quantized
+from skosh.built import quantized
 from skosh.deliver import Accuracy, Picture, facts_of, report_html
 from skosh.ir.graph import Array, Graph
-from skosh.quantize import compare_layers
-from skosh.quantize.batch import runs
+from skosh.quantizer import compare_layers
+from skosh.quantizer.study.batch import runs
 
 if TYPE_CHECKING:
-    from skosh.compiled import Build
+    from skosh.built import Build
     from skosh.verify.measure import Profile
     from skosh.verify.proof import Proof
 

@@ -17,7 +17,7 @@ from skosh.lower.program import Program
 
 if TYPE_CHECKING:
     from skosh.apps.digits import DemoResult
-    from skosh.compiled import Build
+    from skosh.built import Build
 
 
 @contextmanager

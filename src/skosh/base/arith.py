@@ -2,7 +2,7 @@
 
 All functions take and give numpy integer arrays or scalars, in int64 inside, exact. The meaning is that of TensorFlow
 Lite for Microcontrollers with double rounding (gemmlowp's fixed-point functions). The kernel language says the same
-in ``kernels/arithmetic.py``; a test holds the two together.
+in ``language/arithmetic.py``; a test holds the two together.
 """
 
 from __future__ import annotations

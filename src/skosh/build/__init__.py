@@ -1,4 +1,4 @@
-"""Floor 7: compilers and linker maps. Emitted C in, a firmware or a host library out."""
+"""Floor 8: compilers and linker maps. Emitted C in, a firmware or a host library out."""
 
 from __future__ import annotations
 

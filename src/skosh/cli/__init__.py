@@ -1,4 +1,4 @@
-"""Floor 12: the command line. One file a command, each with ``command`` and ``EXAMPLE``; heavy imports wait until one runs.
+"""Floor 13: the command line. One file a command, each with ``command`` and ``EXAMPLE``; heavy imports wait until one runs.
 
 Exit status: 0, fine; 1, the answer is no (not bit-exact, doesn't fit, can't be compiled); 2, the usage or the input was
 wrong; 130, interrupted. Answers go to standard output, everything else to standard error.

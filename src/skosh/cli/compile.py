@@ -13,7 +13,7 @@ from skosh.cli.options import Json, Model, Optimize, Search, Target, TrustPickle
 from skosh.cli.terminal import busy, compiling, number, out, print_json, row, table
 
 if TYPE_CHECKING:
-    from skosh.compiled import Build
+    from skosh.built import Build
 
 EXAMPLE = "skosh compile kws.tflite --target cortex-m4 --max-ram 64K -o kws"
 

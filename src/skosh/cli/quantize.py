@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skosh.ir.graph import Graph
-    from skosh.quantize import Sensitivity
+    from skosh.quantizer import Sensitivity
 
 EXAMPLE = "skosh quantize model.onnx --samples x.npy --scheme int4 --sensitivity"
 
@@ -47,8 +47,8 @@ def command(
     Signal over noise compares the quantized outputs with the float model's; 20 dB more is ten times closer.
     """
     import skosh
-    from skosh.quantize.calibrate import as_samples
-    from skosh.quantize.compare import agreement, noise_db, real_outputs
+    from skosh.quantizer.networks.calibrate import as_samples
+    from skosh.quantizer.study.compare import agreement, noise_db, real_outputs
 
     with busy(f"reading {Path(model).name}", quiet=json):
         graph = skosh.load(model)
@@ -66,7 +66,7 @@ def command(
     }  # fmt: skip
     layers: Sequence[Sensitivity] = ()
     if sensitivity or html is not None:
-        from skosh.quantize import sensitivity as measure
+        from skosh.quantizer import sensitivity as measure
 
         alone = "int8" if scheme in ("mixed", "float16") else scheme
         with busy("quantizing one layer at a time", quiet=json):

@@ -12,7 +12,7 @@ from skosh.emit.interface import interface
 from skosh.ir.graph import Array, Graph, macs
 from skosh.lower.program import Program
 from skosh.plan import Plan
-from skosh.quantize import LayerError
+from skosh.quantizer import LayerError
 from skosh.targets import Device, Target, devices
 from skosh.verify.measure import Profile
 from skosh.verify.proof import Proof

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from skosh.deliver.markup import Markup, el, join, number, percent
 from skosh.deliver.report import bar_cell, num, table
-from skosh.quantize import Sensitivity
+from skosh.quantizer import Sensitivity
 
 
 def sensitivity_html(title: str, scheme: str, samples: int, found: Sequence[Sensitivity]) -> str:

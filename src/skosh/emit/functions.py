@@ -11,9 +11,9 @@ from skosh.emit.expressions import Names, expression
 from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.emit.row_sums import summed_loop
-from skosh.emit.vector_loops import vector_loop
-from skosh.emit.vector_moves import is_move, move_loop
-from skosh.emit.vector_sums import sum_loop
+from skosh.emit.vector.helium_moves import is_move, move_loop
+from skosh.emit.vector.helium_sums import sum_loop
+from skosh.emit.vector.loops import vector_loop
 from skosh.ir.kernel import (
     Assign,
     Assume,

@@ -13,7 +13,7 @@ from skosh.emit.header import header_text, run_signature
 from skosh.emit.interface import Interface, Port, interface
 from skosh.emit.lines import comment, wrapped
 from skosh.emit.row_sums import sums_switch, sums_tests
-from skosh.emit.vector_units import machine_helpers, machines_of, small_functions
+from skosh.emit.vector.units import machine_helpers, machines_of, small_functions
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
 from skosh.ir.kernel import Cast, Const, Function, Kernel, Let, all_exprs, functions, walk

@@ -10,7 +10,7 @@ from skosh.emit.lines import wrapped
 from skosh.ir.kernel import Binary, For, Kernel, Load, walk
 from skosh.ir.layout import address
 from skosh.ir.simplify import simplify
-from skosh.kernels.row_sums import row_sum, start
+from skosh.schedule.row_sums import row_sum, start
 
 
 def _test(unit: str) -> str:

@@ -1,4 +1,4 @@
-"""Floor 7: compiled models running, on this computer or a Cortex-M under Unicorn: outputs, counts, modelled cycles."""
+"""Floor 8: compiled models running, on this computer or a Cortex-M under Unicorn: outputs, counts, modelled cycles."""
 
 from __future__ import annotations
 

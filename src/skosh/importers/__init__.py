@@ -6,12 +6,16 @@ UnsupportedError that lists every obstacle.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from skosh.base import registry
+from skosh.base.budget import Budget, budgeted, spend
 from skosh.base.errors import InputError
 from skosh.importers.originals import of_estimator
 from skosh.ir.graph import Graph
@@ -49,20 +53,31 @@ ESTIMATORS = ("sklearn", "xgboost", "lightgbm")
 """Importers of objects that can be asked for their own answers by scikit-learn's methods."""
 
 
-def load(source: Any, name: str | None = None, **options: Any) -> Graph:
+def load(source: Any, name: str | None = None, budget: Budget | float | None = None, **options: Any) -> Graph:
     """A Graph from a model: a path, the bytes of a file, or a fitted object of a library that skosh knows.
 
     name: what the generated C calls the model; the file's name without ending when absent.
-    A Graph stays what it is. Raises InputError when no importer takes such a source, ModelError when the model can't be read.
+    budget: what reading it may cost (``base.budget``); a number allows so many times as much as usual.
+    A Graph stays what it is. Raises InputError when no importer takes such a source, ModelError when the model can't be
+    read, BudgetError when that would cost more than it may.
     """
     if isinstance(source, Graph):
         return source
     importer = importer_of(source)
-    graph: Graph = registry.load(IMPORTERS, importer, "an importer")(source, name=name, **options)
+    with budgeted(budget, place_of(source)), np.errstate(all="ignore"):  # odd numbers are told of by letters, not warnings
+        graph: Graph = registry.load(IMPORTERS, importer, "an importer")(source, name=name, **options)
+        spend("nodes", len(graph.nodes), "the graph")
+        for t in graph.tensors.values():
+            spend("tensor", math.prod(t.shape), f'the tensor "{t.name}"')
     if importer not in ESTIMATORS or "library" in graph.notes or isinstance(source, (str, Path)):
         return graph
     original = of_estimator(source, graph)
     return replace(graph, notes=MappingProxyType({**graph.notes, "library": original}))
+
+
+def place_of(source: Any) -> str:
+    """Where a letter says that something is."""
+    return str(source) if isinstance(source, str | Path) else f"<{type(source).__name__}>"
 
 
 def importer_of(source: Any) -> str:

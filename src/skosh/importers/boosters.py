@@ -21,13 +21,13 @@ from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import Offer, asked, largest
 from skosh.importers.trees import label, real
 from skosh.ir.graph import Array
-from skosh.ops.activations import Logistic
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.elementwise import Add, Maximum, Mul, Sub
-from skosh.ops.functions import Abs, Exp, Log
-from skosh.ops.quantization import Cast
-from skosh.ops.reshape import Reshape
-from skosh.ops.softmax import Softmax
+from skosh.ops.elements.activations import Logistic
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Add, Maximum, Mul, Sub
+from skosh.ops.elements.functions import Abs, Exp, Log
+from skosh.ops.elements.quantization import Cast
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.softmax import Softmax
 
 LINKS = ("identity", "logistic", "softmax", "class", "exp", "step", "signed_square", "softplus")
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from skosh.base.budget import spend
 from skosh.base.dtypes import f32
 from skosh.base.errors import InputError, ModelError
 from skosh.importers.boosters import Link, Sums, answer, original, without_nan
@@ -29,12 +30,12 @@ from skosh.importers.sklearn.preprocessing import chosen
 from skosh.importers.tree_sets import whole_numbers, with_ranges
 from skosh.importers.trees import Tree, constant_tree, fixed_point, float32_loses, forest
 from skosh.ir.graph import Array, Graph
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.elementwise import Mul
-from skosh.ops.functions import Abs
-from skosh.ops.movement import Concat
-from skosh.ops.quantization import Cast
-from skosh.ops.reductions import Sum
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Mul
+from skosh.ops.elements.functions import Abs
+from skosh.ops.moves.movement import Concat
+from skosh.ops.elements.quantization import Cast
+from skosh.ops.reductions.reductions import Sum
 
 FILE = "<lightgbm>"
 
@@ -91,6 +92,7 @@ def converted(source: Any, model: Model, builder: Builder) -> str:
     groups = int(head.take("num_tree_per_iteration"))
     link = _link(head.take("objective", "none").split(), groups)
     names, features = head.take("feature_names", "").split(), int(head.take("max_feature_idx")) + 1
+    spend("elements", max(groups, 0) + max(features, 0), "classes and features")
     mean = head.take("average_output", None) is not None
     head.ignore(("num_class", "feature_infos", "tree_sizes", "monotone_constraints", ""))
     infos = str(model.head.get("feature_infos", "")).split()

@@ -6,11 +6,12 @@ Also what importers of saved models share: reading text, and one letter for what
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from skosh.base import files
 from skosh.base.errors import InputError, ModelError, SkoshError, ToolError
 from skosh.ir.graph import Graph
 
@@ -22,8 +23,8 @@ WHY = "reading a pickle runs whatever code its author put into it"
 def load(source: Any, name: str | None = None, trust_pickle: bool = False, **options: Any) -> Graph:
     """A Graph from a file with a fitted estimator.
 
-    trust_pickle: run the code that a pickle is. Without it, InputError; a skops file needs no trust, but may hold
-    scikit-learn's own types only.
+    trust_pickle: run the code that a pickle is. Without it, InputError; a skops file needs no trust: it is read as data,
+    and may hold scikit-learn's own estimators only.
     """
     from skosh.importers import load as load_object
 
@@ -38,9 +39,28 @@ def load(source: Any, name: str | None = None, trust_pickle: bool = False, **opt
                 hint="--trust-pickle (trust_pickle=True) if you know who made it; skops and ONNX files are the safe way",
             )
         fitted = unpickled(path)
-    else:
-        fitted = from_skops(path)
-    return load_object(fitted, name or named(path, "model"), **options)
+        return load_object(fitted, name or named(path, "model"), **options)
+    return from_skops(path, name or named(path, "model"), options)
+
+
+def from_skops(path: Path, name: str, options: Mapping[str, Any]) -> Graph:
+    """A Graph from a skops file. What its numbers don't fit together for is a letter about the file.
+
+    The graph doesn't know the object: nobody may ask it to predict, for its own code would believe those numbers.
+    """
+    from skosh.importers.sklearn import load as load_estimator
+    from skosh.importers.skops import read_skops
+
+    fitted = read_skops(path)
+    try:
+        return load_estimator(fitted, name, **options)
+    except (SkoshError, AssertionError):
+        raise
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as error:  # scikit-learn's methods believe their attributes, so wrong ones raise anything
+        what = f"{type(error).__name__}: {error}"
+        raise ModelError(f"its attributes don't fit together ({what})", loc=str(path)) from error
 
 
 def unpickled(path: Path) -> Any:
@@ -57,34 +77,13 @@ def unpickled(path: Path) -> Any:
         raise ModelError(f"can't be unpickled: {type(error).__name__}: {error}", loc=str(path)) from error
 
 
-def from_skops(path: Path) -> Any:
-    """The object in a skops file, if that holds nothing but types of scikit-learn, or ones that skops knows as harmless."""
-    try:
-        import skops.io
-    except ImportError:
-        raise ToolError("skops is needed to read .skops files", hint="pip install skops") from None
-    try:
-        asked = skops.io.get_untrusted_types(
-            file=path
-        )  # scikit-learn's compiled types, trees for example, are among them
-        if foreign := [name for name in asked if not name.startswith("sklearn.")]:
-            raise ModelError(f"a skops file must hold scikit-learn's own types only, not {foreign[0]}", loc=str(path))
-        return skops.io.load(path, trusted=asked)
-    except SkoshError:
-        raise
-    except Exception as error:  # a broken archive raises anything
-        raise ModelError(f"this is no skops file: {type(error).__name__}: {error}", loc=str(path)) from error
-
-
 # ---------------------------------------------------------------------------------------------------------- shared
 
 
 def read_text(path: Path, library: str) -> str:
     """The text of a file. InputError when it can't be read, ModelError when it is no text."""
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+        return files.read_text(path)
     except UnicodeDecodeError as error:
         raise ModelError(f"this is no text that {library} saved", loc=str(path)) from error
 
@@ -96,7 +95,7 @@ def well_formed(library: str, file: str) -> Iterator[None]:
         yield
     except SkoshError:
         raise
-    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         what = f"{type(error).__name__}: {error}"
         raise ModelError(f"this is no model that {library} saved ({what})", loc=file) from error
 

@@ -13,13 +13,14 @@ from skosh.base.dtypes import DTYPES, DType, f32, from_numpy, i32
 from skosh.base.errors import InputError, ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import largest
+from skosh.importers.tree_checks import check_trees
 from skosh.ir.graph import Array, Tensor
-from skosh.ops.comparisons import Compare
-from skosh.ops.elementwise import Add, Mul
-from skosh.ops.forest import AUTO, Forest, several_ways
-from skosh.ops.forest_prune import pruned
-from skosh.ops.quantization import Cast
-from skosh.ops.reshape import Reshape
+from skosh.ops.elements.comparisons import Compare
+from skosh.ops.elements.elementwise import Add, Mul
+from skosh.ops.elements.quantization import Cast
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.trees.forest import AUTO, Forest, several_ways
+from skosh.ops.trees.forest_prune import pruned
 
 FEATURES = {"float32": "f32", "int8": "i8", "uint8": "u8", "int16": "i16"}
 """What the option ``features`` may say: the type of the model's input."""
@@ -59,6 +60,7 @@ def forest(
 ) -> str:
     """A node that sums leaves. leaves: for each tree, integers by node, [nodes] for "groups" and "votes" (the class), else
     [nodes, K]. bias: [K] integers. Nodes are numbered so that a left child follows its parent."""
+    check_trees(trees, builder.tensors[x].shape[-1])
     dtype = features_dtype(builder, x)
     if dtype.is_float and not sided:
         builder.unlike.add("missing")

@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.errors import InputError, ModelError, ToolError
+from skosh.base.budget import spend
+from skosh.base.errors import InputError, ModelError
+from skosh.base.files import read_bytes
 from skosh.importers.boosters import Link, Sums, answer, original, with_nan, without_nan
 from skosh.importers.fields import Fields
 from skosh.importers.frames import Column, Frame
@@ -28,6 +30,7 @@ from skosh.importers.sklearn.linear import dense
 from skosh.importers.sklearn.outputs import OUTPUTS
 from skosh.importers.tree_sets import whole_numbers, with_ranges
 from skosh.importers.trees import Tree, constant_tree, fixed_point, forest
+from skosh.importers.ubjson import read_ubjson
 from skosh.ir.graph import Array, Graph
 
 FILE = "<xgboost>"
@@ -73,8 +76,7 @@ def convert(source: Any, builder: Builder) -> str:
     if isinstance(source, str | Path):
         path = Path(source)
         with well_formed("XGBoost", str(source)):
-            text = read_text(path, "XGBoost") if path.suffix.lower() == ".json" else binary(path)
-            return converted(source, json.loads(text)["learner"], builder)
+            return converted(source, described(path)["learner"], builder)
     booster = source
     if hasattr(source, "get_booster"):
         if not source.__sklearn_is_fitted__():
@@ -83,20 +85,15 @@ def convert(source: Any, builder: Builder) -> str:
     return converted(source, json.loads(booster.save_raw("json"))["learner"], builder)
 
 
-def binary(path: Path) -> str:
-    """The JSON of a model in XGBoost's binary form, which XGBoost itself reads."""
-    try:
-        import xgboost
-    except ImportError:
-        raise ToolError("XGBoost is needed to read its binary files", hint="pip install skosh[xgboost]") from None
-    if not path.is_file():
-        raise InputError("can't be read: no such file or directory", loc=str(path))
-    booster = xgboost.Booster()
-    try:
-        booster.load_model(str(path))
-    except xgboost.core.XGBoostError as error:
-        raise ModelError("this is no model that XGBoost saved", loc=str(path)) from error
-    return bytes(booster.save_raw("json")).decode()
+def described(path: Path) -> Any:
+    """The model as XGBoost's JSON tells it, from a file of that or of its binary form (UBJSON), which skosh reads itself."""
+    if path.suffix.lower() == ".ubj":
+        found = read_ubjson(read_bytes(path))
+    else:
+        text = read_text(path, "XGBoost")
+        spend("nodes", text.count("{") + text.count("["), "the model")
+        found = json.loads(text)
+    return found
 
 
 def converted(source: Any, learner: dict[str, Any], builder: Builder) -> str:
@@ -111,6 +108,7 @@ def converted(source: Any, learner: dict[str, Any], builder: Builder) -> str:
     targets, classes = int(shape.take("num_target", 1)), int(shape.take("num_class", 0))
     groups = max(1, targets, classes)
     features = int(shape.take("num_feature"))
+    spend("elements", groups + max(features, 0), "classes and features")
     given = shape.take("base_score")
     base = np.broadcast_to(np.atleast_1d(json.loads(given)).astype(np.float64), groups)
     shape.ignore(("boost_from_average",))
@@ -241,6 +239,8 @@ def read(
     known = category_values(model.take("cats", {}))
     model.done()
     count = len(trees)
+    if count and not set(map(int, info)) <= set(range(min(groups, count))):
+        raise ModelError(f"each tree must be of one of the {groups:,} classes or targets")
     vectors = any(int(t["tree_param"].get("size_leaf_vector") or 1) > 1 for t in trees)
     if rounds is not None:
         count = int(ends[min(rounds, len(ends) - 1)]) if ends else min(count, rounds * groups * parallel)
@@ -266,6 +266,7 @@ def read_tree(tree: dict[str, Any], weight: float) -> Tree:
     with np.errstate(over="ignore", under="ignore"):
         limit = np.where(leaf, 0.0, np.nextafter(condition, np.float32(-np.inf)).astype(np.float64))
     weights = np.array(fields.take("sum_hessian", np.ones(len(left))), np.float64)
+    weights = np.nan_to_num(weights, nan=0.0, posinf=0.0, neginf=0.0).clip(0.0)
     visits = np.rint(weights / max(weights.max(), 1e-30) * 1e6).astype(np.int64)
     value: Array
     if size > 1:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from skosh.base.errors import Loc, ModelError
-from skosh.ir.graph import Graph, Node, State, Tensor
+from skosh.ir.graph import Graph, Node, Op, Operands, State, Tensor
 
 
 def check_graph(graph: Graph) -> None:
@@ -95,31 +96,33 @@ def check_order(graph: Graph) -> None:
 
 def check_node(graph: Graph, node: Node) -> None:
     """The operator accepts its inputs and outputs, and infers the outputs' shapes and types."""
-    inputs, outputs = graph.operands(node.inputs), graph.required(node.outputs)
+    check_operands(node.op, graph.operands(node.inputs), graph.required(node.outputs), node.loc)
+
+
+def check_operands(op: Op, inputs: Operands, outputs: Sequence[Tensor], loc: Loc) -> None:
+    """The same of an operator that stands in no graph yet."""
     try:
-        inferred = node.op.infer(inputs)
+        inferred = op.infer(inputs)
     except ModelError as error:
-        raise _placed(error, node) from error
-    _require(
-        len(inferred) == len(outputs), node.loc, f"{node.op.kind} must have {len(inferred)} outputs, not {len(outputs)}"
-    )
+        raise _placed(error, loc) from error
+    _require(len(inferred) == len(outputs), loc, f"{op.kind} must have {len(inferred)} outputs, not {len(outputs)}")
     for want, tensor in zip(inferred, outputs, strict=True):
         _require(
             (want.shape, want.dtype) == (tensor.shape, tensor.dtype),
-            node.loc,
-            f'its output "{tensor.name}" must be {want.dtype}{list(want.shape)} by the inputs of {node.op.kind}, '
+            loc,
+            f'its output "{tensor.name}" must be {want.dtype}{list(want.shape)} by the inputs of {op.kind}, '
             f"not {tensor.dtype}{list(tensor.shape)}",
         )
-    check_outputs = getattr(node.op, "check_outputs", None)  # for what inputs can't tell: the outputs' quantization
+    check_outputs = getattr(op, "check_outputs", None)  # for what inputs can't tell: the outputs' quantization
     if check_outputs is not None:
         try:
             check_outputs(inputs, outputs)
         except ModelError as error:
-            raise _placed(error, node) from error
+            raise _placed(error, loc) from error
 
 
-def _placed(error: ModelError, node: Node) -> ModelError:
-    return ModelError(error.message, loc=node.loc, hint=error.hint)
+def _placed(error: ModelError, loc: Loc) -> ModelError:
+    return ModelError(error.message, loc=loc, hint=error.hint)
 
 
 def _require(holds: bool, loc: Loc, message: str) -> None:

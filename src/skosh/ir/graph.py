@@ -104,7 +104,7 @@ class Op:
         return 0
 
     def calls(self, inputs: Operands, outputs: Operands) -> Sequence[Any]:
-        """The kernel calls that compute it, in order (``ir.program.Call``)."""
+        """The kernel calls that compute it, in order (``ir.call.Call``)."""
         raise NotImplementedError(type(self).__name__)
 
     def frugal_calls(self, inputs: Operands, outputs: Operands) -> Sequence[Any]:

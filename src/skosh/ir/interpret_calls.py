@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from skosh.ir.call import Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands
 from skosh.ir.interpret_kernel import run_kernel
-from skosh.ir.program import Call, Const, In, Out, Scratch
 
 
 def run_calls(

@@ -137,6 +137,7 @@ class For(Stmt):
     are lanes of the vector machine of that name (``targets.simd``), several ``vectors`` side by side; the body says what
     one lane does. assembly: the loop is written in the assembly of that machine (``emit.thumb``), the body beside it in C.
     function: a sum that is a call where there is a function for it (``kernels.row_sums``), the body beside it.
+    nth: which of the loops that the kernel was written with over this variable; copies that steps make keep it.
     """
 
     var: str
@@ -150,6 +151,7 @@ class For(Stmt):
     vectors: int = 1
     assembly: str = ""
     function: bool = False
+    nth: int = 1
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from skosh.ir.kernel import (
     Expr,
     For,
     If,
+    Kernel,
     Let,
     Load,
     Local,
@@ -18,6 +19,7 @@ from skosh.ir.kernel import (
     Store,
     Var,
     While,
+    all_exprs,
     map_body,
     walk,
 )
@@ -72,3 +74,15 @@ def fresh(name: str, taken: set[str]) -> str:
         candidate = f"{name}{count}"
     taken.add(candidate)
     return candidate
+
+
+def names_in(body: Body) -> set[str]:
+    """Every name that a body uses or declares."""
+    used = {e.name for e in all_exprs(body) if isinstance(e, Var)} | {
+        e.buffer for e in all_exprs(body) if isinstance(e, Load)
+    }
+    return used | {s.buffer for s in walk(body) if isinstance(s, Store)} | declared(body, loops=True)
+
+
+def all_names(kernel: Kernel) -> set[str]:
+    return names_in(kernel.body) | {p.name for p in kernel.params} | {v.name for v in kernel.numbers}

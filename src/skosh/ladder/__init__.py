@@ -1,4 +1,4 @@
-"""Floor 11: the performance ladder. One kernel, run as plain Python, as Java, and as C under better and better schedules.
+"""Floor 12: the performance ladder. One kernel, run as plain Python, as Java, and as C under better and better schedules.
 
 It replays Table 1 of Leiserson et al., "There's plenty of room at the Top", Science 368 (2020), on this computer.
 """

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from skosh.base.dtypes import f32, f64
 from skosh.ir.kernel import Binary, CallExpr, Expr, Kernel, map_body
-from skosh.kernels import func, instr
+from skosh.language import func, instr
 
 
 @instr(c="fma({a}, {b}, {acc})", macro="__FMA__", header="math.h")

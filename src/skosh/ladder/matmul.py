@@ -11,8 +11,8 @@ from skosh.base.dtypes import DTYPES, DType, i8, i32
 from skosh.base.errors import InputError
 from skosh.ir.graph import Array
 from skosh.ir.kernel import Kernel
-from skosh.kernels import kernel, par, seq
-from skosh.kernels.language import resolve
+from skosh.language import kernel, par, seq
+from skosh.language.decorators import resolve
 
 MOST = 32_768
 """The largest n: element positions are 32-bit numbers."""

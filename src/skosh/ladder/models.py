@@ -9,10 +9,10 @@ from typing import Any
 
 import skosh
 from skosh.base.errors import ToolError
-from skosh.compiled import Build
+from skosh.built import Build
 from skosh.ir.graph import Graph, macs
 from skosh.ir.interpret_graph import run_graph
-from skosh.lower.means import STEPS, Means
+from skosh.lower.allowed import STEPS, Means
 from skosh.pipeline import compile_to_c
 from skosh.targets import target as find_target
 from skosh.verify.samples import random_samples

@@ -25,8 +25,8 @@ from skosh.ir.kernel import (
     walk,
 )
 from skosh.ir.simplify import simplify
-from skosh.kernels.dots import dot_pairs, halfwords
-from skosh.kernels.schedule import Answer, No, Yes, loops
+from skosh.language.dots import dot_pairs, halfwords
+from skosh.schedule import Answer, No, Yes, loops
 
 
 def can_pair(kernel: Kernel, name: str) -> Answer:

@@ -6,15 +6,15 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from skosh import schedule
 from skosh.base.dtypes import DType, i8
 from skosh.ir.kernel import Kernel
-from skosh.kernels import schedule
-from skosh.kernels.lanes import vectorize
 from skosh.ladder.fma import fused
 from skosh.ladder.matmul import matmul_of
 from skosh.ladder.native import BASELINE, NATIVE, Native, shared, this_cpu
 from skosh.ladder.pairs import pair
 from skosh.ladder.steps import blocks, chain, hold, named_ends, order, panel
+from skosh.schedule.lanes import vectorize
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The schedule steps that a matrix product needs beyond register tiles and vectors: blocks, panels, sums in registers.
 
-Like those of ``skosh.kernels.schedule``, each asks first (``can_...``), never changes what is computed, not even the order
+Like those of ``skosh.schedule``, each asks first (``can_...``), never changes what is computed, not even the order
 of a sum, and tells itself in the kernel's ``steps``.
 """
 
@@ -36,7 +36,8 @@ from skosh.ir.kernel import (
     walk_expr,
 )
 from skosh.ir.simplify import simplify
-from skosh.kernels.schedule import Answer, No, Yes, loops
+from skosh.schedule import Answer, No, Yes, loops
+from skosh.schedule.addresses import means
 
 
 def _act(kernel: Kernel, answer: Answer, step: str) -> None:
@@ -47,7 +48,7 @@ def _act(kernel: Kernel, answer: Answer, step: str) -> None:
 def _rewrite(body: Body, name: str, rule: Callable[[For], Body]) -> Body:
     out: list[Stmt] = []
     for s in body:
-        if isinstance(s, For) and s.var == name:
+        if isinstance(s, For) and means(name, s):
             out.extend(rule(s))
         elif isinstance(s, For | While):
             out.append(replace(s, body=_rewrite(s.body, name, rule)))

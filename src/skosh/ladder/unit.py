@@ -10,7 +10,7 @@ import math
 
 from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.lines import wrapped
-from skosh.emit.vector_units import machine_helpers, machines_of, small_functions
+from skosh.emit.vector.units import machine_helpers, machines_of, small_functions
 from skosh.ir.kernel import Const, Kernel, Let, Param, functions, walk
 from skosh.ir.layout import used_numbers
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from skosh.base.dtypes import DType
 from skosh.base.errors import ModelError
+from skosh.ir.call import Call, Const, In, Scratch
+from skosh.ir.checks.overflow import Arithmetic, arithmetic_of, said
+from skosh.ir.checks.values import Value
 from skosh.ir.graph import Array, Graph, Operands
-from skosh.ir.program import Call, Const, In, Scratch
-from skosh.kernels.checks.overflow import Arithmetic, arithmetic_of, said
-from skosh.kernels.checks.values import Value
 
 Calls = Mapping[int, Sequence[Call]]
 

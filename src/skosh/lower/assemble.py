@@ -14,16 +14,16 @@ from types import MappingProxyType
 
 import numpy as np
 
+from skosh import schedule
 from skosh.base.dtypes import from_numpy
+from skosh.ir.call import Buffer, Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Graph, Node, Tensor
 from skosh.ir.kernel import Const as ConstExpr
 from skosh.ir.kernel import Kernel, Param, Var, functions, map_expr
 from skosh.ir.layout import used_numbers
-from skosh.ir.program import Buffer, Call, Const, In, Out, Scratch
 from skosh.ir.simplify import simplify
-from skosh.kernels import schedule
+from skosh.lower.allowed import STEPS
 from skosh.lower.calls import Lowered, scratches
-from skosh.lower.means import STEPS
 from skosh.lower.program import (
     ArenaPointer,
     Argument,

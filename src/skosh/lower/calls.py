@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from skosh.ir.call import Call, Scratch
+from skosh.ir.checks.overflow import Arithmetic
 from skosh.ir.graph import Graph, Node
-from skosh.ir.program import Call, Scratch
-from skosh.kernels.checks.overflow import Arithmetic
 from skosh.lower.arithmetic import check_arithmetic
-from skosh.lower.forest_forms import formed
-from skosh.lower.packing import packed
+from skosh.lower.forests import formed
+from skosh.lower.narrow.recipes import packed
 from skosh.lower.recipes import for_target
-from skosh.ops.reshape import Copy
+from skosh.ops.moves.reshape import Copy
 from skosh.plan import Plan, plan_memory
 from skosh.targets import Target
 

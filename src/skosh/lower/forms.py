@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from skosh.ir.call import Call, Scratch
 from skosh.ir.graph import Graph, Node, Operands
-from skosh.ir.program import Call, Scratch
-from skosh.lower.packing import packed
+from skosh.lower.narrow.recipes import packed
 from skosh.lower.recipes import forms
 from skosh.targets import Target
 

@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import i8
+from skosh.ir.call import Call, Const, In, Scratch
 from skosh.ir.graph import Array, Operands
-from skosh.ir.program import Call, Const, In, Scratch
-from skosh.kernels import call
-from skosh.lower import helium_recipes, lane_recipes, vector_recipes
-from skosh.lower.pair_kernels import conv2d_pairs, matmul_pairs
-from skosh.lower.tile_recipes import tiles
-from skosh.lower.twin_recipes import twins
-from skosh.lower.wide_pair_kernels import dense_wide_pairs
-from skosh.ops.gemm_calls import PATCH_ROWS
+from skosh.language import call
+from skosh.lower.arm_dsp.int16_pair_kernels import dense_wide_pairs
+from skosh.lower.arm_dsp.pair_kernels import conv2d_pairs, matmul_pairs
+from skosh.lower.arm_dsp.tile_recipes import tiles
+from skosh.lower.helium import recipes as helium_recipes
+from skosh.lower.vectors import dot_recipes as lane_recipes
+from skosh.lower.vectors import recipes as vector_recipes
+from skosh.lower.words.twin_recipes import twins
+from skosh.ops.layers.gemm_calls import PATCH_ROWS
 from skosh.targets import Target
 
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from skosh.base.dtypes import f32, i32
-from skosh.ir.kernel import Binary, Const, Expr, Kernel, Var, map_expr
-from skosh.ir.simplify import simplify
-from skosh.kernels import assembled, schedule
-from skosh.kernels.row_sums import sum_by_function
-from skosh.lower import helium_schedules, lane_schedules, vector_schedules
-from skosh.lower.means import STEPS
+from skosh import schedule
+from skosh.base.dtypes import f32
+from skosh.ir.kernel import Kernel
+from skosh.lower.allowed import STEPS
+from skosh.lower.helium import schedules as helium_schedules
 from skosh.lower.unused import without_unused_locals
+from skosh.lower.vectors import dot_schedules as lane_schedules
+from skosh.lower.vectors import schedules as vector_schedules
+from skosh.schedule import assembled
+from skosh.schedule.counts import rounds
+from skosh.schedule.row_sums import sum_by_function
 from skosh.targets import Target
 
 
@@ -36,43 +39,31 @@ class Draft:
         return not (self.float_sums and any(p.written and p.dtype == f32 for p in self.kernel.params))
 
     def trips(self, loop: str) -> list[int | None]:
-        """Rounds of the (first) loop over ``loop`` in each case; None where data decides. A loop folded away has one."""
+        """Rounds of every loop that ``loop`` means, in each case; None where data decides. A loop folded away has one."""
         found = schedule.loops(self.kernel, loop)
-        if not found:
-            return [1 for _ in self.cases]
-        count = Binary("-", found[0].hi, found[0].lo, i32)
-        return [_evaluate(count, case) for case in self.cases]
-
-    def divides(self, loop: str, factor: int) -> bool:
-        return all(t is not None and t % factor == 0 for t in self.trips(loop))
+        return [rounds(self.kernel, f, case) for case in self.cases for f in found] or [1 for _ in self.cases]
 
     def reaches(self, loop: str, factor: int) -> bool:
-        """Does some case run at least ``factor`` rounds?"""
+        """Does some loop run at least ``factor`` rounds in some case?"""
         return any(t is None or t >= factor for t in self.trips(loop))
 
     def tile(self, loop: str, factor: int) -> None:
         """Unroll and jam, with a rest loop only where one is needed."""
         if "tile" in self.steps and self.tiles and self.reaches(loop, factor):
-            self.kernel = schedule.unroll_and_jam(self.kernel, loop, factor, exact=self.divides(loop, factor))
+            self.kernel = schedule.unroll_and_jam(self.kernel, loop, factor, cases=self.cases)
 
     def unroll(self, loop: str, factor: int) -> None:
         if "unroll" in self.steps and self.tiles and self.reaches(loop, factor):
-            self.kernel = schedule.unroll(self.kernel, loop, factor, exact=self.divides(loop, factor))
+            self.kernel = schedule.unroll(self.kernel, loop, factor, cases=self.cases)
 
     def assemble(self, loop: str, machine: str = "thumb-dsp") -> None:
-        if "assemble" in self.steps:
+        """Nothing where the loop has been folded away."""
+        if "assemble" in self.steps and schedule.loops(self.kernel, loop):
             self.kernel = assembled.assemble(self.kernel, loop, machine)
 
     def pack(self, buffer: str, rows: int) -> None:
         if "pack" in self.steps and self.tiles:
             self.kernel = schedule.pack(self.kernel, buffer, rows)
-
-
-def _evaluate(e: Expr, numbers: Mapping[str, int | float]) -> int | None:
-    value = simplify(
-        map_expr(e, lambda x: Const(int(numbers[x.name])) if isinstance(x, Var) and x.name in numbers else x)
-    )
-    return int(value.value) if isinstance(value, Const) else None
 
 
 def matmul(d: Draft) -> None:
@@ -90,7 +81,7 @@ def matmul(d: Draft) -> None:
 
 def depthwise(d: Draft) -> None:
     """Small windows unrolled whole, neighbouring pixels side by side; filters of one channel share its inputs."""
-    small = all(t is not None and t <= 3 for t in (*d.trips("kh"), *d.trips("kw")))
+    small = all(t is not None and t <= 3 for t in (*d.trips("kh#*"), *d.trips("kw")))
     if any(t != 1 for t in d.trips("r")):
         d.tile("r", 8 if d.reaches("r", 8) else 4)
         if d.optimize != "flash":
@@ -100,7 +91,7 @@ def depthwise(d: Draft) -> None:
         return
     d.tile("ow", 2)
     if small:
-        for loop in ("kw", "kh"):
+        for loop in ("kw", "kh#*"):  # rows of the window: where they are gathered, and where they are multiplied
             count = d.trips(loop)[0]
             if count is not None and count > 1 and all(t == count for t in d.trips(loop)):
                 d.unroll(loop, count)
@@ -227,7 +218,7 @@ def dense_tile(d: Draft) -> None:
 def depthwise_tile(d: Draft) -> None:
     """Windows unrolled whole, two pixels side by side, in assembly."""
     d.tile("ow", 2)
-    for loop in ("p", "kw"):
+    for loop in ("p#1", "p#2", "kw"):  # pairs of rows, the row that an odd number leaves, columns
         count = d.trips(loop)[0]
         if count is not None and count > 1:
             d.unroll(loop, count)
@@ -244,10 +235,9 @@ def depthwise_plane(d: Draft) -> None:
         d.unroll("kw", count)
     d.unroll("i", 8 if d.optimize == "speed" else 4)
     if d.optimize == "speed":
-        d.unroll("m", 2)
-    for loop in ("c", "i"):
+        d.unroll("m#*", 2)
+    for loop in ("c", "i", "m#*"):
         d.assemble(loop)
-    d.assemble("m")
 
 
 def twins(d: Draft) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from skosh.base.arith import Ints
 from skosh.base.dtypes import DType, i32, i64
-from skosh.ops.dense import Dense
+from skosh.ops.layers.dense import Dense
 from skosh.optimize.columns import Mask
 from skosh.optimize.linear import Linear, accumulate
 from skosh.optimize.ranges import Range, uniform_columns

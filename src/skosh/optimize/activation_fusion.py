@@ -9,10 +9,10 @@ import numpy as np
 from skosh.base.dtypes import i8, i16
 from skosh.ir.graph import Array, Graph, Op, Tensor
 from skosh.ops.common import activation_range, clamp_float
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D, TransposeConv
-from skosh.ops.dense import Dense
-from skosh.ops.elementwise import Add, Div, Mul
-from skosh.ops.pooling import Pool2D
+from skosh.ops.elements.elementwise import Add, Div, Mul
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D, TransposeConv
+from skosh.ops.layers.dense import Dense
+from skosh.ops.layers.pooling import Pool2D
 from skosh.optimize.elementwise import UNARY, function_of
 from skosh.optimize.rewrite import outside, renamed
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Graph, Op, Tensor
-from skosh.ops.reductions import ArgMax
-from skosh.ops.reshape import Reshape
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.reductions import ArgMax
 
 ROWWISE = frozenset(
     [

@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from skosh.ir.graph import Op, Tensor
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
-from skosh.ops.movement import BroadcastTo, Concat, Pack, Slice, Split, Tile, Transpose, normal_axis
-from skosh.ops.padding import BatchToSpace, MirrorPad, Pad, SpaceToBatch
-from skosh.ops.pooling import Pool2D
-from skosh.ops.reductions import Reduce
-from skosh.ops.reshape import Copy, Reshape
-from skosh.ops.resize import Resize
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
+from skosh.ops.layers.pooling import Pool2D
+from skosh.ops.moves.movement import BroadcastTo, Concat, Pack, Slice, Split, Tile, Transpose, normal_axis
+from skosh.ops.moves.padding import BatchToSpace, MirrorPad, Pad, SpaceToBatch
+from skosh.ops.moves.reshape import Copy, Reshape
+from skosh.ops.moves.resize import Resize
+from skosh.ops.reductions.reductions import Reduce
 from skosh.optimize.elementwise import ELEMENTWISE
 
 Index = npt.NDArray[np.int64]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skosh.ir.graph import Graph, Node, Tensor
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense
 from skosh.optimize.absorption import Absorbed, absorbable, bias_type
 from skosh.optimize.columns import Coupling, Mask, coupling, cut, shrunk
 from skosh.optimize.linear import Linear, linear

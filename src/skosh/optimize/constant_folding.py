@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from skosh.ir.graph import Array, Graph, Node, Tensor
-from skosh.ops.reshape import Copy
+from skosh.ops.moves.reshape import Copy
 from skosh.optimize.rewrite import fresh, outside, replace_node
 
 LARGE = 64 << 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skosh.ir.graph import Graph
-from skosh.ops.reshape import Copy
+from skosh.ops.moves.reshape import Copy
 from skosh.optimize.constant_folding import fixed, worth_storing
 from skosh.optimize.ranges import value_ranges
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from skosh.base.arith import Ints
 from skosh.ir.graph import Array, Node, Tensor
 from skosh.ops.common import activation_range, finish, product_multipliers
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.dense import Dense, dense_multipliers
-from skosh.ops.weights import is_wide
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.dense import Dense, dense_multipliers
+from skosh.ops.layers.weights import is_wide
 
 Floats = npt.NDArray[np.float64]
 LinearOp = Conv2D | DepthwiseConv2D | Dense

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from skosh.ir.graph import Graph, Node, Op
-from skosh.ops.movement import BroadcastTo, Concat, Pack, Slice, Split, Tile, Transpose
-from skosh.ops.padding import BatchToSpace, MirrorPad, Pad, SpaceToBatch
-from skosh.ops.reshape import Copy, Reshape
+from skosh.ops.moves.movement import BroadcastTo, Concat, Pack, Slice, Split, Tile, Transpose
+from skosh.ops.moves.padding import BatchToSpace, MirrorPad, Pad, SpaceToBatch
+from skosh.ops.moves.reshape import Copy, Reshape
 from skosh.optimize.rewrite import bypass, outside, volatile
 
 

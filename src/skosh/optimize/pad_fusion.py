@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from skosh.ir.graph import Graph, Node, Tensor
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D
-from skosh.ops.padding import Pad
-from skosh.ops.pooling import MaxPool2D
-from skosh.ops.windows import Pads
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
+from skosh.ops.layers.pooling import MaxPool2D
+from skosh.ops.layers.windows import Pads
+from skosh.ops.moves.padding import Pad
 
 
 def pad_fusion(graph: Graph) -> Graph:

@@ -17,13 +17,23 @@ import numpy as np
 from skosh.base.arith import Ints
 from skosh.base.dtypes import DType, i8, i16
 from skosh.ir.graph import Array, Graph, Node, Tensor
-from skosh.ops.elementwise import Add, Maximum, Mul
-from skosh.ops.movement import BroadcastTo, Concat, DepthToSpace, Pack, Slice, SpaceToDepth, Split, Tile, Transpose
-from skosh.ops.padding import BatchToSpace, MirrorPad, Pad, SpaceToBatch
-from skosh.ops.pooling import AveragePool2D, MaxPool2D
-from skosh.ops.reductions import Extreme, Sum
-from skosh.ops.reshape import Copy, Reshape
-from skosh.ops.resize import ResizeBilinear, ResizeNearest
+from skosh.ops.elements.elementwise import Add, Maximum, Mul
+from skosh.ops.layers.pooling import AveragePool2D, MaxPool2D
+from skosh.ops.moves.movement import (
+    BroadcastTo,
+    Concat,
+    DepthToSpace,
+    Pack,
+    Slice,
+    SpaceToDepth,
+    Split,
+    Tile,
+    Transpose,
+)
+from skosh.ops.moves.padding import BatchToSpace, MirrorPad, Pad, SpaceToBatch
+from skosh.ops.moves.reshape import Copy, Reshape
+from skosh.ops.moves.resize import ResizeBilinear, ResizeNearest
+from skosh.ops.reductions.reductions import Extreme, Sum
 from skosh.optimize.elementwise import ELEMENTWISE, UNARY, function_of
 from skosh.optimize.linear import Linear, accumulate, linear, outputs_between
 

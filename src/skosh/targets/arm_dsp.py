@@ -5,7 +5,7 @@ Arm C Language Extensions (ACLE), 32-bit SIMD intrinsics; Armv7-M Architecture R
 
 from __future__ import annotations
 
-from skosh.kernels import func, instr, wrap
+from skosh.language import func, instr, wrap
 
 _MACRO, _HEADER = "__ARM_FEATURE_DSP", "arm_acle.h"
 

@@ -1,4 +1,4 @@
-"""Floor 8: nothing is believed. Samples, comparisons layer by layer, and what a comparison found."""
+"""Floor 9: nothing is believed. Samples, comparisons layer by layer, and what a comparison found."""
 
 from skosh.verify.proof import Difference, Proof, prove
 from skosh.verify.samples import Samples, load_samples, random_samples

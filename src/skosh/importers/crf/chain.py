@@ -10,23 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skosh.base.errors import InputError, Loc, ModelError
+from skosh.base.errors import InputError, Loc
 from skosh.importers.crf.items import Items, Steps, Windows
 from skosh.importers.crf.reader import Crf
 from skosh.importers.pgm.builder import BAD_INPUT, ModelBuilder
 from skosh.importers.pgm.chains import best_path, filtered, posteriors, smoothed
 from skosh.ir.graph import Array, Graph
-from skosh.ops.dense import Dense
-from skosh.ops.emissions import IndexedScores
-from skosh.ops.reshape import Reshape
+from skosh.ops.graphical.emissions import IndexedScores
+from skosh.ops.layers.dense import Dense
+from skosh.ops.moves.reshape import Reshape
 
 OUTPUTS = {"viterbi": "length", "marginals": "length", "filter": None, "smooth": "lag"}
 """What can be asked for, and the option that it needs."""
-
-WIDEST_SPREAD = 35.0
-"""Of the logarithms of moves, for probabilities in float32. A label that an item makes less likely than exp(-87) counts as
-impossible; its neighbours can make up for exp(35) each, so at most exp(-17) = 4e-8 is lost."""
-
 
 @dataclass(frozen=True)
 class Question:
@@ -65,15 +60,13 @@ def crf_graph(
     attributes=N: an item is given as at most N numbers of attributes, int32, -1 for none, and their values, float32
     (values=False: all are 1, and there is no such input). Left out: as a float32 value for each attribute of the model.
 
-    Raises InputError for options that don't fit, ModelError when float32 can't hold the probabilities.
+    Raises InputError for options that don't fit.
     """
     if options:
         raise InputError(f'a conditional random field has no option "{min(options)}"', loc=loc,
                          hint="it has output, lag, length, attributes, values")  # fmt: skip
     asked = Question(output, lag, length, attributes, values)
     check_question(asked, loc)
-    if output != "viterbi":
-        check_spread(model.move, loc)
     builder = ModelBuilder(loc.file)
     scores, status = _scores(model, builder, asked)
     made, after = _answer(builder, scores, status, model.move, asked)
@@ -107,16 +100,6 @@ def check_question(asked: Question, loc: Loc) -> None:
 
 def _number(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def check_spread(move: Array, loc: Loc) -> None:
-    """A ModelError when probabilities of this model could be lost in float32."""
-    spread = float(move.max() - move.min())
-    if spread > WIDEST_SPREAD:
-        raise ModelError(
-            f"the weights of transitions must lie within {WIDEST_SPREAD:g} of each other for probabilities, not {spread:.3g}",
-            loc=loc, hint='raise c2, or ask for output="viterbi", which takes any',
-        )  # fmt: skip
 
 
 # ----------------------------------------------------------------------------------------------------------------- scores
@@ -161,7 +144,7 @@ def _answer(builder: ModelBuilder, scores: str, status: str, move: Array, asked:
         )
         if asked.output == "viterbi":
             return best_path(builder, scores, status, start, move, length, name="labels")
-        return posteriors(builder, scores, status, np.exp(start), moves(move), length)
+        return posteriors(builder, scores, status, start, moves(move), length)
     if asked.lag is not None:
-        return smoothed(builder, scores, status, np.exp(start), moves(move), asked.lag)
-    return filtered(builder, scores, status, np.exp(start), moves(move))
+        return smoothed(builder, scores, status, start, moves(move), asked.lag)
+    return filtered(builder, scores, status, start, moves(move))

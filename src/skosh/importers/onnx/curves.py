@@ -13,11 +13,11 @@ import numpy as np
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.reader import Record
 from skosh.ir.graph import Op
-from skosh.ops.activations import Logistic, Relu, Tanh
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.elementwise import Add, Div, Maximum, Minimum, Mul, Sub
-from skosh.ops.functions import Abs, Exp, Log, Neg
-from skosh.ops.smooth import Elu
+from skosh.ops.elements.activations import Logistic, Relu, Tanh
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Add, Div, Maximum, Minimum, Mul, Sub
+from skosh.ops.elements.functions import Abs, Exp, Log, Neg
+from skosh.ops.elements.smooth import Elu
 
 SELU = (1.67326319217681884765625, 1.05070102214813232421875)  # alpha, gamma
 
@@ -120,7 +120,11 @@ def shrink(ctx: Context, record: Record) -> None:
     """x + bias below -lambd, x - bias above lambd, 0 between."""
     c = Curve(ctx, record)
     edge, bias = c.number("lambd", 0.5), c.number("bias", 0.0)
-    above = c.of(Maximum(), c.of(Sub(), c.x, bias), 0.0) if bias == edge else c.where(">", edge, c.of(Sub(), c.x, bias), 0.0)
+    above = (
+        c.of(Maximum(), c.of(Sub(), c.x, bias), 0.0)
+        if bias == edge
+        else c.where(">", edge, c.of(Sub(), c.x, bias), 0.0)
+    )
     c.end(c.where("<", -edge, c.of(Add(), c.x, bias), above))
 
 

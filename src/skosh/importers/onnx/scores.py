@@ -9,10 +9,10 @@ import numpy as np
 from skosh.base.dtypes import f32
 from skosh.importers.onnx.context import Context
 from skosh.ir.graph import Node
-from skosh.ops.dense import BatchMatMul
-from skosh.ops.elementwise import Add, Div, Mul
-from skosh.ops.movement import Transpose
-from skosh.ops.reshape import Reshape
+from skosh.ops.elements.elementwise import Add, Div, Mul
+from skosh.ops.layers.dense import BatchMatMul
+from skosh.ops.moves.movement import Transpose
+from skosh.ops.moves.reshape import Reshape
 
 MASKED = -1e30
 """What is below stands for -inf."""

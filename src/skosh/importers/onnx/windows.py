@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.reader import Record
 from skosh.ops.common import same_pads
-from skosh.ops.windows import MAX_NUMBER, Pads, Pair
+from skosh.ops.layers.windows import MAX_NUMBER, Pads, Pair
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ import numpy as np
 
 from skosh.base.errors import InputError, Loc, ModelError
 from skosh.importers.pgm.builder import BAD_INPUT, ModelBuilder
-from skosh.importers.pgm.chains import best_path, filtered, posteriors, smoothed
+from skosh.importers.pgm.chains import best_path, filtered, likelihood, posteriors, smoothed
 from skosh.importers.sklearn.bayes import independent_gaussians
 from skosh.importers.sklearn.discriminant import gaussians
 from skosh.ir.graph import Array, Graph
-from skosh.ops.emissions import LOG_ZERO, GroupedLogSums, IndexedScores
-from skosh.ops.reshape import Reshape
+from skosh.ops.graphical.emissions import LOG_ZERO, GroupedLogSums, IndexedScores
+from skosh.ops.moves.reshape import Reshape
 
 FILE = "<hmmlearn>"
-OUTPUTS = {"filter": None, "smooth": "lag", "viterbi": "length", "posteriors": "length"}
+OUTPUTS = {"filter": None, "smooth": "lag", "viterbi": "length", "posteriors": "length", "likelihood": "length"}
 """What can be asked for, and the option that it needs."""
 
 
@@ -38,7 +38,10 @@ def load(
     output="filter": one observation a run, [1, features]; gives the probabilities [1, K] of the states given all
     observations so far. "smooth": the same for ``lag`` observations ago. "viterbi": ``length`` observations a run,
     [1, length, features]; gives the states int32 [1, length] of the most probable path, as ``predict``. "posteriors":
-    probabilities [1, length, K], as ``predict_proba``. Symbols of a CategoricalHMM are int32, -1 for one not observed.
+    probabilities [1, length, K], as ``predict_proba``. "likelihood": the logarithm of the likelihood of all ``length``
+    observations, [1, 1], as ``score``: -inf where the model can't give them.
+
+    Symbols of a CategoricalHMM are int32, -1 for one not observed.
 
     Raises ModelError when the model is of another kind, not fitted or not whole, InputError for options that don't fit.
     """
@@ -50,10 +53,12 @@ def load(
     steps = _steps(output, lag, length, loc)
     start, move = chain_of(source, loc)
     builder = ModelBuilder(FILE)
-    scores, status = _scores(source, builder, steps if OUTPUTS[output] == "length" else 1, loc)
+    rows = steps if OUTPUTS[output] == "length" else 1
+    scores, status = _scores(source, builder, rows, output == "likelihood", loc)
     states = ", ".join(map(str, range(len(start))))
     made, after = QUESTIONS[output](builder, scores, status, start, move, steps)
-    builder.meaning[made] = f"states: {states}" if output != "viterbi" else f"states, from 0 to {len(start) - 1}"
+    what = {"viterbi": f"states, from 0 to {len(start) - 1}", "likelihood": "log-likelihood of the whole window"}
+    builder.meaning[made] = what.get(output, f"states: {states}")
     return builder.finish(name or "hmm", [made], after)
 
 
@@ -103,13 +108,13 @@ def check_rows(what: str, rows: Array, loc: Loc) -> None:
 # -------------------------------------------------------------------------------------------------------------- emissions
 
 
-def _scores(model: Any, builder: ModelBuilder, rows: int, loc: Loc) -> tuple[str, str]:
-    """(log-likelihoods [rows, K], status) from the model's input."""
+def _scores(model: Any, builder: ModelBuilder, rows: int, absolute: bool, loc: Loc) -> tuple[str, str]:
+    """(log-likelihoods [rows, K], status) from the model's input. absolute: may nothing be left out that states share?"""
     kinds = {c.__name__ for c in type(model).__mro__}
     for kind, emission in EMISSIONS.items():
         if kind in kinds:
             try:
-                return emission(model, builder, rows)
+                return emission(model, builder, rows, absolute)
             except AttributeError as error:
                 raise ModelError(f"the model must be fitted first: {error}", loc=loc) from error
             except ModelError as error:
@@ -117,7 +122,7 @@ def _scores(model: Any, builder: ModelBuilder, rows: int, loc: Loc) -> tuple[str
     raise ModelError(f"only {', '.join(EMISSIONS)} can be compiled, not {type(model).__name__}", loc=loc)
 
 
-def _categorical(model: Any, builder: ModelBuilder, rows: int) -> tuple[str, str]:
+def _categorical(model: Any, builder: ModelBuilder, rows: int, absolute: bool) -> tuple[str, str]:
     p = np.asarray(model.emissionprob_, np.float64)
     check_rows("emissionprob_", p, Loc(FILE))
     symbols = p.shape[1]
@@ -137,14 +142,14 @@ def _features(builder: ModelBuilder, rows: int, count: int) -> tuple[str, str]:
     return builder.apply(Reshape((rows, count)), x, name="rows"), status
 
 
-def _gaussian(model: Any, builder: ModelBuilder, rows: int) -> tuple[str, str]:
+def _gaussian(model: Any, builder: ModelBuilder, rows: int, absolute: bool) -> tuple[str, str]:
     means = np.asarray(model.means_, np.float64)
     x, status = _features(builder, rows, means.shape[1])
     full = np.asarray(model.covars_, np.float64)  # [K, features, features], whatever the covariance type
-    return densities(builder, x, means, full, np.zeros(len(means)), model.covariance_type), status
+    return densities(builder, x, means, full, np.zeros(len(means)), model.covariance_type, absolute), status
 
 
-def _mixture(model: Any, builder: ModelBuilder, rows: int) -> tuple[str, str]:
+def _mixture(model: Any, builder: ModelBuilder, rows: int, absolute: bool) -> tuple[str, str]:
     means, weights = np.asarray(model.means_, np.float64), np.asarray(model.weights_, np.float64)
     check_rows("weights_", weights, Loc(FILE))
     states, mixtures, features = means.shape
@@ -157,16 +162,19 @@ def _mixture(model: Any, builder: ModelBuilder, rows: int) -> tuple[str, str]:
     elif kind == "tied":
         covars = np.repeat(covars[:, None], mixtures, axis=1)
     flat = covars.reshape(-1, features, features)
-    y = densities(builder, x, means.reshape(-1, features), flat, logarithms(weights).reshape(-1), kind)
+    y = densities(builder, x, means.reshape(-1, features), flat, logarithms(weights).reshape(-1), kind, absolute)
     return builder.apply(GroupedLogSums(states), y, name="scores"), status
 
 
-def densities(builder: ModelBuilder, x: str, means: Array, covariances: Array, log_weights: Array, kind: str) -> str:
-    """[rows, N]: the log-density of each Gaussian plus its log weight, perhaps less what is the same for all of a row."""
+def densities(
+    builder: ModelBuilder, x: str, means: Array, covariances: Array, log_weights: Array, kind: str, absolute: bool
+) -> str:
+    """[rows, N]: the log-density of each Gaussian plus its log weight; if not absolute, perhaps less what a row shares."""
     if not (np.isfinite(means).all() and np.isfinite(covariances).all()):
         raise ModelError("means_ and covars_ must be finite")
     if kind in ("diag", "spherical"):
-        return independent_gaussians(builder, x, means, np.diagonal(covariances, axis1=1, axis2=2), log_weights)
+        variances = np.diagonal(covariances, axis1=1, axis2=2)
+        return independent_gaussians(builder, x, means, variances, log_weights, absolute)
     try:
         lower = np.linalg.cholesky(covariances)
     except np.linalg.LinAlgError as error:
@@ -181,7 +189,7 @@ def logarithms(p: Array) -> Array:
     return np.asarray(np.where(p > 0, np.log(np.where(p > 0, p, 1)), LOG_ZERO))
 
 
-EMISSIONS: dict[str, Callable[[Any, ModelBuilder, int], tuple[str, str]]] = {
+EMISSIONS: dict[str, Callable[[Any, ModelBuilder, int, bool], tuple[str, str]]] = {
     "CategoricalHMM": _categorical, "GaussianHMM": _gaussian, "GMMHMM": _mixture,
 }  # fmt: skip
 
@@ -190,7 +198,7 @@ EMISSIONS: dict[str, Callable[[Any, ModelBuilder, int], tuple[str, str]]] = {
 
 
 def _filter(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, steps: int) -> tuple[str, str]:
-    return filtered(builder, scores, status, start, move)
+    return filtered(builder, scores, status, logarithms(start), move)
 
 
 def _viterbi(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, steps: int) -> tuple[str, str]:
@@ -199,9 +207,17 @@ def _viterbi(builder: ModelBuilder, scores: str, status: str, start: Array, move
 
 
 def _posteriors(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, steps: int) -> tuple[str, str]:
-    return posteriors(builder, scores, status, start, move, builder.integers("length", np.array([steps])))
+    return posteriors(builder, scores, status, logarithms(start), move, builder.integers("length", np.array([steps])))
+
+
+def _smoothed(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, steps: int) -> tuple[str, str]:
+    return smoothed(builder, scores, status, logarithms(start), move, steps)
+
+
+def _likelihood(builder: ModelBuilder, scores: str, status: str, start: Array, move: Array, steps: int) -> tuple[str, str]:
+    return likelihood(builder, scores, status, logarithms(start), move)
 
 
 QUESTIONS: dict[str, Callable[[ModelBuilder, str, str, Array, Array, int], tuple[str, str]]] = {
-    "filter": _filter, "smooth": smoothed, "viterbi": _viterbi, "posteriors": _posteriors,
+    "filter": _filter, "smooth": _smoothed, "viterbi": _viterbi, "posteriors": _posteriors, "likelihood": _likelihood,
 }  # fmt: skip

@@ -12,10 +12,10 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense
 from skosh.importers.sklearn.outputs import asked, largest, likelihoods
 from skosh.ir.graph import Array
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.distances import Distances
-from skosh.ops.elementwise import Sub
-from skosh.ops.tables import AddRows
+from skosh.ops.classical.distances import Distances
+from skosh.ops.classical.tables import AddRows
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Sub
 
 Scores = Callable[[Any, Builder, str], str]
 
@@ -25,8 +25,13 @@ def gaussian(model: Any, builder: Builder, x: str) -> str:
     return independent_gaussians(builder, x, model.theta_, model.var_, np.log(model.class_prior_))
 
 
-def independent_gaussians(builder: Builder, x: str, means: Any, variances: Any, log_weights: Any) -> str:
-    """[1, N]: the log-density of each Gaussian with independent features, plus its log weight. means, variances: [N, K]."""
+def independent_gaussians(
+    builder: Builder, x: str, means: Any, variances: Any, log_weights: Any, absolute: bool = False
+) -> str:
+    """[1, N]: the log-density of each Gaussian with independent features, plus its log weight. means, variances: [N, K].
+
+    If not absolute, perhaps less a number that all of them share.
+    """
     variances = np.asarray(variances, np.float64)
     if not np.all(variances > 0):
         raise ModelError("the variance of every feature must be above 0", hint="raise var_smoothing")
@@ -35,7 +40,8 @@ def independent_gaussians(builder: Builder, x: str, means: Any, variances: Any, 
         np.asarray(log_weights) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1),
     )
     c, w = builder.constant("means", means), builder.constant("factors", (2 * variances) ** -0.5)
-    y = builder.apply(Distances(relative=largest_exponent(means, variances) > EXACT_BELOW), x, c, w, name="distances")
+    relative = not absolute and largest_exponent(means, variances) > EXACT_BELOW
+    y = builder.apply(Distances(relative=relative), x, c, w, name="distances")
     return builder.apply(Sub(), builder.constant("log_weight", bias[None]), y, name="log_likelihoods")
 
 

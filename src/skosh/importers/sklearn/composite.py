@@ -12,10 +12,10 @@ from skosh.importers.sklearn.linear import dense, scalar
 from skosh.importers.sklearn.outputs import asked, columns, largest, positive
 from skosh.importers.sklearn.preprocessing import chosen
 from skosh.ir.graph import Array
-from skosh.ops.elementwise import Mul
-from skosh.ops.movement import Concat
-from skosh.ops.neighbors import Votes
-from skosh.ops.reshape import Reshape
+from skosh.ops.classical.neighbors import Votes
+from skosh.ops.elements.elementwise import Mul
+from skosh.ops.moves.movement import Concat
+from skosh.ops.moves.reshape import Reshape
 
 
 def column_transformer(model: Any, builder: Builder, x: str) -> str:

@@ -11,9 +11,9 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense
 from skosh.importers.sklearn.outputs import asked, columns, largest, likelihoods, logistic, winner
 from skosh.ir.graph import Array
-from skosh.ops.distances import TriangularQuadratics
-from skosh.ops.elementwise import Sub
-from skosh.ops.movement import Slice
+from skosh.ops.classical.distances import TriangularQuadratics
+from skosh.ops.elements.elementwise import Sub
+from skosh.ops.moves.movement import Slice
 
 
 def linear(model: Any, builder: Builder, x: str) -> str:

@@ -11,8 +11,8 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense
 from skosh.importers.sklearn.preprocessing import one_hot_of
 from skosh.ir.graph import Array
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.tables import Encode
+from skosh.ops.classical.tables import Encode
+from skosh.ops.elements.comparisons import Compare, Select
 
 
 def one_hot(model: Any, builder: Builder, x: str) -> str:

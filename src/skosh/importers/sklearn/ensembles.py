@@ -22,14 +22,14 @@ from skosh.importers.sklearn.preprocessing import chosen
 from skosh.importers.sklearn.trees import missing, read, shares_outputs
 from skosh.importers.trees import Tree, fixed_point, forest, label, real
 from skosh.ir.graph import Array
-from skosh.ops.activations import Logistic
-from skosh.ops.elementwise import Mul, Sub
-from skosh.ops.functions import Exp
-from skosh.ops.medians import WeightedMedian
-from skosh.ops.movement import Concat
-from skosh.ops.neighbors import Votes
-from skosh.ops.reshape import Reshape
-from skosh.ops.softmax import Softmax
+from skosh.ops.classical.neighbors import Votes
+from skosh.ops.elements.activations import Logistic
+from skosh.ops.elements.elementwise import Mul, Sub
+from skosh.ops.elements.functions import Exp
+from skosh.ops.moves.movement import Concat
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.medians import WeightedMedian
+from skosh.ops.reductions.softmax import Softmax
 
 # ------------------------------------------------------------------------------------------------------- AdaBoost
 

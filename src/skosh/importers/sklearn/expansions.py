@@ -12,9 +12,9 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense, scalar
 from skosh.importers.sklearn.scalers import standard
 from skosh.importers.sklearn.svm import KERNELS, kernel_values
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.elementwise import Add, Div, Mul, Sub
-from skosh.ops.functions import Abs, Cos, Exp, Log, Neg, Sin, Sqrt, Square
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Add, Div, Mul, Sub
+from skosh.ops.elements.functions import Abs, Cos, Exp, Log, Neg, Sin, Sqrt, Square
 
 FUNCTIONS = {
     "exp": Exp, "log": Log, "sqrt": Sqrt, "square": Square, "absolute": Abs, "negative": Neg, "sin": Sin, "cos": Cos,

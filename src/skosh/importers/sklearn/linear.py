@@ -9,14 +9,14 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import asked, columns, logistic, winner
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.dense import Dense
-from skosh.ops.elementwise import Add, Div, Maximum, Minimum, Mul
-from skosh.ops.functions import Exp
-from skosh.ops.reductions import Sum
-from skosh.ops.reshape import Reshape
-from skosh.ops.softmax import Softmax
-from skosh.ops.text import SparseDense
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Add, Div, Maximum, Minimum, Mul
+from skosh.ops.elements.functions import Exp
+from skosh.ops.layers.dense import Dense
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.reductions import Sum
+from skosh.ops.reductions.softmax import Softmax
+from skosh.ops.text.text import SparseDense
 
 
 def regression(model: Any, builder: Builder, x: str) -> str:

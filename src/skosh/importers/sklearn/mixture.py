@@ -11,10 +11,10 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.discriminant import gaussians
 from skosh.importers.sklearn.outputs import asked, largest, positive
 from skosh.ir.graph import Array
-from skosh.ops.distances import Distances
-from skosh.ops.functions import Sqrt
-from skosh.ops.reductions import ArgMin
-from skosh.ops.softmax import Softmax
+from skosh.ops.classical.distances import Distances
+from skosh.ops.elements.functions import Sqrt
+from skosh.ops.reductions.reductions import ArgMin
+from skosh.ops.reductions.softmax import Softmax
 
 
 def k_means(model: Any, builder: Builder, x: str) -> str:

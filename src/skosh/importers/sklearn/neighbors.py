@@ -12,13 +12,15 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.discriminant import difference
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import asked, columns, largest, likelihoods, second
-from skosh.ops.dense import BatchMatMul
-from skosh.ops.distances import Distances
-from skosh.ops.elementwise import Div, Mul, Sub
-from skosh.ops.gather import Gather
-from skosh.ops.neighbors import InverseWeights, Nearest, Votes
-from skosh.ops.reductions import ArgMin, Mean, Sum
-from skosh.ops.reshape import Reshape
+from skosh.ir.graph import Array
+from skosh.ops.classical.distances import Distances
+from skosh.ops.classical.neighbor_trees import NearestInTree
+from skosh.ops.classical.neighbors import InverseWeights, Nearest, Votes
+from skosh.ops.elements.elementwise import Div, Mul, Sub
+from skosh.ops.layers.dense import BatchMatMul
+from skosh.ops.moves.gather import Gather
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.reductions import ArgMin, Mean, Sum
 
 METRICS = {
     "euclidean": "squared_euclidean", "l2": "squared_euclidean", "sqeuclidean": "squared_euclidean",
@@ -36,7 +38,7 @@ def classifier(model: Any, builder: Builder, x: str) -> str:
 
     def votes() -> str:
         index, weights = nearest(model, builder, x)
-        labels = builder.integers("labels", np.asarray(model._y), u8 if classes <= 256 else u16)
+        labels = builder.integers("labels", np.asarray(model._y)[order_of(model)], u8 if classes <= 256 else u16)
         found = builder.apply(Gather(), labels, index, name="votes")
         return builder.apply(Votes(classes), found, *weights, name="counts")
 
@@ -50,7 +52,7 @@ def classifier(model: Any, builder: Builder, x: str) -> str:
 
 def regressor(model: Any, builder: Builder, x: str) -> str:
     """The mean of the nearest one's values, or their weighted mean."""
-    values = np.asarray(model._y, np.float64)
+    values = np.asarray(model._y, np.float64)[order_of(model)]
     index, weights = nearest(model, builder, x)
     table = builder.constant("values", values.reshape(len(values), -1))
     found = builder.apply(Gather(), table, index, name="neighbours")  # [1, neighbors, targets]
@@ -71,13 +73,38 @@ def nearest(model: Any, builder: Builder, x: str) -> tuple[str, tuple[str, ...]]
         raise ModelError('weights must be "uniform" or "distance", not a function')
     if not isinstance(model._fit_X, np.ndarray):
         raise ModelError("the samples must be dense, not sparse", hint="fit on X.toarray()")
-    samples = builder.constant("samples", model._fit_X)
-    op = Nearest(int(model.n_neighbors), METRICS[metric])
-    index, distance = builder.apply_all(op, x, samples, names=("nearest", "distance"))
+    samples = builder.constant("samples", model._fit_X[order_of(model)])
+    op, tree = searched(model, builder, METRICS[metric])
+    index, distance = builder.apply_all(op, x, samples, *tree, names=("nearest", "distance"))
     if model.weights != "distance":
         return index, ()
     root = METRICS[metric] == "squared_euclidean" and metric != "sqeuclidean"
     return index, (builder.apply(InverseWeights(root), distance, name="weights"),)
+
+
+def order_of(model: Any) -> Array:
+    """[samples]: the order in which the search takes the samples: a tree's own, or as they were given."""
+    if model._fit_method == "brute":
+        return np.arange(len(model._fit_X))
+    return np.asarray(model._tree.get_arrays()[1])
+
+
+def searched(model: Any, builder: Builder, metric: str) -> tuple[Nearest, tuple[str, ...]]:
+    """The operator that finds the neighbours, and the tables of the tree that it searches.
+
+    Which of equally near samples are neighbours depends on the order of the search, so it is the library's.
+    """
+    count = int(model.n_neighbors)
+    if model._fit_method == "brute":
+        return Nearest(count, metric), ()
+    _, _, nodes, bounds = model._tree.get_arrays()
+    if len(nodes) == 1:  # a tree that is one leaf
+        return Nearest(count, metric), ()
+    balls = model._fit_method == "ball_tree"
+    low = builder.constant("tree_low", bounds[0])
+    high = builder.constant("tree_high", nodes["radius"][:, None] if balls else bounds[1])
+    spans = builder.integers("tree_spans", np.stack([nodes["idx_start"], nodes["idx_end"]], axis=1))
+    return NearestInTree(count, metric, balls), (low, high, spans)
 
 
 def _metric(model: Any) -> str:

@@ -11,9 +11,9 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense, scalar
 from skosh.importers.sklearn.outputs import asked, columns, largest, positive
 from skosh.ir.graph import Op
-from skosh.ops.activations import Logistic, Tanh
-from skosh.ops.functions import Exp
-from skosh.ops.softmax import Softmax
+from skosh.ops.elements.activations import Logistic, Tanh
+from skosh.ops.elements.functions import Exp
+from skosh.ops.reductions.softmax import Softmax
 
 _FUNCTIONS: dict[str, Op] = {"logistic": Logistic(), "tanh": Tanh(), "softmax": Softmax(), "exp": Exp()}
 

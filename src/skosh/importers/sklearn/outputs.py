@@ -15,13 +15,13 @@ import numpy as np
 from skosh.base.dtypes import i32
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
-from skosh.ops.activations import Logistic
-from skosh.ops.comparisons import Compare
-from skosh.ops.movement import Slice
-from skosh.ops.quantization import Cast
-from skosh.ops.reductions import ArgMax
-from skosh.ops.reshape import Reshape
-from skosh.ops.softmax import Softmax
+from skosh.ops.elements.activations import Logistic
+from skosh.ops.elements.comparisons import Compare
+from skosh.ops.elements.quantization import Cast
+from skosh.ops.moves.movement import Slice
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.reductions import ArgMax
+from skosh.ops.reductions.softmax import Softmax
 
 OUTPUTS = ("label", "proba", "decision")
 

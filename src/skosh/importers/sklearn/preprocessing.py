@@ -11,14 +11,14 @@ from skosh.base.errors import ModelError
 from skosh.importers.sklearn.bayes import binarized
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense
-from skosh.ops.comparisons import Compare, Select
-from skosh.ops.elementwise import Div, Sub
-from skosh.ops.functions import Abs, Sqrt, Square
-from skosh.ops.gather import Gather
-from skosh.ops.movement import Concat
-from skosh.ops.quantization import Cast
-from skosh.ops.reductions import ReduceMax, Sum
-from skosh.ops.tables import Products
+from skosh.ops.classical.tables import Products
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Div, Sub
+from skosh.ops.elements.functions import Abs, Sqrt, Square
+from skosh.ops.elements.quantization import Cast
+from skosh.ops.moves.gather import Gather
+from skosh.ops.moves.movement import Concat
+from skosh.ops.reductions.reductions import ReduceMax, Sum
 
 
 def normalizer(model: Any, builder: Builder, x: str) -> str:

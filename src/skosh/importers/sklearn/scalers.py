@@ -8,7 +8,7 @@ import numpy as np
 
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
-from skosh.ops.elementwise import Add, Maximum, Minimum, Mul, Sub
+from skosh.ops.elements.elementwise import Add, Maximum, Minimum, Mul, Sub
 
 
 def standard(scaler: Any, builder: Builder, x: str) -> str:

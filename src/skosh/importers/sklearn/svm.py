@@ -14,11 +14,11 @@ from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense, scalar
 from skosh.importers.sklearn.outputs import Offer, asked, largest, positive, second
-from skosh.ops.activations import Logistic, Tanh
-from skosh.ops.distances import Distances
-from skosh.ops.elementwise import Mul, Sub
-from skosh.ops.functions import Exp, Square
-from skosh.ops.svm import PairDecisions, PairProbabilities, PairVotes
+from skosh.ops.classical.distances import Distances
+from skosh.ops.classical.svm import PairDecisions, PairProbabilities, PairVotes
+from skosh.ops.elements.activations import Logistic, Tanh
+from skosh.ops.elements.elementwise import Mul, Sub
+from skosh.ops.elements.functions import Exp, Square
 
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
 

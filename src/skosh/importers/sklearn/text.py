@@ -10,7 +10,7 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.preprocessing import chosen
-from skosh.ops.text import Characters, HashedCounts, Runs, TermCounts, TermWeights, Words, terms_table
+from skosh.ops.text.text import Characters, HashedCounts, Runs, TermCounts, TermWeights, Words, terms_table
 
 MOST_TERMS = 1 << 16
 """A row of counts is float32, so this many take 256 KB of RAM."""

@@ -26,10 +26,10 @@ from skosh.importers.sklearn.outputs import asked
 from skosh.importers.tree_sets import Ranges, below, ranges_of, with_ranges
 from skosh.importers.trees import Tree, fixed_point, float32_loses, forest, label, real, shares
 from skosh.ir.graph import Array
-from skosh.ops.activations import Logistic
-from skosh.ops.functions import Exp
-from skosh.ops.reshape import Reshape
-from skosh.ops.softmax import Softmax
+from skosh.ops.elements.activations import Logistic
+from skosh.ops.elements.functions import Exp
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.softmax import Softmax
 
 
 def classifier(model: Any, builder: Builder, x: str) -> str:

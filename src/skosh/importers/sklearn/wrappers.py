@@ -13,12 +13,12 @@ from skosh.importers.sklearn.composite import joined, mean, members
 from skosh.importers.sklearn.expansions import function
 from skosh.importers.sklearn.linear import likelihoods_alone, scalar
 from skosh.importers.sklearn.outputs import Offer, asked, columns, largest, logistic, positive
-from skosh.ops.elementwise import Add, Div, Mul, Sub
-from skosh.ops.movement import Slice
-from skosh.ops.quantization import Cast
-from skosh.ops.reductions import Sum
-from skosh.ops.reshape import Reshape
-from skosh.ops.svm import PairVotes
+from skosh.ops.classical.svm import PairVotes
+from skosh.ops.elements.elementwise import Add, Div, Mul, Sub
+from skosh.ops.elements.quantization import Cast
+from skosh.ops.moves.movement import Slice
+from skosh.ops.moves.reshape import Reshape
+from skosh.ops.reductions.reductions import Sum
 
 
 def one_versus_rest(model: Any, builder: Builder, x: str) -> str:

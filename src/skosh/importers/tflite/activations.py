@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from skosh.importers.tflite.reader import Converter, Record
 from skosh.ir.graph import Op
-from skosh.ops import activations as ops
-from skosh.ops import functions, smooth
+from skosh.ops.elements import activations as ops
+from skosh.ops.elements import functions, smooth
 
 
 def leaky_relu(record: Record) -> ops.LeakyRelu:

@@ -6,7 +6,6 @@ _BY_CODE = {
     "IF": "compute both sides and choose with SELECT_V2, or split the model in two",
     "WHILE": "unroll the loop: a fixed number of steps, converted with unroll=True",
     "CALL": "convert the model without nested functions",
-    "CONV_3D": "use 2D convolutions over a window of frames",
     "EMBEDDING_LOOKUP": "use GATHER",
     "WHERE": "its output size depends on the data; use SELECT_V2 with fixed shapes",
     "UNIQUE": "its output size depends on the data; compute it outside the model",
@@ -28,6 +27,10 @@ def advice_for(code: str) -> str:
         return _BY_CODE[code]
     if code.startswith("CUSTOM:Flex"):
         return f"convert without SELECT_TF_OPS: {code.removeprefix('CUSTOM:Flex')} has no TFLite kernel"
+    if code == "CUSTOM:edgetpu-custom-op":
+        return "this file is what the Edge TPU compiler made: use the model before that compiler"
+    if code == "CUSTOM:ethos-u":
+        return "this file is what Vela made for an Ethos-U: use the model before that compiler"
     if code.startswith("CUSTOM:"):
         return "replace the custom operator by built-in ones, or end the model before it"
     return "express it by operators that `skosh inspect` lists, or end the model before it"

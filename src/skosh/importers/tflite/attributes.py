@@ -17,6 +17,10 @@ OTHER_TYPES = {1: "float16", 5: "string", 8: "complex64", 11: "complex128", 13: 
                18: "bfloat16", 19: "int2", 20: "uint4"}  # fmt: skip
 """Element types that TFLite has and skosh doesn't."""
 
+FLOAT16 = 1
+FIELDS = {17: 4, 19: 2}
+"""Signed integers of fewer bits than a byte, several to a byte, the first in its lowest bits: type -> bits."""
+
 RESOURCE = 13
 
 

@@ -6,12 +6,12 @@ import numpy as np
 
 from skosh.base.dtypes import i16, i32
 from skosh.base.errors import ModelError
-from skosh.importers.tflite.attributes import activation, padding
+from skosh.importers.tflite.attributes import activation, dtype, padding
 from skosh.importers.tflite.reader import Converted, Converter, Record
 from skosh.ir.graph import Tensor
 from skosh.ops.common import out_size, window_pads
-from skosh.ops.convolution import Conv2D, DepthwiseConv2D, TransposeConv
-from skosh.ops.windows import Pads, Pair, Window
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D, TransposeConv
+from skosh.ops.layers.windows import Pads, Pair, Window
 
 
 def conv2d(record: Record) -> Converted:
@@ -28,6 +28,8 @@ def conv2d(record: Record) -> Converted:
 def with_bias_type(record: Record, op: Conv2D, bias_type: int) -> Converted:
     """Without a bias, int16 layers sum in 64 bits, or in 32 when the options say so: then a zero int32 bias does."""
     x = record.input(0)
+    if record.has(2):
+        check_bias_type(record, 2, bias_type)
     if record.has(2) or x.dtype != i16 or bias_type != 2:
         return Converted(op)
     count = record.input(1).shape[0] if record.input(1).shape else 1
@@ -42,6 +44,11 @@ def depthwise_conv2d(record: Record) -> DepthwiseConv2D:
     options = record.options(DepthwiseConv2DOptions)
     stride, dilation = _stride(options), _dilation(options)
     pads = _pads(record, options, 1, stride, dilation)
+    x, w = record.input(0).shape, record.input(1).shape
+    if int(options.DepthMultiplier()) * x[3] not in (0, w[3]):
+        raise ModelError(
+            f"{w[3]} filters must be {options.DepthMultiplier()} for each of {x[3]} channels, as the options say"
+        )
     return DepthwiseConv2D(stride, pads, dilation, activation(options.FusedActivationFunction()))
 
 
@@ -51,9 +58,11 @@ def transpose_conv(record: Record) -> Converted:
 
     options = record.options(TransposeConvOptions)
     stride = _stride(options)
-    shape = record.numbers(0) if record.input(0).is_constant else record.output().shape
-    if tuple(shape) != record.output().shape:
-        raise ModelError(f"the output shape {tuple(shape)} must be that of the output, {record.output().shape}")
+    if record.input(0).is_constant:
+        shape = record.numbers(0)
+    else:  # TFLite Micro, too, takes the size that the output has in the file
+        shape = record.output().shape
+        record.take(0)
     weights, x = record.input(1), record.input(2)
     if len(weights.shape) != 4 or len(x.shape) != 4 or len(shape) != 4:
         raise ModelError("x, weights and output must have 4 dimensions")
@@ -63,7 +72,17 @@ def transpose_conv(record: Record) -> Converted:
     natural = (x.shape[1] - 1) * stride[0] + kernel[0], (x.shape[2] - 1) * stride[1] + kernel[1]
     pads = (top, natural[0] - top - shape[1], left, natural[1] - left - shape[2])
     op = TransposeConv(stride, pads, activation(options.FusedActivationFunction()))
-    return Converted(op, (2, 1, 3) if record.has(3) else (2, 1))
+    if not record.has(3):
+        options.QuantizedBiasType()  # of a bias that isn't there
+        return Converted(op, (2, 1))
+    check_bias_type(record, 3, options.QuantizedBiasType())
+    return Converted(op, (2, 1, 3))
+
+
+def check_bias_type(record: Record, i: int, stated: int) -> None:
+    """A ModelError when the options name another type than the bias, input ``i``, has; 0 says nothing."""
+    if stated and dtype(stated) != record.input(i).dtype:
+        raise ModelError(f"the bias must be {dtype(stated)}, as the options say, not {record.input(i).dtype}")
 
 
 def _stride(options: object) -> Pair:

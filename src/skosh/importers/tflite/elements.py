@@ -10,31 +10,37 @@ from skosh.base.dtypes import DType
 from skosh.base.errors import Loc, ModelError
 from skosh.importers.tflite.attributes import OTHER_TYPES, RESOURCE
 from skosh.importers.tflite.flatbuffer import Budget
-from skosh.ir.graph import Quant
+from skosh.ir.graph import Array, Quant
 
 _OTHER_ADVICE = "convert with int8, int16 or float32 tensors"
 _TYPE_ADVICE = {
-    "int4": "quantize the weights to int8: set no experimental 4-bit option when converting",
-    "float16": "convert without float16: leave target_spec.supported_types at its default or quantize to int8",
+    "float16": "keep weights in float16 and all that is computed in float32, as TensorFlow's converter does",
 }
 
 
-def why_not(table: Any, number: int, shape: tuple[int, ...]) -> tuple[str, str] | None:
+NO_SCALE = 1e-30
+"""In place of a scale of 0, which files give to what is always 0: a factor with it in it is 0 in 32 bits."""
+
+
+def why_not(table: Any, number: int) -> tuple[str, str] | None:
     """Why skosh can't hold a tensor of element type ``number``: (problem, advice), or None."""
     if number in OTHER_TYPES and number != RESOURCE:
         return f"has element type {OTHER_TYPES[number]}", _TYPE_ADVICE.get(OTHER_TYPES[number], _OTHER_ADVICE)
     if table.Sparsity() is not None:
         return "is stored as a sparse tensor", "convert the model without sparsity; zeros cost flash, not accuracy"
-    if any(n == -1 for n in shape):
-        return f"has a dynamic shape {shape}", "give the model a fixed input shape when converting"
     details = table.Quantization()
     if details is not None and details.DetailsType() != 0:
         return "has a custom quantization", "quantize with one scale for the tensor or one for each channel"
     return None
 
 
-def quantization(table: Any, shape: tuple[int, ...], dtype: DType, loc: Loc, budget: Budget) -> Quant | None:
-    """A tensor's scales and zero points; None for floats, booleans and tensors that have none."""
+def quantization(
+    table: Any, shape: tuple[int, ...], dtype: DType, loc: Loc, budget: Budget, data: Array | None = None
+) -> Quant | None:
+    """A tensor's scales and zero points; None for floats, booleans and tensors that have none.
+
+    data: of a constant, which may have a scale of 0 where it is 0.
+    """
     if table is None or not dtype.is_integer:
         return None
     scales = budget.numbers(table.ScaleAsNumpy()).astype(np.float32)
@@ -51,6 +57,9 @@ def quantization(table: Any, shape: tuple[int, ...], dtype: DType, loc: Loc, bud
         raise ModelError(
             f"it must have 1 scale or one for each index of axis {axis} of {shape}, not {scales.size}", loc=loc
         )
+    if data is not None and np.any(scales == 0):
+        empty = ~data.any() if axis is None else ~data.any(axis=tuple(a for a in range(data.ndim) if a != axis))
+        scales = np.where((scales == 0) & empty, np.float32(NO_SCALE), scales)
     bad = ~(np.isfinite(scales) & (scales > 0))
     if np.any(bad):
         channel = int(np.argmax(bad))

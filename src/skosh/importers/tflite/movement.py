@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from skosh.base.dtypes import i8
 from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import activation
 from skosh.importers.tflite.reader import Converted, Converter, Record
 from skosh.ir.graph import Op, Tensor
-from skosh.ops.gather import Gather, GatherNd
-from skosh.ops.movement import (
+from skosh.ops.moves.gather import Gather, GatherNd
+from skosh.ops.moves.movement import (
     BroadcastTo,
     Concat,
     DepthToSpace,
@@ -25,7 +23,7 @@ from skosh.ops.movement import (
     Transpose,
     normal_axis,
 )
-from skosh.ops.padding import BatchToSpace, MirrorPad, Pad, Pads, SpaceToBatch
+from skosh.ops.moves.padding import BatchToSpace, MirrorPad, Pad, Pads, SpaceToBatch
 
 # -------------------------------------------------------------------------------------------------- order, and pieces
 
@@ -36,23 +34,31 @@ def transpose(record: Record) -> Converted:
 
 
 def slice_(record: Record) -> Converted:
+    return Converted(slice_spec(record), (0,))
+
+
+def slice_spec(record: Record) -> Slice:
     """A size of -1 means up to the end."""
     x, begin = record.input(0), record.numbers(1)
     sizes = record.numbers(2)
     if not len(x.shape) == len(begin) == len(sizes):
         raise ModelError(f"SLICE of {len(x.shape)} axes needs as many beginnings and sizes")
     size = tuple(n - b if s == -1 else s for n, b, s in zip(x.shape, begin, sizes, strict=True))
-    return Converted(Slice(begin, size, (1,) * len(begin), size), (0,))
+    return Slice(begin, size, (1,) * len(begin), size)
 
 
 def strided_slice(record: Record) -> Converted:
+    return Converted(strided_slice_spec(record), (0,))
+
+
+def strided_slice_spec(record: Record) -> Slice:
     """Masks are bits by axis of the specification; offsets count as Python's slices do."""
     from tflite.StridedSliceOptions import StridedSliceOptions
 
     options = record.options(StridedSliceOptions)
     if options.Offset():
         raise ModelError("STRIDED_SLICE whose end is relative to its beginning (offset) is not supported")
-    spec = strided(
+    return strided(
         record.input(0).shape,
         record.numbers(1),
         record.numbers(2),
@@ -63,7 +69,6 @@ def strided_slice(record: Record) -> Converted:
         options.NewAxisMask(),
         options.ShrinkAxisMask(),
     )
-    return Converted(spec, (0,))
 
 
 def strided(
@@ -137,13 +142,16 @@ def concatenation(record: Record) -> Op:
     if activation(options.FusedActivationFunction()) != "none":
         raise ModelError("CONCATENATION must not have a fused activation")
     check_joined(record)
-    return Concat(normal_axis(int(options.Axis()), len(record.output().shape)))
+    return Concat(normal_axis(int(options.Axis()), len(record.input(0).shape)))
 
 
 def pack(record: Record) -> Op:
     from tflite.PackOptions import PackOptions
 
-    return Pack(normal_axis(int(record.options(PackOptions).Axis()), len(record.output().shape)))
+    options = record.options(PackOptions)
+    if int(options.ValuesCount()) not in (0, len(record.inputs)):
+        raise ModelError(f"PACK must have {options.ValuesCount()} inputs, as its options say, not {len(record.inputs)}")
+    return Pack(normal_axis(int(options.Axis()), len(record.input(0).shape) + 1))
 
 
 def check_joined(record: Record) -> None:
@@ -170,6 +178,11 @@ def split(record: Record) -> Converted:
 
 def split_v(record: Record) -> Converted:
     """One size may be -1: what is left."""
+    from tflite.SplitVOptions import SplitVOptions
+
+    count = int(record.options(SplitVOptions).NumSplits())
+    if count not in (0, len(record.outputs)):
+        raise ModelError(f"SPLIT_V must have {count} outputs, as its options say, not {len(record.outputs)}")
     axis = normal_axis(_one(record, 2), len(record.input(0).shape))
     sizes = record.numbers(1)
     if sum(s == -1 for s in sizes) > 1 or len(sizes) != len(record.outputs):
@@ -232,10 +245,10 @@ def batch_to_space(record: Record) -> Converted:
 
 def _pairs(record: Record, i: int) -> Pads:
     """Input ``i`` as (before, after) pairs."""
-    flat = record.numbers(i)
-    if len(flat) % 2:
-        raise ModelError(f"{record.code} must have pairs of paddings, not {len(flat)} numbers")
-    return tuple(zip(flat[::2], flat[1::2], strict=True))
+    pairs = record.constant(i)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise ModelError(f"{record.code} must have a list of pairs of paddings, not {pairs.dtype}{list(pairs.shape)}")
+    return tuple((int(before), int(after)) for before, after in pairs)
 
 
 # ---------------------------------------------------------------------------------------------- repetition and indices
@@ -251,13 +264,6 @@ def broadcast_to(record: Record) -> Converted:
 
 def fill(record: Record) -> Converted:
     return Converted(BroadcastTo(record.numbers(0)), (1,))
-
-
-def shape(record: Record) -> Converted:
-    """Shapes are fixed here, so the answer is known now."""
-    sizes, y = record.input(0).shape, record.output()
-    known = Tensor(f"{y.name}_known", (len(sizes),), y.dtype, data=np.array(sizes, dtype=y.dtype.np))
-    return Converted(BroadcastTo((len(sizes),)), (), (known,))
 
 
 def gather(record: Record) -> Op:
@@ -291,6 +297,6 @@ CONVERTERS: dict[str, Converter] = {
     "TRANSPOSE": transpose, "SLICE": slice_, "STRIDED_SLICE": strided_slice, "REVERSE_V2": reverse,
     "CONCATENATION": concatenation, "PACK": pack, "SPLIT": split, "SPLIT_V": split_v, "UNPACK": unpack,
     "PAD": pad, "PADV2": pad, "MIRROR_PAD": mirror_pad, "SPACE_TO_BATCH_ND": space_to_batch,
-    "BATCH_TO_SPACE_ND": batch_to_space, "TILE": tile, "BROADCAST_TO": broadcast_to, "FILL": fill, "SHAPE": shape,
+    "BATCH_TO_SPACE_ND": batch_to_space, "TILE": tile, "BROADCAST_TO": broadcast_to, "FILL": fill,
     "GATHER": gather, "GATHER_ND": gather_nd, "DEPTH_TO_SPACE": depth_to_space, "SPACE_TO_DEPTH": space_to_depth,
 }  # fmt: skip

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.dtypes import i8
+from skosh.base.dtypes import f32, i8
 from skosh.base.errors import Loc, ModelError
-from skosh.importers.tflite.attributes import RESOURCE, TYPES
+from skosh.importers.tflite.attributes import FIELDS, FLOAT16, RESOURCE, TYPES
 from skosh.importers.tflite.elements import quantization, why_not
 from skosh.importers.tflite.flatbuffer import Budget, guarded
 from skosh.importers.tflite.reader import Model, Record, Subgraph
@@ -47,6 +47,7 @@ class _Reader:
         self.names: set[str] = set()
         self.resources: set[str] = set()
         self.problems: dict[str, tuple[str, str]] = {}
+        self.open: dict[str, tuple[int, ...]] = {}
 
     def model(self) -> Model:
         if self.table.Version() != 3:
@@ -64,6 +65,7 @@ class _Reader:
             self.budget.text(self.table.Description()),
             frozenset(self.resources),
             self.problems,
+            self.open,
         )
 
     def tables(self, length: int) -> int:
@@ -93,8 +95,6 @@ class _Reader:
         )
         loc = Loc(self.file)
         inputs = self.pick(tensors, self.budget.numbers(table.InputsAsNumpy()), loc)
-        for i, tensor in zip(table.InputsAsNumpy() if inputs else (), inputs, strict=True):
-            self.check_signature(table.Tensors(int(i)), tensor)
         outputs = self.pick(tensors, self.budget.numbers(table.OutputsAsNumpy()), loc)
         return Subgraph(self.budget.text(table.Name()), tensors, inputs, outputs, records)
 
@@ -152,26 +152,31 @@ class _Reader:
         shape = tuple(int(n) for n in self.budget.numbers(table.ShapeAsNumpy()))
         loc = Loc(self.file, name)
         number = table.Type()
-        problem = why_not(table, number, shape)
         if number == RESOURCE:
             self.resources.add(name)
-        if problem is not None or number not in TYPES:
+        signature = tuple(int(n) for n in self.budget.numbers(table.ShapeSignatureAsNumpy()))
+        stated = signature if len(signature) == len(shape) else shape
+        if any(n < -1 for n in shape):
+            raise ModelError(f"its shape {shape} must not have a negative size", loc=loc)
+        problem = why_not(table, number)
+        few = FIELDS.get(number) if problem is not None else None
+        dtype = i8 if few else f32 if number == FLOAT16 else TYPES.get(number)
+        if dtype is None or (table.Sparsity() is not None) or (problem is not None and self.bare(table.Buffer())):
             if number != RESOURCE:
                 self.problems[name] = problem or (f"element type number {number} doesn't exist", "")
             return Tensor(name, (1,), i8)
-        dtype = TYPES[number]
+        if math.prod(max(n, 1) for n in shape) * dtype.bytes > MAX_TENSOR_BYTES:
+            raise ModelError(f"its shape {shape} must not take more than {MAX_TENSOR_BYTES >> 20} MiB", loc=loc)
+        raw = self.content(table.Buffer(), loc)
+        unsettled = any(n < 1 for n in (*shape, *stated)) or not (shape or table.HasRank())
+        if raw is None and unsettled and shape != (0,):  # that is an empty list
+            self.open[name] = tuple(a if a < 1 else b for a, b in zip(stated, shape, strict=True))
+            shape = tuple(max(n, 1) for n in shape)
         if any(n < 0 for n in shape):
             raise ModelError(f"its shape {shape} must not have a negative size", loc=loc)
-        if math.prod(shape) * dtype.bytes > MAX_TENSOR_BYTES:
-            raise ModelError(f"its shape {shape} must not take more than {MAX_TENSOR_BYTES >> 20} MiB", loc=loc)
-        empty = math.prod(shape) == 0
-        if empty and len(shape) != 1:
-            raise ModelError(
-                f"its shape {shape} has a size of 0", loc=loc, hint="give the model a fixed input shape when converting"
-            )
-        tensor = Tensor(name, shape, dtype, quantization(table.Quantization(), shape, dtype, loc, self.budget))
-        data = np.zeros(0, dtype=dtype.np) if empty else self.constant(table.Buffer(), tensor, loc)
-        return tensor if data is None else Tensor(name, shape, dtype, tensor.quant, data)
+        data = self.constant(raw, number, shape, loc) if raw is not None or shape == (0,) else None
+        quant = quantization(table.Quantization(), shape, dtype, loc, self.budget, data)
+        return Tensor(name, shape, dtype, quant, data)
 
     def unique(self, name: str) -> str:
         """The name, or one made from it when it is taken."""
@@ -184,17 +189,12 @@ class _Reader:
         self.names.add(candidate)
         return candidate
 
-    def check_signature(self, table: Any, tensor: Tensor) -> None:
-        """Remember an input whose shape is open in other places than the batch."""
-        signature = tuple(int(n) for n in self.budget.numbers(table.ShapeSignatureAsNumpy()))
-        if any(n == -1 for n in signature[1:]):
-            self.problems[tensor.name] = (
-                f"has a dynamic shape {signature}",
-                "give the model a fixed input shape when converting",
-            )
+    def bare(self, index: int) -> bool:
+        """Whether a tensor with this buffer has no data in the file."""
+        return index == 0 or self.content(index, Loc(self.file)) is None
 
-    def constant(self, index: int, tensor: Tensor, loc: Loc) -> Array | None:
-        """A tensor's data as a view of the file; None when the file has none for it."""
+    def content(self, index: int, loc: Loc) -> Array | None:
+        """A buffer's bytes as a view of the file; None when it is empty."""
         if index >= max(self.buffers, 1):
             raise ModelError(f"buffer number {index} doesn't exist, there are {self.buffers}", loc=loc)
         if index == 0:
@@ -206,14 +206,27 @@ class _Reader:
             if start + size > len(self.data):
                 raise ModelError(f"its data at byte {start} must end inside the file", loc=loc)
             raw = np.frombuffer(self.data, dtype=np.uint8, count=size, offset=start)
-        if isinstance(raw, int) or raw.size == 0:
-            return None
-        if raw.nbytes != tensor.nbytes:
-            raise ModelError(f"its data must be {tensor.nbytes} bytes for {tensor.shape}, not {raw.nbytes}", loc=loc)
-        dtype = tensor.dtype.np.newbyteorder("<")
-        if tensor.dtype.kind == "bool":
-            return np.asarray(raw != 0).reshape(tensor.shape)
-        return np.frombuffer(raw, dtype=dtype).reshape(tensor.shape).astype(tensor.dtype.np, copy=False)
+        return None if isinstance(raw, int) or raw.size == 0 else np.asarray(raw)
+
+    def constant(self, raw: Array | None, number: int, shape: tuple[int, ...], loc: Loc) -> Array:
+        """A tensor's values from a buffer; float16 as the float32 that are equal, 4 and 2 bits as int8."""
+        bits = FIELDS.get(number, 16 if number == FLOAT16 else 8 * (TYPES[number].bytes if number in TYPES else 1))
+        size = math.prod(shape)
+        found = 0 if raw is None else raw.nbytes
+        if found != (size * bits + 7) // 8:
+            raise ModelError(f"its data must be {(size * bits + 7) // 8} bytes for {shape}, not {found}", loc=loc)
+        if raw is None:
+            return np.zeros(shape, np.float32 if number == FLOAT16 else TYPES.get(number, i8).np)
+        if number in FIELDS:
+            fields = (raw.astype(np.int16)[:, None] >> (np.arange(8 // bits) * bits)) & ((1 << bits) - 1)
+            signed = np.where(fields >= 1 << (bits - 1), fields - (1 << bits), fields)
+            return signed.reshape(-1)[:size].astype(np.int8).reshape(shape)
+        if number == FLOAT16:
+            return np.frombuffer(raw, dtype="<f2").astype(np.float32).reshape(shape)
+        dtype = TYPES[number]
+        if dtype.kind == "bool":
+            return np.asarray(raw != 0).reshape(shape)
+        return np.frombuffer(raw, dtype=dtype.np.newbyteorder("<")).reshape(shape).astype(dtype.np, copy=False)
 
 
 def short_name(name: str) -> str:

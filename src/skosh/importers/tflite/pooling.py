@@ -6,8 +6,8 @@ from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import activation, padding
 from skosh.importers.tflite.convolution import explicit_pads
 from skosh.importers.tflite.reader import Converter, Record
-from skosh.ops.pooling import AveragePool2D, L2Pool2D, MaxPool2D, Pool2D
-from skosh.ops.windows import Window
+from skosh.ops.layers.pooling import AveragePool2D, L2Pool2D, MaxPool2D, Pool2D
+from skosh.ops.layers.windows import Window
 
 
 def _pool(kind: type[Pool2D]) -> Converter:

@@ -10,15 +10,18 @@ from skosh.base.errors import ModelError
 from skosh.importers.tflite.attributes import activation
 from skosh.importers.tflite.reader import Converted, Converter, Record
 from skosh.ir.graph import Array, State, Tensor
-from skosh.ops.lstm import Lstm
-from skosh.ops.svdf import Svdf
+from skosh.ops.recurrent.lstm import Lstm
+from skosh.ops.recurrent.svdf import Svdf
 
 
 def svdf(record: Record) -> Converted:
     from tflite.SVDFOptions import SVDFOptions
 
     options = record.options(SVDFOptions)
-    fused = activation(options.FusedActivationFunction()) if record.input(0).dtype.is_float else "none"
+    fused = activation(options.FusedActivationFunction())
+    if not record.input(0).dtype.is_float:
+        fused = "none"  # TFLite Micro's integer kernel has none, whatever the option says
+    options.AsymmetricQuantizeInputs()
     return with_states(Svdf(int(options.Rank()), fused), record, range(5), (4,))
 
 
@@ -41,6 +44,11 @@ def lstm(record: Record) -> Converted:
         raise ModelError(f"an LSTM with {extras[0]} is not supported")
     if options.FusedActivationFunction() != TANH:
         raise ModelError("an LSTM must have tanh as its activation")
+    if options.DiagonalRecurrentTensors():
+        raise ModelError("an LSTM with diagonal recurrent weights is not supported")
+    options.ProjClip()  # of a projection that isn't there
+    options.AsymmetricQuantizeInputs()
+    record.taken.extras.add("intermediates")  # scales inside a float gate; TFLite Micro has its own, and so have we
     op = Lstm(bool(options.TimeMajor()), float(options.CellClip()))
     return with_states(op, record, KEPT, (18, 19))
 

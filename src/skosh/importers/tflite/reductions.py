@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from skosh.base.dtypes import i8, i32
+from typing import Any
+
+from skosh.base.dtypes import i8, i32, i64
 from skosh.base.errors import ModelError
-from skosh.importers.tflite.attributes import activation
+from skosh.importers.tflite.attributes import activation, dtype
 from skosh.importers.tflite.reader import Converted, Converter, Record
 from skosh.ir.graph import Op
-from skosh.ops.l2norm import L2Normalize
-from skosh.ops.reductions import ArgExtreme, ArgMax, ArgMin, Extreme, Mean, ReduceMax, ReduceMin, Sum
+from skosh.ops.elements.quantization import Cast
+from skosh.ops.reductions.l2norm import L2Normalize
+from skosh.ops.reductions.reductions import ArgExtreme, ArgMax, ArgMin, Extreme, Mean, ReduceMax, ReduceMin, Sum
 
 
 def mean(record: Record) -> Converted:
@@ -40,23 +43,29 @@ def _keeps(record: Record) -> bool:
     return bool(record.options(ReducerOptions).KeepDims())
 
 
-def arg_max(record: Record) -> Converted:
-    return _arg(record, ArgMax)
-
-
-def arg_min(record: Record) -> Converted:
-    return _arg(record, ArgMin)
-
-
-def _arg(record: Record, op: type[ArgExtreme]) -> Converted:
+def _arg(record: Record, walk: Any) -> bool:
+    """int32, as the operator gives it, or int64 by one more step."""
+    op: type[ArgExtreme] = ArgMax if record.code == "ARG_MAX" else ArgMin
     axes = record.numbers(1)
     if len(axes) != 1:
         raise ModelError(f"{record.code} must name one axis, not {len(axes)}")
-    if record.output().dtype != i32:
-        raise ModelError(
-            f"{record.code} must give int32, not {record.output().dtype}", hint="set output_type=tf.int32 in the model"
-        )
-    return Converted(op(axes[0]), (0,))
+    y, stated = record.output(), dtype(_output_type(record))
+    if record.options_position is not None and stated.is_integer and stated != y.dtype:
+        raise ModelError(f"{record.code} must give {stated}, as its options say, not {y.dtype}")
+    if y.dtype not in (i32, i64):
+        raise ModelError(f"{record.code} must give int32 or int64, not {y.dtype}")
+    if y.dtype == i32:
+        walk.make(op(axes[0]), record.input(0), out=y)
+    else:
+        walk.make(Cast(i64), walk.make(op(axes[0]), record.input(0)), out=y)
+    return True
+
+
+def _output_type(record: Record) -> int:
+    from tflite.ArgMaxOptions import ArgMaxOptions
+    from tflite.ArgMinOptions import ArgMinOptions
+
+    return int(record.options(ArgMaxOptions if record.code == "ARG_MAX" else ArgMinOptions).OutputType())
 
 
 def l2_normalization(record: Record) -> Op:
@@ -68,6 +77,8 @@ def l2_normalization(record: Record) -> Op:
 
 
 CONVERTERS: dict[str, Converter] = {
-    "MEAN": mean, "SUM": sum_, "REDUCE_MAX": largest, "REDUCE_MIN": smallest, "ARG_MAX": arg_max, "ARG_MIN": arg_min,
+    "MEAN": mean, "SUM": sum_, "REDUCE_MAX": largest, "REDUCE_MIN": smallest,
     "L2_NORMALIZATION": l2_normalization,
 }  # fmt: skip
+
+EXPANSIONS = {"ARG_MAX": _arg, "ARG_MIN": _arg}

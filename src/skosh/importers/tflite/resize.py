@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skosh.base.errors import ModelError
 from skosh.importers.tflite.reader import Converted, Converter, Record
-from skosh.ops.resize import ResizeBilinear, ResizeNearest
+from skosh.ops.moves.resize import ResizeBilinear, ResizeNearest
 
 
 def nearest(record: Record) -> Converted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skosh.base.dtypes import i8, i16
 from skosh.importers.tflite.reader import Converter, Record
-from skosh.ops.softmax import LogSoftmax, Softmax
+from skosh.ops.reductions.softmax import LogSoftmax, Softmax
 
 
 def softmax(record: Record) -> Softmax:

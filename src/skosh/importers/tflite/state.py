@@ -16,7 +16,7 @@ import numpy as np
 
 from skosh.base.dtypes import i8, i32
 from skosh.base.errors import Loc, ModelError
-from skosh.importers.tflite.reader import Converter, Model, Record
+from skosh.importers.tflite.reader import Converter, Model, Record, untaken
 from skosh.ir.graph import Array, State, Tensor
 
 CODES = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
@@ -48,7 +48,7 @@ class Work:
 
 
 def resolve_variables(model: Model) -> Model:
-    """The model without resource operators and initialising subgraphs, with ``states`` filled.
+    """The model without resource operators in its main subgraph, with ``states`` filled.
 
     Raises ModelError for a variable that is used before it has a type or a value, or whose first value is computed.
     """
@@ -64,9 +64,10 @@ def resolve_variables(model: Model) -> Model:
     records = tuple(with_constants(r, work.constants) for r in work.records)
     tensors = tuple(work.constants.get(t.name, t) for t in main.tensors)
     outputs = tuple(work.constants.get(t.name, t) for t in main.outputs)
-    rest = tuple(s for i, s in enumerate(model.subgraphs[1:], start=1) if i not in work.initializers)
     changed = replace(main, records=records, tensors=(*tensors, *work.made), outputs=outputs)
-    return replace(model, subgraphs=(changed, *rest), states=tuple(states))
+    return replace(
+        model, subgraphs=(changed, *model.subgraphs[1:]), states=tuple(states), called=frozenset(work.initializers)
+    )
 
 
 def handles_of(records: Sequence[Record]) -> list[tuple[Record, tuple[str, str]]]:
@@ -101,6 +102,7 @@ def step(work: Work, record: Record, assigned: set[tuple[str, str]]) -> None:
     match record.code:
         case "VAR_HANDLE":
             work.handles[record.output().name] = key_of(record)
+            check_taken(record)
         case "CALL_ONCE":
             initialise(work, record)
         case "READ_VARIABLE":
@@ -111,6 +113,13 @@ def step(work: Work, record: Record, assigned: set[tuple[str, str]]) -> None:
             variable.now = value
         case _:
             work.records.append(record)
+
+
+def check_taken(record: Record) -> None:
+    """A ModelError for what of a record is not read here."""
+    left = untaken(record, None)
+    if left is not None:
+        raise ModelError(left, loc=record.loc)
 
 
 def initialise(work: Work, record: Record) -> None:
@@ -139,7 +148,10 @@ def read(work: Work, record: Record, assigned: set[tuple[str, str]]) -> None:
     if key not in assigned:
         if key not in work.initial:
             raise ModelError(f'variable "{key[1]}" is read but never assigned', loc=record.loc)
-        work.constants[y.name] = Tensor(y.name, y.shape, y.dtype, y.quant, fitted(work.initial[key], y, record.loc))
+        value = work.initial[key]
+        if y.name not in work.model.open:
+            value = fitted(value, y, record.loc)
+        work.constants[y.name] = Tensor(y.name, value.shape, y.dtype, y.quant, value)
         return
     work.records.append(view(work, variable_of(work, record, y).now, y, record.loc))
 

@@ -1,7 +1,7 @@
 """Helium, the M-profile vector extension of Armv8.1-M: four lanes of 32 bits, predicates, no floats (see cortex_m55).
 
 Arm MVE Intrinsics, Q3 2020; Armv8-M Architecture Reference Manual, part C. What Helium has and lanes can't say, sums of 16
-products of int8 in one instruction, is in ``emit/vector_sums.py``.
+products of int8 in one instruction, is in ``emit/vector/helium_sums.py``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,364 @@
+"""``Build``: a compiled model. Run it, prove it, measure it, save it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skosh.base.arith import round_half_away
+from skosh.base.errors import FitError, InputError, ToolError
+from skosh.build import compile_firmware, compile_host
+from skosh.build.host import own_machine
+from skosh.emit.batch import batch_harness
+from skosh.emit.harness import firmware_harness, host_trace, marker_trace
+from skosh.emit.interface import interface
+from skosh.emit.manifest import manifest
+from skosh.emulate.batches import BatchRunner
+from skosh.emulate.runner import DeviceRunner, HostRunner, Runner
+from skosh.ir.graph import Array, Graph
+from skosh.lower.program import Program
+from skosh.optimize.batching import batched
+from skosh.pipeline import Compiled, compile_to_c
+from skosh.search import Choice
+from skosh.search import search as find_forms
+from skosh.targets import Firmware, Target, missing, target
+from skosh.verify.measure import Profile, host_profile, measure
+from skosh.verify.oracles import library, oracle
+from skosh.verify.proof import Proof, prove
+from skosh.verify.samples import Samples, as_samples, load_samples, random_samples
+
+
+@dataclass(frozen=True, eq=False)
+class Build:
+    """A model compiled for a target. Firmware, emulator and host library are made when first needed."""
+
+    compiled: Compiled
+    target: Target
+    optimize: str
+
+    @property
+    def program(self) -> Program:
+        return self.compiled.program
+
+    @property
+    def choice(self) -> Choice | None:
+        """What a search decided for each layer, and what it measured; None where rules decided."""
+        return self.compiled.choice
+
+    @property
+    def source(self) -> Graph:
+        return self.compiled.source
+
+    @property
+    def sources(self) -> dict[str, str]:
+        return self.compiled.sources
+
+    # ------------------------------------------------------------------------------------------------ machines
+
+    @cached_property
+    def firmware(self) -> Firmware:
+        """The linked program for the target. InputError for the host, which has none."""
+        if self.target.is_host:
+            raise InputError("the host has no firmware", hint='choose a device, for example target="cortex-m4"')
+        harness = firmware_harness(self.program, interface(self.program))
+        return compile_firmware(
+            self.target, self.sources, prefix=self.program.name, harness=harness, optimize=self.optimize
+        )
+
+    @cached_property
+    def runner(self) -> Runner:
+        """What ``run`` runs: the firmware in the emulator, or the host library."""
+        if self.target.is_host:
+            return self._native()
+        return DeviceRunner(self.program, self.firmware.elf, self.target)
+
+    @cached_property
+    def tracer(self) -> Runner:
+        """The same program with a mark after each layer, and with a memory of its own."""
+        if self.target.is_host:
+            return self._native()
+        trace = marker_trace(self.program, interface(self.program), self.target.marker)
+        firmware = compile_firmware(
+            self.target,
+            {**self.sources, **trace.headers},
+            prefix=self.program.name,
+            harness=trace.harness,
+            optimize=self.optimize,
+            defines=trace.defines,
+        )
+        return DeviceRunner(self.program, firmware.elf, self.target)
+
+    def _native(self) -> HostRunner:
+        """The C as the target's own code on this computer. ToolError when its processor lacks something."""
+        reason = missing(self.target)
+        if reason:
+            raise ToolError(reason, hint='choose target="host", which runs everywhere')
+        return HostRunner(self.program, self._library(self.target.flags))
+
+    def _host(self) -> HostRunner:
+        """The C on this computer, whatever the target, with a memory of its own."""
+        return HostRunner(self.program, self._library(target("host").flags))
+
+    def _library(self, machine: tuple[str, ...]) -> Path:
+        trace = host_trace(self.program, interface(self.program))
+        return compile_host({**self.sources, **trace.headers}, trace.harness, defines=trace.defines, machine=machine)
+
+    @cached_property
+    def _batches(self) -> BatchRunner | None:
+        """Blocks of rows at once on this computer; None for models that don't take rows one by one."""
+        graph = batched(self.source, BATCH_ROWS) if self.target.is_host else None
+        if graph is None:
+            return None
+        made = compile_to_c(graph, target=self.target, optimize=self.optimize, name=self.program.name)
+        library = compile_host(made.sources, batch_harness(interface(made.program)), machine=own_machine())
+        return BatchRunner(made.program, library)
+
+    # ------------------------------------------------------------------------------------------------ what users ask
+
+    def run(self, x: Array | Sequence[Array]) -> Any:
+        """Outputs for inputs, batch first, in the model's own types; runs the compiled firmware in the emulator.
+
+        A model with one output gives an array, one with several a tuple. State starts anew with each call of ``run``.
+        Where a model has no answer (the C returns a status), its outputs are NaN, or -1 for integers.
+        Raises InputError when x has another type or shape than the model's input.
+        """
+        if (
+            isinstance(x, np.ndarray)
+            and len(x) >= BATCH_FROM
+            and fits_batch(self.source, x)
+            and self._batches is not None
+        ):
+            return self._batches.run(x)
+        samples = as_samples(self.source, x)
+        self.runner.reset()
+        rows = [self.runner.run(inputs) for inputs in samples.inputs]
+        columns = []
+        answers = self.source.outputs if self.source.status is None else self.source.outputs[:-1]
+        for i, name in enumerate(answers):
+            t = self.source.tensors[name]
+            stacked = np.stack([r[i] for r in rows]) if rows else np.empty((0, *t.shape), t.dtype.np)
+            columns.append(stacked.reshape(-1, *t.shape[1:]) if t.shape[:1] == (1,) else stacked)
+        return columns[0] if len(columns) == 1 else tuple(columns)
+
+    def predict(self, x: Any) -> Any:
+        """What the source library's ``predict`` gives: labels of a classifier, else real numbers. x: floats, batch first.
+
+        An importer may know more: ``notes["encode"]``, x -> inputs; ``notes["predict"]``, (run, x) -> what the library gives.
+        """
+        graph = self.source
+        if (predicted := graph.notes.get("predict")) is not None:
+            return predicted(self.run, x)
+        tensor = graph.tensors[graph.inputs[0]]
+        encode = graph.notes.get("encode", np.asarray)
+        values = encode(x)
+        y = self.run(quantized(values, tensor) if tensor.quant is not None else values.astype(tensor.dtype.np))
+        out = graph.tensors[graph.outputs[0]]
+        real = dequantized(y, out) if out.quant is not None else y
+        classes = graph.notes.get("classes")
+        if classes is None or graph.notes.get("output") in ("values", "labels"):
+            return real
+        labels = np.asarray(classes)
+        flat = real.reshape(len(real), -1)
+        if len(labels) == 1:
+            return np.repeat(labels, len(flat))
+        if graph.notes.get("output") == "label":
+            return labels[flat[:, 0]]
+        middle = 0.0 if graph.notes.get("output") == "decision" else 0.5
+        return labels[(flat[:, 0] > middle).astype(int)] if flat.shape[1] == 1 else labels[flat.argmax(axis=1)]
+
+    def verify(
+        self,
+        samples: int | Array | str | Path = 20,
+        *,
+        golden: str | Path | None = None,
+        against: Sequence[str] | None = None,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> Proof:
+        """Compare with the reference meaning, layer by layer, and with other oracles: "host", "tflm", "library".
+
+        against: by default the reference, and the library's own object where the model was made from one: what that gives
+        for the samples and for inputs at the edges (on thresholds, denormal, huge, NaN where it takes them).
+        samples: a count (random, always the same ones), an array, or a file: .npy, or .npz with golden outputs.
+        """
+        chosen = self.samples(samples if golden is None else golden)
+        others = {
+            name: oracle(name, self.source, self._host) for name in against or () if name not in ("reference", "library")
+        }
+        return prove(
+            self.source, self.program, self.runner, chosen, tracer=self.tracer, oracles=others,
+            library=library(self.source, against), progress=progress,
+        )  # fmt: skip
+
+    def samples(self, samples: int | Array | str | Path) -> Samples:
+        if isinstance(samples, int):
+            return random_samples(self.source, samples)
+        if isinstance(samples, str | Path):
+            return load_samples(self.source, samples)
+        return as_samples(self.source, samples)
+
+    @cached_property
+    def _profile(self) -> Profile:
+        if self.target.is_host:
+            return host_profile(self.program, self.optimize)
+        runner, tracer = self.runner, self.tracer
+        assert isinstance(runner, DeviceRunner) and isinstance(tracer, DeviceRunner), "a device is emulated"
+        (inputs,) = random_samples(self.source, 1).inputs
+        return measure(self.program, self.optimize, self.firmware, runner, tracer, inputs)
+
+    def profile(self) -> Profile:
+        """Time, RAM and flash of one run on random input."""
+        return self._profile
+
+    def check_fit(self, max_ram: int | None, max_flash: int | None) -> None:
+        """Raises FitError when arena and stack, or code and weights, are larger than they may be (bytes)."""
+        arena = self.program.plan.arena_bytes
+        if max_ram is not None and arena > max_ram:
+            raise FitError(
+                f"RAM must be at most {self._limit(max_ram, 'ram')}, but the arena alone needs {arena:,}",
+                loc=self.source.loc,
+                hint=_ram_hint(self),
+            )
+        if self.target.is_host or (max_ram is None and max_flash is None):
+            return
+        if max_flash is not None and self._flash_bytes > max_flash:
+            raise FitError(
+                f"flash must be at most {self._limit(max_flash, 'flash')}, but code and weights need {self._flash_bytes:,}",
+                loc=self.source.loc,
+                hint='try optimize="flash"' if self.optimize != "flash" else "quantize further, or prune channels",
+            )
+        if max_ram is not None and (total := self.profile().ram.total) > max_ram:
+            raise FitError(
+                f"RAM must be at most {self._limit(max_ram, 'ram')}, but arena and stack need {total:,}",
+                loc=self.source.loc,
+                hint=_ram_hint(self),
+            )
+
+    def _limit(self, size: int, memory: str) -> str:
+        """ "20,480 bytes", and whose limit that is where the board sets it."""
+        board = self.target.board
+        return f"{size:,} bytes" + (f" on {board.name}" if board is not None and getattr(board, memory) == size else "")
+
+    @property
+    def _flash_bytes(self) -> int:
+        sizes = self.firmware.sizes
+        return sizes.flash_code + sizes.flash_support + sizes.flash_weights
+
+    def save(self, folder: str | Path) -> Path:
+        """Write kws.h, kws.c, kws_weights.c and kws.json, and kws_float.S where floats are computed without an FPU.
+
+        All or nothing: a failure leaves what was there.
+        """
+        profile = None if self.target.is_host else self.profile()
+        told = manifest(self.program, self.source, self.optimize, self.target, self.sources, profile)
+        text = json.dumps(told, indent=2) + "\n"
+        return write_folder(Path(folder), {**self.sources, f"{self.program.name}.json": text})
+
+
+def _ram_hint(build: Build) -> str:
+    if build.optimize != "ram":
+        return 'try optimize="ram"'
+    return f"its largest step needs {build.program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
+
+
+def write_folder(folder: Path, files: dict[str, str]) -> Path:
+    """Write text files into a folder, each complete or not at all. InputError when the folder can't be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".skosh-", dir=folder))
+    except OSError as error:
+        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(folder)) from error
+    try:
+        for name, text in files.items():
+            (staging / name).write_text(text, encoding="utf-8")
+        _replace_all(staging, folder, list(files))
+    except OSError as error:
+        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(folder)) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return folder
+
+
+def _replace_all(staging: Path, folder: Path, names: Sequence[str]) -> None:
+    """Move files over those of the same names; when one can't be moved, put back what was there."""
+    before = {name: staging / f"{name}.before" for name in names if (folder / name).exists()}
+    for name, kept in before.items():
+        shutil.copy2(folder / name, kept)
+    done: list[str] = []
+    try:
+        for name in names:
+            (staging / name).replace(folder / name)
+            done.append(name)
+    except OSError:
+        for name in done:
+            if name in before:
+                before[name].replace(folder / name)
+            else:
+                (folder / name).unlink()
+        raise
+
+
+BATCH_ROWS = 64
+"""Rows in a block on this computer: enough for its vectors, few enough for its first cache."""
+
+BATCH_FROM = 2000
+"""So many rows are worth the time to compile the model for blocks of them."""
+
+
+def fits_batch(graph: Graph, x: Array) -> bool:
+    """Is x rows for a model with one input, of its type? Else what is wrong is told elsewhere."""
+    t = graph.tensors[graph.inputs[0]]
+    return len(graph.inputs) == 1 and t.shape[:1] == (1,) and x.dtype == t.dtype.np and x.shape[1:] == t.shape[1:]
+
+
+def quantized(x: Array, tensor: Any) -> Array:
+    """Real numbers as the tensor's integers: x / scale in float32, rounded half away from zero, plus the zero point, saturated.
+
+    That is what TFLite's Quantize operator does.
+    """
+    t = tensor.dtype
+    quant = tensor.quant
+    scale, zero = (
+        (np.array(quant.scales), np.array(quant.zero_points)) if quant.per_channel else (quant.scale, quant.zero_point)
+    )
+    q = round_half_away(np.asarray(x, np.float32) / np.float32(scale)) + zero
+    return np.asarray(np.clip(q, t.min, t.max).astype(t.np))
+
+
+def dequantized(q: Array, tensor: Any) -> Array:
+    """The real numbers that integers stand for."""
+    real = (q.astype(np.float64) - tensor.quant.zero_point) * tensor.quant.scale
+    return np.asarray(real.astype(np.float32))
+
+
+def build(
+    graph: Graph,
+    *,
+    target: Target,
+    optimize: str = "balanced",
+    name: str | None = None,
+    max_ram: int | None = None,
+    max_flash: int | None = None,
+    search: bool = False,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Build:
+    """Compile for a target, and refuse what doesn't fit (bytes), its board's limits among them. progress: told how far a
+
+    search is.
+    """
+    board = target.board
+    if board is not None:
+        max_ram = board.ram if max_ram is None else min(max_ram, board.ram)
+        max_flash = board.flash if max_flash is None else min(max_flash, board.flash)
+    limits = (max_ram, max_flash)
+    look = partial(find_forms, target=target, optimize=optimize, limits=limits, progress=progress) if search else None
+    made = Build(compile_to_c(graph, target=target, optimize=optimize, name=name, search=look), target, optimize)
+    made.check_fit(max_ram, max_flash)
+    return made

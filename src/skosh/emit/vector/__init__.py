@@ -1,0 +1,1 @@
+"""Marked loops as C of a vector machine."""

@@ -1,0 +1,75 @@
+"""WHILE, IF and CALL: loops and branches whose course is known now are put into the graph, step by step.
+
+    i = 0; WHILE i < 3: h = TANH(h); i = i + 1    ->    h1 = tanh h; h2 = tanh h1; h3 = tanh h2
+
+So recurrent layers become the operators of their steps. Weights are constants of the file and stay one copy, whatever the
+number of steps, and so do the C functions: only calls repeat. A loop whose end depends on data is refused.
+
+Lists that a loop fills (the outputs of each step) are told by their pieces: what a step puts in, and a later one takes out, is
+the tensor itself, and the whole list is put together once, where it is read as a whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skosh.base.errors import ModelError
+from skosh.importers.tflite.reader import Record
+from skosh.ir.graph import Tensor
+
+MAX_STEPS = 4096
+
+
+def while_(record: Record, walk: Any) -> bool:
+    """Rounds as long as the condition, which must be known, holds."""
+    from tflite.WhileOptions import WhileOptions
+
+    options = record.options(WhileOptions)
+    condition, body = int(options.CondSubgraphIndex()), int(options.BodySubgraphIndex())
+    values: list[Tensor] = [record.input(i) for i in range(len(record.inputs))]
+    record.take(*range(len(values)))
+    if len(record.outputs) != len(values):
+        raise ModelError(f"WHILE must have {len(values)} outputs, as many as inputs, not {len(record.outputs)}")
+    for _ in range(MAX_STEPS):
+        if not known_truth(walk.inline(condition, values), "WHILE"):
+            break
+        values = walk.inline(body, values)
+        if len(values) != len(record.outputs):
+            raise ModelError(f"the body of WHILE must give {len(record.outputs)} tensors, not {len(values)}")
+    else:
+        raise ModelError(f"a loop must end after at most {MAX_STEPS:,} steps", hint="shorten the sequence")
+    for y, value in zip(record.outputs, values, strict=True):
+        walk.alias(y, value)
+    return True
+
+
+def if_(record: Record, walk: Any) -> bool:
+    """The branch that a known condition chooses."""
+    from tflite.IfOptions import IfOptions
+
+    options = record.options(IfOptions)
+    branches = int(options.ElseSubgraphIndex()), int(options.ThenSubgraphIndex())
+    record.take(*range(len(record.inputs)))
+    chosen = branches[known_truth([record.input(0)], "IF")]
+    values = walk.inline(chosen, [record.input(i) for i in range(1, len(record.inputs))])
+    if len(values) != len(record.outputs):
+        raise ModelError(f"a branch of IF must give {len(record.outputs)} tensors, not {len(values)}")
+    for y, value in zip(record.outputs, values, strict=True):
+        walk.alias(y, value)
+    return True
+
+
+def known_truth(values: list[Tensor], what: str) -> bool:
+    """A condition that is known now."""
+    if len(values) != 1 or values[0].dtype.kind != "bool" or values[0].size != 1:
+        raise ModelError(f"the condition of {what} must be one truth value")
+    data = values[0].data
+    if data is None:
+        hint = "compute both sides and choose with SELECT_V2, or split the model in two"
+        if what == "WHILE":
+            hint = "give the loop a fixed number of steps: a sequence of fixed length, without masking"
+        raise ModelError(f"the condition of {what} must be known now, but depends on what comes in", hint=hint)
+    return bool(data.reshape(())) if data.shape == () else bool(data.reshape(-1)[0])
+
+
+EXPANSIONS = {"WHILE": while_, "IF": if_}

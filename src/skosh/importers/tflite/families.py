@@ -1,0 +1,53 @@
+"""Which module converts an operator: a family is ``skosh.importers.tflite.<name>``.
+
+``CONVERTERS``: operator -> what makes a node of a record. ``EXPANSIONS``: operator -> what makes several nodes of one, where
+that is needed: it is asked first, and False leaves the record to the converter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from skosh.importers.tflite.reader import Converter, Record
+
+FAMILIES = (
+    "convolution", "dense", "pooling", "softmax", "reshape", "elementwise", "activations", "reductions", "movement",
+    "resize", "recurrent", "quantization", "control", "volumes", "lists",
+)  # fmt: skip
+
+
+def converter_for(code: str) -> Converter | None:
+    """The converter of an operator by TFLite's name; families are imported in order, until one has it."""
+    for family in FAMILIES:
+        converter = _converters(family).get(code)
+        if converter is not None:
+            return converter
+    return None
+
+
+def expansion_for(code: str) -> Callable[[Record, Any], bool] | None:
+    """What makes several nodes of an operator's record; it gets the record and the ``conversion.Walk``."""
+    for family in FAMILIES:
+        expansion = _expansions(family).get(code)
+        if expansion is not None:
+            return expansion
+    return None
+
+
+@cache
+def _converters(family: str) -> Mapping[str, Converter]:
+    table: Mapping[str, Converter] = getattr(_module(family), "CONVERTERS", {})
+    return table
+
+
+@cache
+def _expansions(family: str) -> Mapping[str, Callable[[Record, Any], bool]]:
+    table: Mapping[str, Callable[[Record, Any], bool]] = getattr(_module(family), "EXPANSIONS", {})
+    return table
+
+
+def _module(family: str) -> object:
+    return import_module(f"skosh.importers.tflite.{family}")

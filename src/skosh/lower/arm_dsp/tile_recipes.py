@@ -1,0 +1,228 @@
+"""Cortex-M4, M7 and M33: int8 layers as register tiles in assembly, with widened, interleaved rows and filters.
+
+Each layer falls back to the recipe after this one where its shape or its requantization doesn't fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from skosh.base.dtypes import i8, u32
+from skosh.ir.call import Call, Const, In, Out, Scratch
+from skosh.ir.graph import Array, Operands
+from skosh.language import call
+from skosh.lower.arm_dsp.tile_kernels import (
+    conv2d_byte_tiles,
+    conv2d_tiles,
+    conv2d_word_tiles,
+    dense_tiles,
+    depthwise_planes,
+    depthwise_tiles,
+    matmul_tiles,
+)
+from skosh.targets import Target
+
+ROWS = 4  # rows of a tile: with two filters, eight accumulators
+LARGEST_SHIFT = 22  # 2^30 + (128 << 22) and its half stay below 2^31
+
+
+def tiles(c: Call, inputs: Operands, target: Target, optimize: str) -> tuple[Call, ...] | None:
+    """The call in assembly tiles, or None."""
+    if not (target.has_dsp and target.has_assembly) or optimize == "flash" or c.functions.get("rescale") is None:
+        return None
+    makers = {"matmul": _matmul, "conv2d_patches": _conv2d, "depthwise_rows": _depthwise, "depthwise": _depthwise}
+    maker = makers.get(c.kernel.name)
+    if maker is None or c.functions["rescale"].name != "requantize_bounded" or _array(c, "right").max() > LARGEST_SHIFT:
+        return None
+    return maker(c, _weights(c, inputs))
+
+
+def _matmul(c: Call, weights: Array) -> tuple[Call, ...] | None:
+    rows, depth, filters = (int(c.numbers[n]) for n in ("M", "K", "N"))
+    if depth % 4:
+        return None
+    if rows == 1 and filters % 4 == 0:
+        blocks, quads = filters // 4, depth // 4
+        words = _words(weights.reshape(blocks, 4, quads, 4).transpose(0, 2, 1, 3))
+        return (
+            call(
+                dense_tiles, x=c.buffers["x"], w=Const(words, "weight"),
+                scale=Const(_scale(c, filters).reshape(blocks, 4, 4).transpose(0, 2, 1), "scale"),
+                y=c.buffers["y"], wide=Scratch(2 * quads, u32, "wide"), Q=quads, N4=blocks, **_bounds(c),
+            ),
+        )  # fmt: skip
+    if filters % 2:
+        return None
+    numbers = dict(_filters(c, weights), Q=depth // 4)
+    return tuple(
+        call(
+            matmul_tiles, x=_from(c.buffers["x"], first * depth), y=_from(c.buffers["y"], first * filters),
+            patch=Scratch(depth // 2 * height, u32, "patch"), B=count, T=height, **numbers,
+        )
+        for first, count, height in _blocks(rows)
+    )  # fmt: skip
+
+
+def _conv2d(c: Call, weights: Array) -> tuple[Call, ...] | None:
+    n = {name: int(v) for name, v in c.numbers.items()}
+    if n["N"] % 2:
+        return None
+    depth = n["KH"] * n["KW"] * n["C"]
+    quads = -(-depth // 4)
+    shared = dict(
+        _filters(c, weights), x=c.buffers["x"], KH=n["KH"], KW=n["KW"], OW=n["OW"], H=n["H"], W=n["W"],
+        **{name: n[name] for name in ("stride_h", "stride_w", "dilation_h", "top", "left")},
+    )  # fmt: skip
+    out = []
+    for first, count, height in _blocks(n["OH"] * n["OW"]):
+        place: dict[str, Any] = dict(
+            y=_from(c.buffers["y"], first * n["N"]),
+            patch=Scratch(2 * quads * height, u32, "patch"),
+            B=count,
+            T=height,
+            start=first,
+        )
+        if n["C"] % 4 == 0:
+            pair = (n["zx"] & 0xFFFF) * 0x10001
+            out.append(call(conv2d_tiles, **shared, **place, C4=n["C"] // 4, zx=_signed(pair)))
+        elif n["KW"] * n["C"] % 4 == 0:
+            line = Scratch(depth, i8, "line")
+            out.append(
+                call(conv2d_word_tiles, **shared, **place, line=line, C=n["C"], R4=n["KW"] * n["C"] // 4, zx=n["zx"])
+            )
+        else:
+            line = Scratch(4 * quads, i8, "line")
+            out.append(call(conv2d_byte_tiles, **shared, **place, line=line, C=n["C"], Q=quads, zx=n["zx"]))
+    return tuple(out)
+
+
+def _depthwise(c: Call, weights: Array) -> tuple[Call, ...] | None:
+    n = {name: int(v) for name, v in c.numbers.items()}
+    if n["C"] == 1 and n["dilation_w"] == 1:  # every filter sees the one channel: a convolution
+        return _conv2d(
+            replace(c, numbers={"top": 0, "left": 0, "zx": 0, **c.numbers, "N": n["R"]}), weights.reshape(-1, n["R"]).T
+        )
+    if n["R"] != 1 or n["C"] % 4 or n["KH"] * n["KW"] > 25 or n["dilation_h"] != 1 or n["dilation_w"] != 1:
+        return None
+    n = {"top": 0, "left": 0, "zx": 0, "PW": (n["OW"] - 1) * n["stride_w"] + n["KW"], **n}
+    n.setdefault("inside", min(n["PW"], n["W"]))
+    if n["KH"] == 3 and n["stride_h"] == n["stride_w"] == 1 and n["OH"] > 1:
+        whole = _planes(c, n, weights, 0, n["OH"] // 2)
+        # an odd last row is computed together with the one before it, again
+        return (whole, _planes(c, n, weights, n["OH"] - 2, 1)) if n["OH"] % 2 else (whole,)
+    return (_tiles(c, n, weights),)
+
+
+def _planes(c: Call, n: dict[str, int], weights: Array, first: int, pairs: int) -> Call:
+    """2 * pairs output rows from ``first`` on, two at a time."""
+    taps = weights.reshape(3, n["KW"], n["C"]).astype(np.int16).transpose(2, 1, 0)  # [C, KW, 3]
+    both = np.ascontiguousarray(np.stack([taps[..., :2], taps[..., 1:]], axis=2))  # (w0, w1), (w1, w2)
+    return call(
+        depthwise_planes, x=c.buffers["x"], y=_from(c.buffers["y"], first * n["OW"] * n["C"]),
+        w=Const(both.view(np.uint32)[..., 0], "weight"),
+        scale=Const(_scale(c, n["C"]), "scale"), rows=Scratch(n["C"] * n["PW"] * 2, u32, "rows"), H=n["H"], W=n["W"],
+        C4=n["C"] // 4, KW=n["KW"], O=pairs, OW=n["OW"], PW=n["PW"], inside=n["inside"], top=n["top"] - first, left=n["left"],
+        zx=_signed((n["zx"] & 0xFF) * 0x01010101), **_bounds(c),
+    )  # fmt: skip
+
+
+def _tiles(c: Call, n: dict[str, int], weights: Array) -> Call:
+    """One output row at a time, for any stride."""
+    height, across, words = n["KH"], n["KW"], n["C"] // 4
+    taps = weights.reshape(height, across, words, 4).astype(np.int16)
+    packed = np.zeros((2, words, across, height, 2), np.int16)
+    for odd in (0, 1):
+        for k, channel in enumerate((odd, odd + 2)):  # the two channels of a word that one spread takes out
+            column = taps[:, :, :, channel].transpose(2, 1, 0)  # [words, across, height]
+            for p in range(height // 2):
+                packed[odd, :, :, 2 * p + k] = column[:, :, 2 * p : 2 * p + 2]
+            if height % 2:
+                packed[odd, :, :, height - 1, k] = column[:, :, height - 1]
+    scale = _scale(c, n["C"]).reshape(words, 4, 4)
+    both = np.stack([np.concatenate(_pair(scale[:, odd], scale[:, odd + 2]), axis=1) for odd in (0, 1)])
+    return call(
+        depthwise_tiles, x=c.buffers["x"], y=c.buffers["y"], w=Const(packed.view(np.uint32)[..., 0], "weight"),
+        scale=Const(both, "scale"),
+        rows=Scratch(height * n["PW"] * words, u32, "rows"), H=n["H"], W=n["W"], C4=words, KH=height, KW=across,
+        OH=n["OH"], OW=n["OW"], PW=n["PW"], inside=n["inside"], stride_h=n["stride_h"], stride_w=n["stride_w"],
+        top=n["top"], left=n["left"], zx=_signed((n["zx"] & 0xFF) * 0x01010101), **_bounds(c),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ constants
+
+
+def _weights(c: Call, inputs: Operands) -> Array:
+    given = c.buffers["w"]
+    if isinstance(given, Const):
+        return np.asarray(given.data)
+    assert isinstance(given, In) and given.offset == 0, "filters are an input of the node"
+    tensor = inputs[given.index]
+    assert tensor is not None and tensor.data is not None, "filters are constant"
+    return np.asarray(tensor.data)
+
+
+def _filters(c: Call, weights: Array) -> dict[str, Any]:
+    """w and scale of ``tile``, two filters at a time."""
+    filters = int(c.numbers["N"])
+    flat = weights.reshape(filters, -1)
+    depth = -(-flat.shape[1] // 4) * 4
+    whole = np.zeros((filters, depth), np.int8)
+    whole[:, : flat.shape[1]] = flat
+    steps = whole.reshape(filters // 2, 2, depth // 4, 4)[:, :, :, [0, 2, 1, 3]].reshape(filters // 2, 2, depth // 2, 2)
+    scale = _scale(c, filters).reshape(filters // 2, 2, 4)
+    both = np.concatenate(_pair(scale[:, 0], scale[:, 1]), axis=1)
+    return dict(
+        w=Const(_words(steps.transpose(0, 2, 3, 1)), "weight"),
+        scale=Const(both, "scale"),
+        N2=filters // 2,
+        **_bounds(c),
+    )
+
+
+def _pair(a: Array, b: Array) -> tuple[Array, ...]:
+    """Two filters' (bias, multiplier, rounding, right) [.., 4] in the order in which a tile reads them."""
+    return a[:, :1], b[:, :1], a[:, 1:2], a[:, 2:3], a[:, 3:4], b[:, 3:4], b[:, 1:2], b[:, 2:3]
+
+
+def _scale(c: Call, filters: int) -> Array:
+    """[filters, 4]: bias, multiplier, rounding (half a unit and the zero point, before the shift), shift to the right."""
+    right = np.broadcast_to(_array(c, "right").astype(np.int64), (filters,))
+    multiplier = np.broadcast_to(_array(c, "multiplier").astype(np.int64), (filters,))
+    rounding = (1 << (right - 1)) + (int(c.numbers["zy"]) << right)
+    return np.stack([_array(c, "bias").astype(np.int64), multiplier, rounding, right], axis=1).astype(np.int32)
+
+
+def _array(c: Call, name: str) -> Array:
+    b = c.buffers[name]
+    assert isinstance(b, Const), "requantization is made of constants"
+    return np.asarray(b.data).reshape(-1)
+
+
+def _words(data: Array) -> Array:
+    """The last axis, of four bytes (or what makes four), as one word."""
+    flat = np.ascontiguousarray(data, np.int8)
+    return flat.reshape(*flat.shape[:2], -1, 4).view(np.uint32)[..., 0]
+
+
+def _bounds(c: Call) -> dict[str, Any]:
+    return {"lo": int(c.numbers["lo"]), "hi": int(c.numbers["hi"])}
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 32) if word >> 31 else word
+
+
+def _blocks(rows: int) -> list[tuple[int, int, int]]:
+    """(first row, blocks, rows a block): whole tiles, then what is left, row by row."""
+    whole = rows // ROWS
+    blocks = [(0, whole, ROWS), (whole * ROWS, rows - whole * ROWS, 1)]
+    return [b for b in blocks if b[1]]
+
+
+def _from(b: Any, elements: int) -> In | Out | Scratch:
+    assert isinstance(b, In | Out), "rows lie in tensors"
+    return replace(b, offset=b.offset + elements)

@@ -1,0 +1,1 @@
+"""Forms for Cortex-M55: 16 products of int8 an instruction."""

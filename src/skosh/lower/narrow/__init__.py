@@ -1,0 +1,1 @@
+"""Constants in as few bits as hold them."""

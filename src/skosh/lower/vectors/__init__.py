@@ -1,0 +1,1 @@
+"""Forms for vector machines: lanes side by side."""
