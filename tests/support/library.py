@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skosh.compiled import Build
+from skosh.built import Build
 from skosh.ir.graph import Array, Graph
 from skosh.ir.interpret_graph import run_graph
 from skosh.verify.edges import edge_samples

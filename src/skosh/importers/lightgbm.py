@@ -33,8 +33,8 @@ from skosh.ir.graph import Array, Graph
 from skosh.ops.elements.comparisons import Compare, Select
 from skosh.ops.elements.elementwise import Mul
 from skosh.ops.elements.functions import Abs
-from skosh.ops.moves.movement import Concat
 from skosh.ops.elements.quantization import Cast
+from skosh.ops.moves.movement import Concat
 from skosh.ops.reductions.reductions import Sum
 
 FILE = "<lightgbm>"

@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 
 from skosh.ir.graph import Array, Graph
-from skosh.ops.trees.forest import ordered
 from skosh.ops.moves.gather import Gather
+from skosh.ops.trees.forest import ordered
 from skosh.verify.samples import random_samples
 
 SEED = 54321
