@@ -211,8 +211,8 @@ def test_columns_go_by_their_names(make: Any) -> None:
     assert predicted(graph, X).tolist() == want.tolist()
     with pytest.raises(InputError, match='must have the columns that the model was fitted with, but has no column "age"'):
         predicted(graph, frame.drop(columns="age"))
-    assert graph.notes["columns"] == ("age", "height", "weight", "speed")
-    assert "1: height" in skosh.compile(graph, target="host").sources[f"{graph.name}.h"]
+    assert graph.notes["features"] == ("age", "height", "weight", "speed")
+    assert '"age", "height"' in skosh.compile(graph, target="host").sources[f"{graph.name}.h"]
 
 
 @pytest.mark.parametrize(

@@ -121,13 +121,10 @@ class Frame:
                 row[n] = rng.integers(0, len(c.categories)) if rng.integers(8) else np.nan
         return (row[None].astype(np.float32),)
 
-    def meaning(self) -> str:
-        """For the header: the columns in order."""
-        if not any(self.names):
-            return ""
-        listed = [f"{n}: {c.name}" + ("" if c.categories is None else f", one of {len(c.categories)} codes")
-                  for n, c in enumerate(self.columns)]  # fmt: skip
-        return "\n".join(listed)
+    @property
+    def known(self) -> dict[int, tuple[str, ...]]:
+        """Column number -> its categories as text, in the order of their codes."""
+        return {n: tuple(map(str, c.categories)) for n, c in enumerate(self.columns) if c.categories is not None}
 
 
 def is_missing(value: Any) -> bool:

@@ -127,11 +127,11 @@ class Builder:
 
     def _tell(self, frame: Frame) -> None:
         """Notes about the columns of the input."""
-        self.notes |= {"columns": frame.names, "encode": frame.encode}
+        self.notes["encode"] = frame.encode
+        if any(frame.names):
+            self.notes["features"] = frame.names
         if frame.has_categories:
-            self.notes |= {"example": frame.example, "decode": frame.decode, "categories": {self.inputs[0]: frame.columns}}
-        if meaning := frame.meaning():
-            self.notes["meaning"] = {self.inputs[0]: meaning, **self.notes.get("meaning", {})}
+            self.notes |= {"example": frame.example, "decode": frame.decode, "categories": frame.known}
 
     def _add(self, tensor: Tensor) -> str:
         assert tensor.name not in self.tensors, f"two tensors are called {tensor.name}"
