@@ -19,6 +19,7 @@ from skosh.build import compile_firmware, compile_host
 from skosh.build.host import own_machine
 from skosh.emit.batch import batch_harness
 from skosh.emit.harness import firmware_harness, host_trace, marker_trace
+from skosh.emit.header import with_proof
 from skosh.emit.interface import interface
 from skosh.emit.manifest import manifest
 from skosh.emulate.batches import BatchRunner
@@ -249,15 +250,19 @@ class Build:
         sizes = self.firmware.sizes
         return sizes.flash_code + sizes.flash_support + sizes.flash_weights
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, proof: Proof | None = None) -> Path:
         """Write kws.h, kws.c, kws_weights.c and kws.json, and kws_float.S where floats are computed without an FPU.
 
-        All or nothing: a failure leaves what was there.
+        proof: what ``verify`` gave; the header and kws.json then tell it. All or nothing: a failure leaves what was there.
         """
         profile = None if self.target.is_host else self.profile()
         told = manifest(self.program, self.source, self.optimize, self.target, self.sources, profile)
+        sources = self.sources
+        if proof is not None:
+            told["proof"] = proof.as_json()
+            sources = with_proof(sources, self.program.name, proof.sentence)
         text = json.dumps(told, indent=2) + "\n"
-        return write_folder(Path(folder), {**self.sources, f"{self.program.name}.json": text})
+        return write_folder(Path(folder), {**sources, f"{self.program.name}.json": text})
 
 
 def _ram_hint(build: Build) -> str:

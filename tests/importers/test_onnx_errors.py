@@ -120,11 +120,11 @@ def test_constants_must_have_the_numbers_of_their_shape() -> None:
         skosh.load(proto)
 
 
-def test_an_input_must_be_made_before_it_is_used() -> None:
-    proto = model([node("Relu", "a", "y"), node("Relu", "x", "a")], {"x": (1, 4)})
+def test_an_input_must_be_made_by_some_node() -> None:
+    proto = model([node("Relu", "a", "y"), node("Relu", "x", "b")], {"x": (1, 4)})
     with pytest.raises(ModelError) as caught:
         skosh.load(proto)
-    assert str(caught.value) == '<onnx>: node 0 "y": its input "a" must be made before it is used.'
+    assert str(caught.value) == '<onnx>: node 0 "y": its input "a" must be made by some node.'
 
 
 def test_old_operator_sets_are_refused() -> None:
@@ -152,10 +152,22 @@ def test_a_huge_constant_is_not_computed() -> None:
         skosh.load(proto)
 
 
-def test_functions_of_the_file_are_refused() -> None:
-    proto = small()
-    proto.functions.append(helper.make_function("acme", "F", ["a"], ["b"], [node("Relu", "a", "b")], []))
-    with pytest.raises(ModelError, match="a model must not hold functions of its own"):
+def test_functions_of_the_file_stand_in_their_place() -> None:
+    inner = [node("Relu", "a", "r"), node("LeakyRelu", "r", "b")]
+    inner[1].attribute.add(name="alpha", ref_attr_name="slope", type=1)
+    function = helper.make_function(
+        "acme", "F", ["a"], ["b"], inner, [helper.make_opsetid("", 20)], attributes=["slope"]
+    )
+    proto = model([node("F", "x", domain="acme", slope=0.25)], {"x": (1, 4)})
+    proto.functions.append(function)
+    assert [n.op.kind for n in skosh.load(proto).nodes] == ["relu", "leaky_relu"]
+
+
+def test_a_function_that_calls_itself_is_refused() -> None:
+    proto = model([node("F", "x", domain="acme")], {"x": (1, 4)})
+    again = helper.make_function("acme", "F", ["a"], ["b"], [node("F", "a", "b", domain="acme")], [])
+    proto.functions.append(again)
+    with pytest.raises(ModelError, match="functions must not call themselves"):
         skosh.load(proto)
 
 

@@ -75,6 +75,9 @@ def converted(source: Any, model: Model, builder: Builder) -> str:
     each = groups / len(trees) if "average_output" in model.head else 1.0
     leaves, bias, step = fixed_point(trees, np.zeros(groups), each)
     x = builder.input("x", (1, int(model.head["max_feature_idx"]) + 1))
+    names = model.head.get("feature_names", "").split()
+    if any(n != f"Column_{i}" for i, n in enumerate(names)):  # else LightGBM made them up
+        builder.notes["features"] = tuple(names)
     sided = bool(builder.take("missing", any(fitted_with_nan for _, fitted_with_nan in read)))
     sums = forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided)
     if objective in ("binary", "multiclass"):

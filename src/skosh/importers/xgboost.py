@@ -105,6 +105,8 @@ def converted(source: Any, learner: dict[str, Any], builder: Builder) -> str:
     base = np.broadcast_to(np.atleast_1d(json.loads(shape["base_score"])).astype(np.float64), groups)
     leaves, bias, step = fixed_point(trees, margin(base, objective))
     x = builder.input("x", (1, int(shape["num_feature"])))
+    if names := learner.get("feature_names"):
+        builder.notes["features"] = tuple(str(n) for n in names)
     sided = bool(builder.take("missing", True))
     sums = forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided)
     return linked(source, builder, sums, step, objective, groups)

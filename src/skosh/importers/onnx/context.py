@@ -6,7 +6,7 @@ makes no node: the operator is built on integers at once, with the scale that th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from skosh.base.dtypes import DType, f32, from_numpy, i8, i16, i32
 from skosh.base.errors import ModelError
-from skosh.importers.onnx.reader import Model, Record
+from skosh.importers.onnx.reader import Model, Record, names_read
 from skosh.importers.onnx.values import Groups, Value, groups_of, laid_like, plain, regrouped
 from skosh.ir.graph import Array, Graph, Node, Op, Quant, Tensor
 from skosh.ops.elements.quantization import Dequantize, Quantize
@@ -49,7 +49,7 @@ CLAMPS = ("Relu", "Clip", "Identity", "Dropout", "Reshape", "Flatten", "Squeeze"
 class Context:
     """values: of the file's names, where they are not constant; constants: the others, as the file sees them."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, convert: Callable[[Context, Record], None]) -> None:
         self.model = model
         self.values: dict[str, Value] = {}
         self.constants: dict[str, Array] = dict(model.constants)
@@ -58,7 +58,7 @@ class Context:
         ] = {}  # constants that DequantizeLinear made: the integers and their scales
         self.readers: dict[str, list[Record]] = {}
         for node in model.nodes:
-            for name in dict.fromkeys(node.inputs):
+            for name in dict.fromkeys((*node.inputs.plain, *sorted(names_read(node)))):
                 self.readers.setdefault(name, []).append(node)
         self.ends = {p.name for p in model.outputs}
         self.done: set[int] = set()  # indices of nodes that another took over
@@ -66,7 +66,22 @@ class Context:
         self.tensors: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
         self.record: Record | None = None
+        self.opset = model.opset  # of the nodes that are converted now
+        self.depth = 0  # functions within functions
+        self.inside = 0  # nodes in bodies so far
+        self.convert: Callable[[Context, Record], None] = convert
+        self._fresh = len(model.nodes)
         self._made: dict[Any, str] = {}
+
+    def fresh(self, name: str) -> str:
+        """A name that no other value has."""
+        self._fresh += 1
+        return f"{name}/{self._fresh}"
+
+    def fresh_index(self) -> int:
+        """An index for a node that isn't the file's own."""
+        self._fresh += 1
+        return self._fresh
 
     # ------------------------------------------------------------------------------------------------- the file
 
@@ -126,6 +141,10 @@ class Context:
             return None
         return Quant((float(np.float32(scale.reshape(()))),), (int(zero.reshape(())) - 128 * (zero.dtype == np.uint8),))
 
+    def is_done(self, output: str) -> bool:
+        """Whether the output's node, or a reader of it, was taken over: then another node made what follows."""
+        return any(n.loc.index in self.done for n in self.readers.get(output, ()))
+
     def take(self, nodes: Sequence[Record]) -> None:
         """These nodes are done: another stands for them."""
         self.done.update(n.loc.index for n in nodes if n.loc.index is not None)
@@ -147,6 +166,8 @@ class Context:
             data = data.astype(np.float32) if data.dtype.kind == "f" else data
         if data.dtype.kind == "f" and np.isnan(data).any():
             raise ModelError(f'"{name}" must not hold NaN')
+        if data.size == 0:
+            raise ModelError(f'"{name}" must not be empty')
         return self._constant(
             Tensor(
                 name, data.shape, dtype or from_numpy(data.dtype), data=np.ascontiguousarray(data).reshape(data.shape)

@@ -13,6 +13,7 @@ from skosh.base.errors import ModelError
 from skosh.importers.onnx.affine import following
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.reader import Record
+from skosh.importers.onnx.taken import Taken
 from skosh.importers.onnx.values import Value, channels_last, grouped, groups_of, plain
 from skosh.importers.onnx.windows import geometry, transposed_pads
 from skosh.ir.graph import Array, Op, Quant
@@ -27,6 +28,7 @@ def conv(ctx: Context, record: Record) -> None:
     rank = len(x.shape)
     if rank not in (3, 4) or w.ndim != rank:
         raise ModelError(f"a convolution must have 1 or 2 axes of space, not {rank - 2}", hint="use a 2D convolution")
+    check_kernel(record, w)
     g = geometry(record, w.shape[2:], x.shape[2:])
     groups, filters, channels = int(record.attributes.get("group", 1)), w.shape[0], x.shape[1]
     if groups < 1 or w.shape[1] * groups != channels or filters % groups:
@@ -57,6 +59,7 @@ def conv_transpose(ctx: Context, record: Record) -> None:
     rank = len(x.shape)
     if rank not in (3, 4) or w.ndim != rank:
         raise ModelError(f"a convolution must have 1 or 2 axes of space, not {rank - 2}", hint="use a 2D convolution")
+    check_kernel(record, w)
     groups, dilation = int(record.attributes.get("group", 1)), tuple(record.attributes.get("dilations", ()))
     if groups < 1 or w.shape[0] != x.shape[1] or w.shape[0] % groups or len(dilation) not in (0, rank - 2):
         raise ModelError(f"{x.shape[1]} channels and weights of {list(w.shape)} must divide into {groups} groups")
@@ -64,13 +67,20 @@ def conv_transpose(ctx: Context, record: Record) -> None:
         w = spread(w, groups, dilation or (1,) * (rank - 2))
         name = f"{record.inputs[1]}_spread"
         ctx.constants[name] = w
-        record = replace(record, inputs=(record.inputs[0], name, *record.inputs[2:]))
+        record = replace(record, inputs=Taken((record.inputs[0], name, *record.inputs[2:])))
     stride, pads = transposed_pads(record, w.shape[2:], x.shape[2:])
     perm = (1, *((2, 3) if rank == 4 else (2,)), 0)
     op = TransposeConv(stride, pads)
     _layer(
         ctx, record, op, ctx.laid(x, channels_last(rank)), w, perm, axis=1, rank=rank, channels_axis=0, filters_axis=1
     )
+
+
+def check_kernel(record: Record, w: Array) -> None:
+    """A window that the file states must be that of the weights."""
+    stated = tuple(record.attributes.get("kernel_shape", w.shape[2:]))
+    if stated != w.shape[2:]:
+        raise ModelError(f"kernel_shape must be that of the weights, {list(w.shape[2:])}, not {list(stated)}")
 
 
 def spread(w: Array, groups: int, dilation: tuple[int, ...]) -> Array:

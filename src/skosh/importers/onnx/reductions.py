@@ -46,7 +46,8 @@ def reduced(ctx: Context, kind: Any, x: Value, axes: tuple[int, ...], output: st
     positions = tuple(sorted(p for a in axes for p in x.axes[a]))
     if not positions:
         return x
-    (tensor,) = ctx.real(kind(positions, keep_dims=True), (x.tensor,), output)
+    infinite = {"open": True} if kind in (ReduceMax, ReduceMin) else {}
+    (tensor,) = ctx.real(kind(positions, keep_dims=True, **infinite), (x.tensor,), output)
     stored = ctx.tensors[tensor].shape
     return Value(tensor, stored, tuple(() if a in axes else parts for a, parts in enumerate(x.axes)))
 
@@ -105,7 +106,7 @@ def softmax(ctx: Context, record: Record) -> None:
     if record.kind == "Softmax":
         tensor, factor = without_factor(ctx, x.tensor)
         op, x = (Softmax(factor), ctx.kept(x, tensor)) if factor != 1.0 else (op, x)
-    old = ctx.model.opset < 13
+    old = ctx.opset < 13
     axis = normal_axis(record.attributes.get("axis", 1 if old else -1), len(x.axes))
     if old and math.prod(x.shape[axis + 1 :]) > 1:
         flat = ctx.reshaped(x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))

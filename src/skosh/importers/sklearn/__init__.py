@@ -60,6 +60,8 @@ def load(source: Any, name: str | None = None, output: str | None = None, **opti
     else:
         value = builder.byte_input("text", (1, text.length))
         builder.notes |= {"encode": text.encode, "example": text.example, "meaning": {"text": text.meaning}}
+    if text is None and (names := getattr(steps[0][1], "feature_names_in_", None)) is not None:
+        builder.notes["features"] = tuple(str(n) for n in names)
     value = convert_steps(steps, builder, value)
     if unknown := sorted(set(options) - builder.taken):
         raise InputError(f'{_class(steps[-1][1])} has no option "{unknown[0]}"', loc=FILE)
