@@ -164,10 +164,12 @@ class Build:
         out = graph.tensors[graph.outputs[0]]
         real = dequantized(y, out) if out.quant is not None else y
         classes = graph.notes.get("classes")
-        if classes is None:
+        if classes is None or graph.notes.get("output") in ("values", "labels"):
             return real
         labels = np.asarray(classes)
         flat = real.reshape(len(real), -1)
+        if len(labels) == 1:
+            return np.repeat(labels, len(flat))
         if graph.notes.get("output") == "label":
             return labels[flat[:, 0]]
         middle = 0.0 if graph.notes.get("output") == "decision" else 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,13 @@ class Tree:
     missing: Array
     visits: Array
     value: Array
+
+
+def constant_tree(value: float | Array) -> Tree:
+    """A tree of one leaf."""
+    one = np.zeros(1, np.int64)
+    held = np.reshape(value, (1, -1)).astype(np.float64)
+    return Tree(one, one.astype(np.float64), one - 1, one - 1, one.astype(bool), one, held)
 
 
 def forest(
@@ -157,6 +164,40 @@ def inlined(builder: Builder, nodes: int, sided: bool) -> int:
     if form == "auto":
         return 0 if sided else AUTO
     return int(np.ceil(nodes * share))
+
+
+def float32_loses(trees: Sequence[Tree], spans: Mapping[int, tuple[float, float]], names: Sequence[str]) -> str:
+    """What to say of a model that was fitted in float64, where float32, which the C computes in, is too coarse for a feature;
+    nothing where it isn't. spans: feature -> (lowest, highest) in fitting, where they are known.
+
+    Too coarse: more than a hundredth of the thresholds are one number in float32, or it has fewer than 1,000 numbers in the
+    span.
+    """
+    feature = np.concatenate([t.feature[t.left >= 0] for t in trees]) if trees else np.zeros(0, np.int64)
+    limit = np.concatenate([t.limit[t.left >= 0] for t in trees]) if trees else np.zeros(0)
+    found = {}
+    for f in np.unique(feature).tolist():
+        here = np.unique(limit[(feature == f) & np.isfinite(limit)])
+        lost = len(here) - len(np.unique(limits(here, f32)))
+        low, high = spans.get(int(f), (0.0, 0.0))
+        step = float(np.spacing(np.float32(min(max(abs(low), abs(high)), 3e38))))
+        if lost > len(here) // LOST:
+            found[int(f)] = f"of the {len(here)} thresholds of {{}} {lost} are the same number as another"
+        elif low < high and math.isfinite(high - low) and (high - low) / step < COARSE:
+            found[int(f)] = f"{{}}, from {low:.9g} to {high:.9g}, has steps of {step:.3g}"
+    if not found:
+        return ""
+    first = next(iter(found))
+    name = f'"{names[first]}"' if first < len(names) else f"feature {first}"
+    others = f"; {len(found) - 1} other features are like it" if len(found) > 1 else ""
+    return (
+        f"in float32, which the C computes in, {found[first].format(name)}{others}. The model was fitted in float64, so it "
+        "answers otherwise near thresholds. Hint: subtract an offset, such as the mean, from the feature, or scale it to whole "
+        'numbers and load with features="int16", and fit again'
+    )
+
+
+LOST, COARSE = 100, 1000
 
 
 # --------------------------------------------------------------------------------------------------------- leaves

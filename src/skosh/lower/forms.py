@@ -24,7 +24,11 @@ FRUGAL = "frugal "
 PLAIN = "plain"
 """The form of a call that stays as the operator made it."""
 
-STORAGE = ("skosh.lower.narrow.forms:HALVES", "skosh.lower.narrow.forms:FIELDS")
+STORAGE = (
+    "skosh.lower.narrow.forms:BYTES",
+    "skosh.lower.narrow.forms:HALVES",
+    "skosh.lower.narrow.forms:FIELDS",
+)
 """Ways to store constants in fewer bits, for every machine."""
 
 

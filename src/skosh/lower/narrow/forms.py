@@ -16,6 +16,7 @@ from skosh.ir.call import Call, Const, Schedule, Scratch
 from skosh.ir.graph import Array, Operands
 from skosh.language import call, made_from
 from skosh.lower.form import Asked, Form, Made, weights_of
+from skosh.lower.narrow.float8_kernels import conv2d_f8, dense_f8, depthwise_f8
 from skosh.lower.narrow.float16_kernels import conv2d_f16, dense_f16, depthwise_f16
 from skosh.lower.narrow.kernels import (
     conv2d_packed,
@@ -30,6 +31,7 @@ from skosh.ops.layers.float_kernels import conv2d_f32, dense_f32, depthwise_f32
 from skosh.ops.layers.gemm import conv2d_direct, conv2d_patches, matmul
 from skosh.schedule.answers import No
 from skosh.schedule.draft import Draft
+from skosh.targets.simd import vector_machine
 
 LEAST_SAVED = 48  # bytes; below, the code that unpacks costs more than the weights give
 SAVED_BY_IMAGES = 128
@@ -69,8 +71,11 @@ class Format:
 FORMATS = (Format(2, False, crumb), Format(2, True, odd_crumb), Format(4, False, nibble))
 """The fewest bits first."""
 
-_HALF: tuple[tuple[Any, Any], ...] = ((dense_f32, dense_f16), (conv2d_f32, conv2d_f16), (depthwise_f32, depthwise_f16))
-"""Kernels with float32 weights, and the same with float16 ones: for machines that convert them in one instruction."""
+_FLOATS: tuple[tuple[Any, Any, Any], ...] = (
+    (dense_f32, dense_f16, dense_f8), (conv2d_f32, conv2d_f16, conv2d_f8), (depthwise_f32, depthwise_f16, depthwise_f8),
+)  # fmt: skip
+"""Kernels with float32 weights; the same with float16 ones, for machines that convert them in one instruction; with 8-bit
+weights and scales."""
 
 
 def fitting(c: Call, inputs: Operands, optimize: str) -> tuple[Array, Format] | No:
@@ -93,6 +98,58 @@ def laid_weights(c: Call, inputs: Operands) -> Array:
     return data.reshape(int(c.numbers["N"]), -1)
 
 
+def _in_bytes(asked: Asked) -> Made:
+    """8 bits where the weights are a scale for each filter, or for all, times integers up to 127."""
+    c, machine = asked.call, asked.target
+    if machine is None or not machine.has_fpu:
+        return No("the machine has no instructions for floats")
+    if asked.optimize == "speed" or (machine.simd and "f32" in vector_machine(machine.simd).types):
+        return No("weights as they are take fewer instructions")
+    weights = np.asarray(weights_of(c, asked.inputs))
+    axis = weights.ndim - 1 if asked.is_a(depthwise_f32) else 0
+    found = in_bytes(np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1))
+    if found is None:
+        return No("the weights aren't integers of 8 bits times a scale")
+    steps, scales = found
+    saved = 3 * weights.size - 4 * scales.size
+    if saved < LEAST_SAVED:
+        return No(f"it would save {saved} bytes, less than {LEAST_SAVED}")
+    moved = steps.reshape(weights.shape[axis], *(n for a, n in enumerate(weights.shape) if a != axis))
+    stored = np.ascontiguousarray(np.moveaxis(moved, 0, axis))
+    kernel = next(byte for single, _, byte in _FLOATS if asked.is_a(single))
+    more: dict[str, Any] = {"w": Const(stored, "weight"), "scale": Const(scales, "scale"), "P": int(scales.size > 1)}
+    return (call(kernel, **{**c.numbers, **c.buffers, **c.functions, **more}),)
+
+
+def in_bytes(weights: Array) -> tuple[Array, Array] | None:
+    """([F, K] int8, [1] or [F] float32 scales) whose float32 products are the weights [F, K], bit for bit; None: none are.
+
+    A converter's scale is the largest weight / 127, and that weight 127 times the scale, each rounded to float32: so the scale
+    is within two floats of the quotient.
+    """
+    if not weights.size or not np.isfinite(weights).all() or not weights.any():
+        return None
+    for groups in (weights.reshape(1, -1), weights):
+        peaks = np.abs(groups).max(axis=1)
+        near = (peaks / np.float32(127)).astype(np.float32)
+        near[peaks == 0] = 1
+        best, done = np.zeros(groups.shape, np.int8), peaks == 0
+        scales = near.copy()
+        for offset in (0, 1, -1, 2, -2):
+            tried = (near.view(np.int32) + offset).view(np.float32)
+            if not np.all((tried > 0) & np.isfinite(tried)):
+                continue
+            steps = np.rint(groups / tried[:, None])
+            exact = (
+                np.all((np.abs(steps) <= 127) & (steps.astype(np.float32) * tried[:, None] == groups), axis=1) & ~done
+            )
+            best[exact], scales[exact] = steps[exact].astype(np.int8), tried[exact]
+            done |= exact
+        if done.all():
+            return best.reshape(weights.shape), scales
+    return None
+
+
 def _in_halves(asked: Asked) -> Made:
     """float16 where all weights are float16 numbers."""
     c = asked.call
@@ -107,7 +164,7 @@ def _in_halves(asked: Asked) -> Made:
     if 2 * weights.size < LEAST_SAVED:
         return No(f"it would save {2 * weights.size} bytes, less than {LEAST_SAVED}")
     stored = Const(halves.view(np.uint16), "weight")
-    kernel = next(half for single, half in _HALF if made_from(c.kernel, single))
+    kernel = next(half for single, half, _ in _FLOATS if asked.is_a(single))
     return (call(kernel, **{**c.numbers, **c.buffers, **c.functions, "w": stored}),)
 
 
@@ -154,8 +211,11 @@ def packed(d: Draft) -> None:
         d.tile("m", 2)
 
 
+BYTES = Form(
+    "bytes", _in_bytes, of=tuple(single for single, *_ in _FLOATS), schedules=((dense_f8, Schedule(wide)),)
+)
 HALVES = Form(
-    "halves", _in_halves, of=tuple(single for single, _ in _HALF), schedules=((dense_f16, Schedule(wide)),)
+    "halves", _in_halves, of=tuple(single for single, *_ in _FLOATS), schedules=((dense_f16, Schedule(wide)),)
 )
 FIELDS = Form(
     "fields", _in_fields, of=(matmul, conv2d_patches, conv2d_direct),
