@@ -9,6 +9,7 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import asked, columns, logistic, winner
+from skosh.ops.classical.precise import PreciseDense
 from skosh.ops.elements.comparisons import Compare, Select
 from skosh.ops.elements.elementwise import Add, Div, Maximum, Minimum, Mul
 from skosh.ops.elements.functions import Exp
@@ -125,8 +126,25 @@ def dense(builder: Builder, x: str, weights: Any, bias: Any, name: str, activati
     if x in builder.sparse and activation == "none":
         turned = builder.constant(f"{name}_weight", np.asarray(weights).T)
         return builder.apply(SparseDense(), x, turned, builder.constant(f"{name}_bias", bias), name=name)
+    if activation == "none" and cancels(builder, x, weights, bias):
+        exact = builder.raw(f"{name}_weight", np.asarray(weights, np.float64)), builder.raw(f"{name}_bias", bias.copy())
+        return builder.apply(PreciseDense(), x, *exact, name=name)
     w, b = builder.constant(f"{name}_weight", weights), builder.constant(f"{name}_bias", bias)
     return builder.apply(Dense(activation), x, w, b, name=name)
+
+
+PLANE = 128.0
+"""Widths of a feature from 0, of the plane where a sum is 0: beyond, what it is a sum of is much larger than it."""
+
+
+def cancels(builder: Builder, x: str, weights: Any, bias: Any) -> bool:
+    """Whether sums of these features may be small beside what they are sums of: their zeros are far from the origin, and no
+    scaler comes before, which would bring the data there."""
+    made = builder.nodes[-1] if builder.nodes else None
+    if made is not None and x in made.outputs and made.op.kind in ("sub", "mul"):
+        return False
+    norms = np.linalg.norm(np.asarray(weights, np.float64), axis=1)
+    return bool((np.abs(bias) > PLANE * norms).any() and (norms > 0).all() and np.isfinite(bias).all())
 
 
 def scalar(builder: Builder, y: str) -> str:

@@ -10,6 +10,7 @@ from skosh.base.dtypes import u8, u16
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.discriminant import difference
+from skosh.importers.sklearn.framing import squarable
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import asked, columns, largest, likelihoods, second
 from skosh.ir.graph import Array
@@ -73,8 +74,9 @@ def nearest(model: Any, builder: Builder, x: str) -> tuple[str, tuple[str, ...]]
         raise ModelError('weights must be "uniform" or "distance", not a function')
     if not isinstance(model._fit_X, np.ndarray):
         raise ModelError("the samples must be dense, not sparse", hint="fit on X.toarray()")
-    samples = builder.constant("samples", model._fit_X[order_of(model)])
-    op, tree = searched(model, builder, METRICS[metric])
+    x, points, scale = squarable(builder, x, model._fit_X)
+    samples = builder.constant("samples", points[order_of(model)])
+    op, tree = searched(model, builder, METRICS[metric], model._fit_X, points, scale)
     index, distance = builder.apply_all(op, x, samples, *tree, names=("nearest", "distance"))
     if model.weights != "distance":
         return index, ()
@@ -89,10 +91,13 @@ def order_of(model: Any) -> Array:
     return np.asarray(model._tree.get_arrays()[1])
 
 
-def searched(model: Any, builder: Builder, metric: str) -> tuple[Nearest, tuple[str, ...]]:
+def searched(
+    model: Any, builder: Builder, metric: str, given: Array, points: Array, scale: float
+) -> tuple[Nearest, tuple[str, ...]]:
     """The operator that finds the neighbours, and the tables of the tree that it searches.
 
-    Which of equally near samples are neighbours depends on the order of the search, so it is the library's.
+    Which of equally near samples are neighbours depends on the order of the search, so it is the library's. The tree's bounds
+    are moved and scaled as the samples ``given`` were to become ``points``.
     """
     count = int(model.n_neighbors)
     if model._fit_method == "brute":
@@ -101,8 +106,9 @@ def searched(model: Any, builder: Builder, metric: str) -> tuple[Nearest, tuple[
     if len(nodes) == 1:  # a tree that is one leaf
         return Nearest(count, metric), ()
     balls = model._fit_method == "ball_tree"
-    low = builder.constant("tree_low", bounds[0])
-    high = builder.constant("tree_high", nodes["radius"][:, None] if balls else bounds[1])
+    moved = given[0] * scale - points[0]
+    low = builder.constant("tree_low", bounds[0] * scale - moved)
+    high = builder.constant("tree_high", nodes["radius"][:, None] * scale if balls else bounds[1] * scale - moved)
     spans = builder.integers("tree_spans", np.stack([nodes["idx_start"], nodes["idx_end"]], axis=1))
     return NearestInTree(count, metric, balls), (low, high, spans)
 
@@ -149,7 +155,8 @@ def nearest_centroid(model: Any, builder: Builder, x: str) -> str:
     def label() -> str:
         if not np.isclose(prior, 1 / len(prior)).all():
             return largest(builder, scores())
-        y = builder.apply(Distances(metric), x, builder.constant("centroids", centroids), name="distances")
+        near, points, _ = squarable(builder, x, centroids)
+        y = builder.apply(Distances(metric), near, builder.constant("centroids", points), name="distances")
         return builder.apply(ArgMin(1), y, name="label")
 
     def decision() -> str:
