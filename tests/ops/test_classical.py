@@ -13,6 +13,7 @@ from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.ops.classical.distances import Distances, TriangularQuadratics
+from skosh.ops.classical.interpolation import Interpolated
 from skosh.ops.classical.neighbor_trees import NearestInTree
 from skosh.ops.classical.neighbors import InverseWeights, Nearest, Votes
 from skosh.ops.classical.precise import PreciseDense
@@ -244,6 +245,16 @@ def test_tamed_rows_keep_their_direction() -> None:
         assert 2.0**10 <= np.nanmax(np.abs(y[row])) < 2.0**11
     np.testing.assert_allclose(y[0, 1] / y[0, 0], -0.2, rtol=1e-6)
     assert np.isinf(y[4, 0])
+
+
+def test_lines_between_knots() -> None:
+    knots = [([-1.0, 0.5, 2.0], [0.0, 0.25, 1.0]), ([3.0], [0.75]), ([0.0, 0.0, 1.0], [0.1, 0.2, 0.3])]
+    at, height = (np.concatenate([k[n] for k in knots]).astype(np.float32) for n in (0, 1))
+    starts = np.array([0, 3, 4, 7], np.int32)
+    for v in (-np.inf, -1, -0.3, 0.0, 0.5, 1.2, 2.0, 9.0):
+        (y,) = check(Interpolated(), np.full((1, 3), v, np.float32), at, height, starts)
+        np.testing.assert_allclose(y[0, :2], [np.interp(v, *knots[0]), 0.75], rtol=1e-6)
+    assert 0.1 <= y[0, 2] <= 0.31
 
 
 def test_precise_products_cancel_without_loss() -> None:

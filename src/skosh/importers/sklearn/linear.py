@@ -92,12 +92,16 @@ def clipped_shares(builder: Builder, scores: str) -> str:
     y = builder.apply(Minimum(), scores, one, name="not_above")
     y = builder.apply(Maximum(), y, builder.constant("minus_one", [[-1.0]]), name="clipped")
     y = builder.apply(Mul(), builder.apply(Add(), y, one, name="moved"), half, name="shares")
-    if (count := columns(builder, y)) == 1:
-        return y
+    return y if columns(builder, y) == 1 else shares_or_alike(builder, y)
+
+
+def shares_or_alike(builder: Builder, y: str) -> str:
+    """A row over its sum; all alike where that is 0."""
+    one = builder.constant("one", [[1.0]])
     total = builder.apply(Sum((1,), keep_dims=True), y, name="total")
     none = builder.apply(Compare("=="), total, builder.constant("zero", [[0.0]]), name="none")
     shares = builder.apply(Div(), y, builder.apply(Select(), none, one, total, name="divisor"), name="normalized")
-    return builder.apply(Select(), none, builder.constant("alike", [[1 / count]]), shares, name="probabilities")
+    return builder.apply(Select(), none, builder.constant("alike", [[1 / columns(builder, y)]]), shares, name="probabilities")
 
 
 def likelihoods_alone(builder: Builder, scores: str) -> str:

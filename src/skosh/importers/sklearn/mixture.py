@@ -9,11 +9,11 @@ import numpy as np
 from skosh.importers.sklearn.bayes import independent_gaussians
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.discriminant import gaussians
-from skosh.importers.sklearn.framing import exponent_of, squarable, tamed
+from skosh.importers.sklearn.framing import exponent_of, middle_of, moved, squarable, tamed
 from skosh.importers.sklearn.outputs import asked, largest, positive
 from skosh.ir.graph import Array
 from skosh.ops.classical.distances import Distances
-from skosh.ops.elements.elementwise import Mul, Sub
+from skosh.ops.elements.elementwise import Mul
 from skosh.ops.elements.functions import Sqrt
 from skosh.ops.layers.dense import Dense
 from skosh.ops.reductions.reductions import ArgMax
@@ -33,9 +33,8 @@ def k_means(model: Any, builder: Builder, x: str) -> str:
         return y if scale == 1 else builder.apply(Mul(), y, builder.constant("unit", [[1 / scale]]), name="in_units")
 
     def label() -> str:
-        middle = centers.mean(axis=0).astype(np.float32).astype(np.float64)
-        near = builder.apply(Sub(), x, builder.constant("middle", middle[None]), name="from_middle")
-        points = centers - middle
+        middle = middle_of(centers)
+        near, points = moved(builder, x, middle), centers if middle is None else centers - middle
         power = exponent_of(points)
         near = tamed(builder, near, 90 + power)
         scaled = points * 2.0**-power
