@@ -67,6 +67,7 @@ class Context:
         self.nodes: list[Node] = []
         self.record: Record | None = None
         self.opset = model.opset  # of the nodes that are converted now
+        self.notes: dict[str, Any] = {}  # what goes into the graph's
         self.depth = 0  # functions within functions
         self.inside = 0  # nodes in bodies so far
         self.convert: Callable[[Context, Record], None] = convert
