@@ -56,14 +56,12 @@ def trees_of(record: Record, prefix: str, outputs: int, features: int) -> list[T
         if (int(t), int(n)) not in place or not 0 <= k < outputs:
             raise ModelError(f"a leaf must be a node, and give one of {outputs} outputs")
         value[place[int(t), int(n)], k] += w
-    made = []
-    for t in dict.fromkeys(tree.tolist()):
-        made.append(
-            one_tree(
-                np.flatnonzero(tree == t), t, place, modes, yes, no, feature, limit, tracks, visits, value, features
-            )
+    return [
+        one_tree(
+            np.flatnonzero(tree == t), t, place, modes, yes, no, feature, limit, tracks, visits, value, features
         )
-    return made
+        for t in dict.fromkeys(tree.tolist())
+    ]
 
 
 def one_tree(

@@ -105,10 +105,9 @@ def linear_classifier(ctx: Context, record: Record) -> None:
     count = b.shape(scores)[1]
     if count == 1 and len(classes) == 2:
         b.end(labelled(b, above(b, scores, 0.0), classes, texts), 0)
-        if how == "LOGISTIC":
-            b.end(two_columns(b, b.of("Sigmoid", scores), "NONE", shares=True), 1)
-        else:
-            b.end(two_columns(b, scores, how, shares=False), 1)
+        if how == "SOFTMAX":
+            raise ModelError("post_transform must be NONE or LOGISTIC where one score decides between two classes")
+        b.end(two_columns(b, finished(b, scores, how), how, shares=True), 1)  # as onnxruntime has it
         return
     if count != len(classes):
         raise ModelError(f"there must be a row of coefficients for each of {len(classes)} classes, not {count}")
@@ -214,7 +213,7 @@ def svm_classifier(ctx: Context, record: Record) -> None:
     votes = b.of("Add", b.of("MatMul", wins, first), b.of("MatMul", b.of("Sub", 1.0, wins), second))
     b.end(labelled(b, best(b, votes), classes, texts), 0)
     if k == 2:
-        b.end(finished(b, joined(b, decisions, b.of("Neg", decisions)), how), 1)
+        b.end(finished(b, joined(b, b.of("Neg", decisions), decisions), how), 1)
     else:
         b.end(finished(b, decisions, how), 1)
 
@@ -284,8 +283,7 @@ def one_hot(b: Body, record: Record) -> str:
 def label_encoder(b: Body, record: Record) -> str:
     """A table from numbers to numbers; what isn't in it gives the default."""
     a = record.attributes
-    keys, kind = _column(a, "keys"), None
-    values, kind = _column(a, "values"), None
+    keys, values = _column(a, "keys"), _column(a, "values")
     if keys is None or values is None or len(keys) != len(values):
         raise ModelError("it must turn numbers into numbers, not texts", hint="encode texts before the model runs")
     floats = values.dtype.kind == "f"
