@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skosh.base.dtypes import DType, f32, i32, u8
+from skosh.base.dtypes import DType, f32, i32, i64, u8
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Tensor
 from skosh.ir.interpret_calls import run_calls
@@ -19,7 +19,7 @@ from skosh.ops.classical.svm import PairDecisions, PairProbabilities, PairVotes
 from skosh.ops.classical.tables import AddRows, Encode, Products
 from skosh.ops.reductions.medians import WeightedMedian
 
-TYPES: dict[str, DType] = {"float32": f32, "int32": i32, "uint8": u8}
+TYPES: dict[str, DType] = {"float32": f32, "int32": i32, "int64": i64, "uint8": u8}
 
 
 def operand(name: str, values: Array) -> Tensor:

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
+from skosh.importers.frames import Column, Frame
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import OUTPUTS
 from skosh.importers.sklearn.texts import TextInput, is_vectorizer
@@ -57,6 +58,8 @@ def load(source: Any, name: str | None = None, output: str | None = None, **opti
     text = text_input(steps[0], builder) if reads_text(steps[0][1]) else None
     if text is None:
         value = builder.input("x", (1, int(steps[0][1].n_features_in_)))
+        if (names := getattr(steps[0][1], "feature_names_in_", None)) is not None:
+            builder.frame = Frame(tuple(Column(str(n)) for n in names), FILE)
     else:
         value = builder.byte_input("text", (1, text.length))
         builder.notes |= {"encode": text.encode, "example": text.example, "meaning": {"text": text.meaning}}
