@@ -160,6 +160,11 @@ class Build:
         tensor = graph.tensors[graph.inputs[0]]
         encode = graph.notes.get("encode", np.asarray)
         values = encode(x)
+        if "missing" in graph.notes.get("unlike", ()) and values.dtype.kind == "f" and np.isnan(values).any():
+            raise InputError(
+                "every value must be there: the model was loaded as one whose inputs are never NaN", loc=graph.loc,
+                hint="skosh.load(model, missing=True) goes where the library goes",
+            )  # fmt: skip
         y = self.run(quantized(values, tensor) if tensor.quant is not None else values.astype(tensor.dtype.np))
         out = graph.tensors[graph.outputs[0]]
         real = dequantized(y, out) if out.quant is not None else y
