@@ -241,7 +241,12 @@ class Walk:
         outputs += record.outputs[len(types) :]
         outputs += c.more_outputs
         check_operands(c.op, tuple(inputs), outputs, record.loc)
-        if not c.states and inputs and all(t is None or t.data is not None for t in inputs):
+        if (
+            not isinstance(c.op, Copy)
+            and not c.states
+            and inputs
+            and all(t is None or t.data is not None for t in inputs)
+        ):
             data = [None if t is None else t.data for t in inputs]
             before = sum(t.nbytes for t in inputs if t is not None)
             after = sum(t.nbytes for t in outputs)
