@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from skosh.built import Build
     from skosh.ir.graph import Graph
+    from skosh.placing import Placement
 
 __version__ = "0.1.0"
-__all__ = ["compile", "load", "quantize", "split"]
+__all__ = ["compile", "load", "place", "quantize", "split"]
 
 
 def load(source: Any, **options: Any) -> Graph:
@@ -91,3 +92,15 @@ def split(graph: Graph, *, after: str | int) -> tuple[Graph, Graph]:
     from skosh.place.pieces import split
 
     return split(graph, after=after)
+
+
+def place(model: Any, samples: Any = None, labels: Any = None, *, device: str, link: str, **options: Any) -> Placement:
+    """Where a model should run: device, fog, cloud, or in pieces; energy, latency, life and money of each way; and what
+    would have to change for the answer to be another one.
+
+    device, link: names that ``skosh devices`` and ``skosh links`` list. samples, labels: accuracy is measured on them.
+    options: ``placing.place``. Energies are bands from a catalogue whose every figure has a source.
+    """
+    from skosh.placing import place
+
+    return place(model, samples, labels, device=device, link=link, **options)

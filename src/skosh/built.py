@@ -19,6 +19,7 @@ from skosh.build import compile_firmware, compile_host
 from skosh.build.host import own_machine
 from skosh.emit.batch import batch_harness
 from skosh.emit.harness import firmware_harness, host_trace, marker_trace
+from skosh.emit.header import with_proof
 from skosh.emit.interface import interface
 from skosh.emit.manifest import manifest
 from skosh.emulate.batches import BatchRunner
@@ -159,14 +160,23 @@ class Build:
         tensor = graph.tensors[graph.inputs[0]]
         encode = graph.notes.get("encode", np.asarray)
         values = encode(x)
+        if "missing" in graph.notes.get("unlike", ()) and values.dtype.kind == "f" and np.isnan(values).any():
+            raise InputError(
+                "every value must be there: the model was loaded as one whose inputs are never NaN", loc=graph.loc,
+                hint="skosh.load(model, missing=True) goes where the library goes",
+            )  # fmt: skip
         y = self.run(quantized(values, tensor) if tensor.quant is not None else values.astype(tensor.dtype.np))
         out = graph.tensors[graph.outputs[0]]
         real = dequantized(y, out) if out.quant is not None else y
         classes = graph.notes.get("classes")
-        if classes is None:
+        if graph.notes.get("several") and graph.notes.get("output") == "proba":
+            return (real > 0.5).astype(np.int32)
+        if classes is None or graph.notes.get("output") in ("values", "labels"):
             return real
         labels = np.asarray(classes)
         flat = real.reshape(len(real), -1)
+        if len(labels) == 1:
+            return np.repeat(labels, len(flat))
         if graph.notes.get("output") == "label":
             return labels[flat[:, 0]]
         middle = 0.0 if graph.notes.get("output") == "decision" else 0.5
@@ -249,15 +259,19 @@ class Build:
         sizes = self.firmware.sizes
         return sizes.flash_code + sizes.flash_support + sizes.flash_weights
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, proof: Proof | None = None) -> Path:
         """Write kws.h, kws.c, kws_weights.c and kws.json, and kws_float.S where floats are computed without an FPU.
 
-        All or nothing: a failure leaves what was there.
+        proof: what ``verify`` gave; the header and kws.json then tell it. All or nothing: a failure leaves what was there.
         """
         profile = None if self.target.is_host else self.profile()
         told = manifest(self.program, self.source, self.optimize, self.target, self.sources, profile)
+        sources = self.sources
+        if proof is not None:
+            told["proof"] = proof.as_json()
+            sources = with_proof(sources, self.program.name, proof.sentence)
         text = json.dumps(told, indent=2) + "\n"
-        return write_folder(Path(folder), {**self.sources, f"{self.program.name}.json": text})
+        return write_folder(Path(folder), {**sources, f"{self.program.name}.json": text})
 
 
 def _ram_hint(build: Build) -> str:

@@ -18,6 +18,17 @@ _KEYWORDS = frozenset(
     ]
 )  # fmt: skip
 
+_HEADERS = frozenset(
+    [
+        "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math", "setjmp",
+        "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib", "stdnoreturn",
+        "string", "strings", "tgmath", "threads", "time", "uchar", "wchar", "wctype", "memory", "malloc", "unistd", "sched",
+        "semaphore", "regex", "search", "endian", "features", "arm_acle", "arm_neon", "arm_mve", "arm_sve", "immintrin",
+        "arduino", "wire", "spi", "core_cm0plus", "core_cm4",
+    ]
+)  # fmt: skip
+"""Headers of C libraries and machines without their .h: a model's own header must not stand in their way."""
+
 
 @dataclass(frozen=True)
 class Port:
@@ -32,6 +43,11 @@ class Port:
     @property
     def dtype(self) -> DType:
         return self.tensor.dtype
+
+    @property
+    def macro(self) -> str:
+        """ "KWS_INPUT": what its macros begin with."""
+        return self.length_macro.removesuffix("_LEN")
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,7 @@ def c_name(text: str, fallback: str = "model") -> str:
     name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or fallback
     if name[0].isdigit():
         name = f"{fallback}_{name}"
-    return f"{name}_" if name in _KEYWORDS else name
+    return f"{name}_" if name in _KEYWORDS else f"{name}_{fallback}" if name in _HEADERS else name
 
 
 def _own_name(tensor: str, i: int) -> str:

@@ -12,6 +12,7 @@ from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.header import header_text, run_signature
 from skosh.emit.interface import Interface, Port, interface
 from skosh.emit.lines import comment, wrapped
+from skosh.emit.meaning import labels_definition
 from skosh.emit.row_sums import sums_switch, sums_tests
 from skosh.emit.vector.units import machine_helpers, machines_of, small_functions
 from skosh.emit.weights import declaration, weights_text
@@ -59,6 +60,7 @@ def code_text(program: Program, face: Interface) -> str:
         assembly_switch(kernels, program.name),
         sums_switch(kernels, program.name),
         "\n".join(declaration(d) for d in program.data) + "\n" if program.data else "",
+        labels_definition(program.graph, face),
         *small_functions(small, routines, tests),
         *machine_helpers(routines, machines, spell),
         *routines,
@@ -97,6 +99,10 @@ def _prologue(
 {library}{booleans}#include <stddef.h>
 #include <string.h>
 {machine}
+#ifdef __cplusplus
+#define restrict __restrict /* C++ has it by this name only */
+#endif
+
 /* Called after each layer with its number. To feed a watchdog, take times or look at values, define {macro}_HOOKS as the
  * name of a header that defines it. */
 #ifdef {macro}_HOOKS
@@ -165,7 +171,7 @@ def _accessor(p: Port) -> str:
 
 def _reset_text(program: Program, face: Interface) -> str:
     lines = [_state_line(program, s) for s in program.graph.states]
-    return f"void {face.prefix}_reset(void *arena)\n{{\n    uint8_t *const a = arena;\n{''.join(lines)}}}\n"
+    return f"void {face.prefix}_reset(void *arena)\n{{\n    uint8_t *const a = (uint8_t *)arena;\n{''.join(lines)}}}\n"
 
 
 def _state_line(program: Program, s: State) -> str:
@@ -191,7 +197,7 @@ def _run_text(program: Program, face: Interface) -> str:
     steps = "".join(
         f"    {layer.name}(a);\n    {m}_LAYER_DONE({layer.index}, a);\n" for layer in program.layers if layer.calls
     )
-    place = "    uint8_t *const a = arena;\n\n" if steps else ""
+    place = "    uint8_t *const a = (uint8_t *)arena;\n\n" if steps else ""
     return (
         f"{run_signature(face)}\n{{\n{place}"
         f"    if ({nulls}) {{\n        return {m}_NULL_POINTER;\n    }}\n"

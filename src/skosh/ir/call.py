@@ -34,10 +34,14 @@ class Out:
 
 @dataclass(frozen=True, eq=False)
 class Const:
-    """Constant data made at compile time, kept in flash. ``label`` names it in C: "bias", "multiplier", "table"."""
+    """Constant data made at compile time, kept in flash. ``label`` names it in C: "bias", "multiplier", "table".
+
+    laid: how its elements are interleaved, for the reader of the C.
+    """
 
     data: Array
     label: str
+    laid: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

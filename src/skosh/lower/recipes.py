@@ -68,13 +68,16 @@ def pairs(c: Call, inputs: Operands, target: Target) -> Call | None:
     pairs, quads, _ = interleaved.shape
     numbers: dict[str, Any] = {n: v for n, v in c.numbers.items() if n != "T"}
     bindings: dict[str, Any] = {
-        **numbers, **c.buffers, **c.functions, "w": Const(interleaved, "weight"),
+        **numbers, **c.buffers, **c.functions, "w": Const(interleaved, "weight", PAIRS),
         "N2": pairs, "Q": quads, "even": 1 - filters % 2,
         **{n: _padded(c.buffers[n], 2 * pairs, filters) for n in ("bias", "multiplier", "right")},
     }  # fmt: skip
     if c.kernel.name == "matmul":
         return call(matmul_pairs, R=int(c.numbers["K"]) % 4, **bindings)
     return call(conv2d_pairs, **{**bindings, "patch": Scratch(PATCH_ROWS * 4 * quads, i8, "patch")}, T=PATCH_ROWS)
+
+
+PAIRS = "of filters a, b and elements 0 to 3: a0 b0 a2 b2 a1 b1 a3 b3"
 
 
 def interleave(weights: Array) -> Array:
@@ -106,7 +109,7 @@ def wide_pairs(c: Call, inputs: Operands, target: Target) -> Call | None:
     whole = np.zeros((filters, -(-depth // 4) * 4), np.int8)
     whole[:, :depth] = tensor.data.reshape(filters, depth)
     quads = np.ascontiguousarray(whole.reshape(filters, -1, 4)[:, :, [0, 2, 1, 3]])
-    more: dict[str, Any] = {"w": Const(quads, "weight"), "Q": quads.shape[1], "R": depth % 4}
+    more: dict[str, Any] = {"w": Const(quads, "weight", "of elements 0 to 3: 0 2 1 3"), "Q": quads.shape[1], "R": depth % 4}
     return call(dense_wide_pairs, **{**c.numbers, **c.buffers, **c.functions, **more})
 
 

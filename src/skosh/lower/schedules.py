@@ -258,7 +258,7 @@ SCHEDULES: dict[str, Callable[[Draft], None]] = {
     "conv2d_patches": matmul,
     "matmul_pairs": pairs,
     "conv2d_pairs": pairs,
-    **dict.fromkeys(("dense_wide_i32_i16", "dense_wide_i64_i16", "dense_f32", "dense_f16"), wide),
+    **dict.fromkeys(("dense_wide_i32_i16", "dense_wide_i64_i16", "dense_f32", "dense_f16", "dense_f8"), wide),
     "matmul_packed": packed,
     "conv2d_packed": packed,
     "matmul_packed_pairs": packed_pairs,

@@ -49,7 +49,7 @@ def _matmul(c: Call, weights: Array) -> tuple[Call, ...] | None:
         words = _words(weights.reshape(blocks, 4, quads, 4).transpose(0, 2, 1, 3))
         return (
             call(
-                dense_tiles, x=c.buffers["x"], w=Const(words, "weight"),
+                dense_tiles, x=c.buffers["x"], w=Const(words, "weight", DENSE),
                 scale=Const(_scale(c, filters).reshape(blocks, 4, 4).transpose(0, 2, 1), "scale"),
                 y=c.buffers["y"], wide=Scratch(2 * quads, u32, "wide"), Q=quads, N4=blocks, **_bounds(c),
             ),
@@ -122,7 +122,7 @@ def _planes(c: Call, n: dict[str, int], weights: Array, first: int, pairs: int) 
     both = np.ascontiguousarray(np.stack([taps[..., :2], taps[..., 1:]], axis=2))  # (w0, w1), (w1, w2)
     return call(
         depthwise_planes, x=c.buffers["x"], y=_from(c.buffers["y"], first * n["OW"] * n["C"]),
-        w=Const(both.view(np.uint32)[..., 0], "weight"),
+        w=Const(both.view(np.uint32)[..., 0], "weight", PLANES),
         scale=Const(_scale(c, n["C"]), "scale"), rows=Scratch(n["C"] * n["PW"] * 2, u32, "rows"), H=n["H"], W=n["W"],
         C4=n["C"] // 4, KW=n["KW"], O=pairs, OW=n["OW"], PW=n["PW"], inside=n["inside"], top=n["top"] - first, left=n["left"],
         zx=_signed((n["zx"] & 0xFF) * 0x01010101), **_bounds(c),
@@ -144,7 +144,7 @@ def _tiles(c: Call, n: dict[str, int], weights: Array) -> Call:
     scale = _scale(c, n["C"]).reshape(words, 4, 4)
     both = np.stack([np.concatenate(_pair(scale[:, odd], scale[:, odd + 2]), axis=1) for odd in (0, 1)])
     return call(
-        depthwise_tiles, x=c.buffers["x"], y=c.buffers["y"], w=Const(packed.view(np.uint32)[..., 0], "weight"),
+        depthwise_tiles, x=c.buffers["x"], y=c.buffers["y"], w=Const(packed.view(np.uint32)[..., 0], "weight", DEPTHWISE),
         scale=Const(both, "scale"),
         rows=Scratch(height * n["PW"] * words, u32, "rows"), H=n["H"], W=n["W"], C4=words, KH=height, KW=across,
         OH=n["OH"], OW=n["OW"], PW=n["PW"], inside=n["inside"], stride_h=n["stride_h"], stride_w=n["stride_w"],
@@ -153,6 +153,15 @@ def _tiles(c: Call, n: dict[str, int], weights: Array) -> Call:
 
 
 # ------------------------------------------------------------------------------------------------ constants
+
+DENSE = "a word has four int8 elements of one filter, the first in its lowest byte; four filters take turns"
+PLANES = "a word has two int16 rows of a filter's column, the upper one in its lower half: rows 0 and 1, then rows 1 and 2"
+DEPTHWISE = (
+    "a word has two int16 rows of one channel, the upper one in its lower half; channels 4i and 4i + 2 take turns in the first "
+    "half of the array, 4i + 1 and 4i + 3 in the second; an odd last row's word has both channels"
+)
+FILTERS = "of filters a, b and elements 0 to 3 two words have, from the lowest byte on, a0 b0 a2 b2 and a1 b1 a3 b3"
+"""How weights lie, as the C tells it."""
 
 
 def _weights(c: Call, inputs: Operands) -> Array:
@@ -176,7 +185,7 @@ def _filters(c: Call, weights: Array) -> dict[str, Any]:
     scale = _scale(c, filters).reshape(filters // 2, 2, 4)
     both = np.concatenate(_pair(scale[:, 0], scale[:, 1]), axis=1)
     return dict(
-        w=Const(_words(steps.transpose(0, 2, 3, 1)), "weight"),
+        w=Const(_words(steps.transpose(0, 2, 3, 1)), "weight", FILTERS),
         scale=Const(both, "scale"),
         N2=filters // 2,
         **_bounds(c),

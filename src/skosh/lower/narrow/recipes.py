@@ -15,6 +15,7 @@ from skosh.base.dtypes import i8
 from skosh.ir.call import Call, Const, In, Scratch
 from skosh.ir.graph import Array, Operands
 from skosh.language import call
+from skosh.lower.narrow.float8_kernels import conv2d_f8, dense_f8, depthwise_f8
 from skosh.lower.narrow.float16_kernels import conv2d_f16, dense_f16, depthwise_f16
 from skosh.lower.narrow.kernels import (
     conv2d_packed,
@@ -69,10 +70,15 @@ HALVES: dict[str, Any] = {"dense_f32": dense_f16, "conv2d_f32": conv2d_f16, "dep
 """Kernels with float32 weights, and the same with float16 ones: for machines that convert them in one instruction."""
 
 
+EIGHTHS: dict[str, Any] = {"dense_f32": dense_f8, "conv2d_f32": conv2d_f8, "depthwise_f32": depthwise_f8}
+"""The same with 8-bit weights and scales, for machines that compute floats one by one."""
+
+
 def packed(c: Call, inputs: Operands, target: Target | None, optimize: str = "balanced") -> Call:
     """The call with its weights in the fewest bits that hold them; itself where that saves little, or nothing."""
     if c.kernel.name in HALVES and target is not None and target.has_fpu:
-        return _in_halves(c, inputs)
+        single = optimize != "speed" and (not target.simd or target.has_helium)  # Helium's vectors are of integers
+        return (_in_bytes(c, inputs) if single else None) or _in_halves(c, inputs)
     if c.kernel.name not in ("matmul", "conv2d_patches", "conv2d_direct"):
         return c
     weights = _weights(c, inputs)
@@ -99,6 +105,49 @@ def _constant(c: Call, inputs: Operands) -> Array:
     tensor = inputs[given.index]
     assert tensor is not None and tensor.data is not None, "filters are constant"
     return np.asarray(tensor.data)
+
+
+def _in_bytes(c: Call, inputs: Operands) -> Call | None:
+    """8 bits where the weights are a scale for each filter, or for all, times integers up to 127."""
+    weights = _constant(c, inputs)
+    axis = weights.ndim - 1 if c.kernel.name == "depthwise_f32" else 0
+    found = in_bytes(np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1))
+    if found is None or 3 * weights.size - 4 * found[1].size < LEAST_SAVED:
+        return None
+    steps, scales = found
+    moved = steps.reshape(weights.shape[axis], *(n for a, n in enumerate(weights.shape) if a != axis))
+    stored = np.ascontiguousarray(np.moveaxis(moved, 0, axis))
+    more: dict[str, Any] = {"w": Const(stored, "weight"), "scale": Const(scales, "scale"), "P": int(scales.size > 1)}
+    return call(EIGHTHS[c.kernel.name], **{**c.numbers, **c.buffers, **c.functions, **more})
+
+
+def in_bytes(weights: Array) -> tuple[Array, Array] | None:
+    """([F, K] int8, [1] or [F] float32 scales) whose float32 products are the weights [F, K], bit for bit; None: none are.
+
+    A converter's scale is the largest weight / 127, and that weight 127 times the scale, each rounded to float32: so the scale
+    is within two floats of the quotient.
+    """
+    if not weights.size or not np.isfinite(weights).all() or not weights.any():
+        return None
+    for groups in (weights.reshape(1, -1), weights):
+        peaks = np.abs(groups).max(axis=1)
+        near = (peaks / np.float32(127)).astype(np.float32)
+        near[peaks == 0] = 1
+        best, done = np.zeros(groups.shape, np.int8), peaks == 0
+        scales = near.copy()
+        for offset in (0, 1, -1, 2, -2):
+            tried = (near.view(np.int32) + offset).view(np.float32)
+            if not np.all((tried > 0) & np.isfinite(tried)):
+                continue
+            steps = np.rint(groups / tried[:, None])
+            exact = (
+                np.all((np.abs(steps) <= 127) & (steps.astype(np.float32) * tried[:, None] == groups), axis=1) & ~done
+            )
+            best[exact], scales[exact] = steps[exact].astype(np.int8), tried[exact]
+            done |= exact
+        if done.all():
+            return best.reshape(weights.shape), scales
+    return None
 
 
 def _in_halves(c: Call, inputs: Operands) -> Call:

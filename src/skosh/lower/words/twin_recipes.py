@@ -115,7 +115,7 @@ def _constants(c: Call, weights: Array, members: Array, length: int, form: Form)
     bias = _array(c, "bias").astype(np.int64)[members].reshape(quads, 4)
     each = np.concatenate([form.words[members], members[:, None]], axis=1)
     return dict(
-        w=Const(np.ascontiguousarray(words.astype(np.int32)), "weight"),
+        w=Const(np.ascontiguousarray(words.astype(np.int32)), "weight", "weight a + 65536 * weight b of two filters"),
         bias=Const(bias.astype(np.int32), "bias"),
         scale=Const(each.reshape(quads, -1).astype(np.int32), "scale"),
         N4=quads, B=groups, G=length, F=form.words.shape[1], low_bits=form.low_bits,
