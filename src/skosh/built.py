@@ -169,6 +169,8 @@ class Build:
         out = graph.tensors[graph.outputs[0]]
         real = dequantized(y, out) if out.quant is not None else y
         classes = graph.notes.get("classes")
+        if graph.notes.get("several") and graph.notes.get("output") == "proba":
+            return (real > 0.5).astype(np.int32)
         if classes is None or graph.notes.get("output") in ("values", "labels"):
             return real
         labels = np.asarray(classes)
