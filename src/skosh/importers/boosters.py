@@ -45,10 +45,10 @@ class Link:
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """A tensor [1, K] of sums: integers of ``step`` each, or float32 (step None)."""
+    """A tensor [1, K] of sums: integers of ``step`` each, one for all or one for each column, or float32 (step None)."""
 
     name: str
-    step: float | None
+    step: float | Array | None
 
     def real(self, builder: Builder, factor: float = 1.0) -> str:
         """float32."""
@@ -126,7 +126,7 @@ def _label(builder: Builder, sums: Sums, link: Link) -> str:
         return largest(builder, sums.name)
     if sums.step is None:
         return builder.apply(Reshape((1,)), _labels(builder, sums, link), name="label")
-    return label(builder, sums.name, above=math.floor(link.middle / sums.step))
+    return label(builder, sums.name, above=math.floor(link.middle / float(np.max(sums.step))))
 
 
 def _labels(builder: Builder, sums: Sums, link: Link) -> str:
@@ -134,7 +134,7 @@ def _labels(builder: Builder, sums: Sums, link: Link) -> str:
     if sums.step is None:
         bound = builder.constant("middle", [[link.middle]])
     else:
-        bound = builder.integers("middle", [[math.floor(link.middle / sums.step)]])
+        bound = builder.integers("middle", np.floor(link.middle / np.reshape(sums.step, (1, -1))))
     return builder.apply(Cast(i32), builder.apply(Compare(">"), sums.name, bound, name="is_more"), name="labels")
 
 

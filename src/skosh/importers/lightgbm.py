@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from skosh.base.budget import spend
-from skosh.base.dtypes import f32
 from skosh.base.errors import InputError, ModelError
 from skosh.importers.boosters import Link, Sums, answer, original, without_nan
 from skosh.importers.fields import Fields
@@ -28,12 +27,11 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import OUTPUTS
 from skosh.importers.sklearn.preprocessing import chosen
 from skosh.importers.tree_sets import whole_numbers, with_ranges
-from skosh.importers.trees import Tree, constant_tree, fixed_point, float32_loses, forest
+from skosh.importers.trees import Tree, constant_tree, fixed_point, fixed_points, float32_loses, forest, real
 from skosh.ir.graph import Array, Graph
 from skosh.ops.elements.comparisons import Compare, Select
 from skosh.ops.elements.elementwise import Mul
 from skosh.ops.elements.functions import Abs
-from skosh.ops.elements.quantization import Cast
 from skosh.ops.moves.movement import Concat
 from skosh.ops.reductions.reductions import Sum
 
@@ -105,7 +103,8 @@ def converted(source: Any, model: Model, builder: Builder) -> str:
     y, sided = prepared(builder, x, read)
     if told := float32_loses([r.tree for r in read], spans(infos), names):
         builder.warn(told)
-    sums = summed(builder, x, y, read, groups, sided, groups / len(read) if mean else 1.0)
+    each = groups / len(read) if mean and builder.output != "decision" else 1.0  # raw scores are sums, not means
+    sums = summed(builder, x, y, read, groups, sided, each)
     frame = framed(names, infos, features, model.categories)
     if any(n != f"Column_{i}" for i, n in enumerate(frame.names)) or frame.has_categories:
         builder.frame = frame
@@ -179,17 +178,11 @@ def summed(
         raise ModelError("linear leaves must be of one sum", hint="fit one model for each class")
     builder.unlike |= {"missing", "infinite", "huge"}
     used = np.flatnonzero(sum((r.coefficients(builder.tensors[x].shape[1]) != 0).any(axis=0) for r in read))
-    columns, steps = [], []
-    for f in (*used.tolist(), -1):
-        part = [replace(r.tree, value=(r.coefficients(builder.tensors[x].shape[1])[:, [f]] if f >= 0 else r.constant()))
-                for r in read]  # fmt: skip
-        leaves, _, step = fixed_point(part, np.zeros(1), each)
-        columns.append(leaves)
-        steps.append(step)
-    vectors = [np.concatenate([c[n] for c in columns], axis=1) for n in range(len(trees))]
-    sums = forest(builder, y, trees, vectors, [0] * len(columns), "rows", sided=sided)
-    weights = builder.apply(Mul(), builder.apply(Cast(f32), sums, name="weights_steps"),
-                            builder.constant("steps", [steps]), name="weights")  # fmt: skip
+    width = builder.tensors[x].shape[1]
+    linear = [replace(r.tree, value=np.hstack([r.coefficients(width)[:, used], r.constant()])) for r in read]
+    vectors, bias, steps = fixed_points(linear, np.zeros(len(used) + 1), each)
+    sums = forest(builder, y, trees, vectors, bias, "rows", sided=sided)
+    weights = real(builder, sums, steps, "weights")
     rows = chosen(builder, x, used) if len(used) else None
     one = builder.constant("one", [[1.0]])
     row = one if rows is None else builder.apply(Concat(1), rows, one, name="row")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -218,6 +218,21 @@ def fixed_point(trees: Sequence[Tree], bias: Any, factor: float = 1.0) -> tuple[
     return [np.rint(v / step).astype(np.int64) for v in held], np.rint(bias / step).astype(np.int64), step
 
 
+def fixed_points(trees: Sequence[Tree], bias: Any, factor: float = 1.0) -> tuple[list[Array], Array, Array]:
+    """``fixed_point`` with a step of its own for each of several targets, whose units may be far apart: (leaves, bias, steps
+    [targets]). The trees' leaves hold all targets, or the trees are as many groups of equal size, one for each target."""
+    count = len(bias)
+    bias = np.asarray(bias, np.float64)
+    if trees[0].value.shape[1] == count:
+        made = [fixed_point([replace(t, value=t.value[:, [k]]) for t in trees], bias[[k]], factor) for k in range(count)]
+        leaves = [np.concatenate([m[0][n] for m in made], axis=1) for n in range(len(trees))]
+    else:
+        each = len(trees) // count
+        made = [fixed_point(trees[k * each : (k + 1) * each], bias[[k]], factor) for k in range(count)]
+        leaves = [rows for m in made for rows in m[0]]
+    return leaves, np.concatenate([m[1] for m in made]), np.array([m[2] for m in made])
+
+
 def shares(trees: Sequence[Tree], weights: Sequence[Array]) -> tuple[list[Array], float]:
     """(class shares of leaves as integers [nodes, classes], what stands for 1). weights: [nodes], samples of each node.
 
@@ -265,10 +280,10 @@ def label(builder: Builder, sums: str, *, above: int = 0) -> str:
     return builder.apply(Reshape((1,)), builder.apply(Cast(i32), more, name="index"), name="label")
 
 
-def real(builder: Builder, sums: str, step: float, name: str, plus: float = 0.0) -> str:
-    """float32: sums * step + plus."""
+def real(builder: Builder, sums: str, step: float | Array, name: str, plus: float = 0.0) -> str:
+    """float32: sums * step + plus. step: one for all, or one a column."""
     y = builder.apply(Cast(f32), sums, name=f"{name}_steps")
     y = builder.apply(
-        Mul(), y, builder.constant(f"{name}_step", [[step]]), name=name if plus == 0 else f"{name}_scaled"
+        Mul(), y, builder.constant(f"{name}_step", np.reshape(step, (1, -1))), name=name if plus == 0 else f"{name}_scaled"
     )
     return builder.apply(Add(), y, builder.constant(f"{name}_plus", [[plus]]), name=name) if plus else y

@@ -29,7 +29,7 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense
 from skosh.importers.sklearn.outputs import OUTPUTS
 from skosh.importers.tree_sets import whole_numbers, with_ranges
-from skosh.importers.trees import Tree, constant_tree, fixed_point, forest
+from skosh.importers.trees import Tree, constant_tree, fixed_point, fixed_points, forest
 from skosh.importers.ubjson import read_ubjson
 from skosh.ir.graph import Array, Graph
 
@@ -128,20 +128,22 @@ def converted(source: Any, learner: dict[str, Any], builder: Builder) -> str:
             source, "get_booster") else None  # fmt: skip
         trees, vectors, known = read(gradient_booster, groups, None if rounds is None else rounds + 1)
         frame = framed(names, kinds, features, known)
-        sums = summed(builder, y, trees, vectors, margin(base, objective))
+        sums = summed(builder, y, trees, vectors, margin(base, objective), apart=targets > 1)
     put_frame(builder, frame)
     out = answer(builder, source, sums, link, labels_apart=targets > 1 and link.kind == "logistic")
     builder.notes["library"] = asked_of(source, builder, frame)
     return out
 
 
-def summed(builder: Builder, x: str, trees: Sequence[Tree], vectors: bool, bias: Array) -> Sums:
-    """The sum over trees of one leaf value each, in groups, or of leaves that hold a vector each."""
+def summed(builder: Builder, x: str, trees: Sequence[Tree], vectors: bool, bias: Array, *, apart: bool) -> Sums:
+    """The sum over trees of one leaf value each, in groups, or of leaves that hold a vector each. apart: the sums are targets
+    with units of their own, not scores to be compared."""
     sided = bool(builder.take("missing", True))
     if not trees:  # no round of boosting, or none that counts
         builder.take("features", None), builder.take("form", None)
         trees = [constant_tree(0.0)] * (1 if vectors else len(bias))
-    leaves, bias, step = fixed_point(trees, bias)
+    step: float | Array
+    leaves, bias, step = (fixed_points if apart else fixed_point)(trees, bias)
     if vectors:
         return Sums(forest(builder, x, trees, leaves, bias, "rows", sided=sided), step)
     return Sums(forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided), step)

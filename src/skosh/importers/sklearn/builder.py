@@ -114,6 +114,7 @@ class Builder:
             self._tell(self.frame)
         if self.unlike:
             self.notes["edges"] = tuple(kind for kind in EDGES if kind not in self.unlike)
+            self.notes["unlike"] = tuple(sorted(self.unlike))
         return Graph(
             name,
             MappingProxyType(dict(self.tensors)),

@@ -24,7 +24,7 @@ from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import asked
 from skosh.importers.tree_sets import Ranges, below, ranges_of, with_ranges
-from skosh.importers.trees import Tree, fixed_point, float32_loses, forest, label, real, shares
+from skosh.importers.trees import Tree, fixed_point, fixed_points, float32_loses, forest, label, real, shares
 from skosh.ir.graph import Array
 from skosh.ops.elements.activations import Logistic
 from skosh.ops.elements.functions import Exp
@@ -87,9 +87,10 @@ def regressor(model: Any, builder: Builder, x: str) -> str:
     """A tree's values, or their mean over trees."""
     sided, made = missing(builder, model), _estimators(model)
     trees = [read(e.tree_, lambda t: t.value[:, :, 0]) for e in made]
-    leaves, bias, step = fixed_point(trees, np.zeros(model.n_outputs_), 1 / len(trees))
     if model.n_outputs_ > 1:
-        return real(builder, forest(builder, x, trees, leaves, bias, "rows", sided=sided), step, "values")
+        leaves, bias, steps = fixed_points(trees, np.zeros(model.n_outputs_), 1 / len(trees))
+        return real(builder, forest(builder, x, trees, leaves, bias, "rows", sided=sided), steps, "values")
+    leaves, bias, step = fixed_point(trees, np.zeros(1), 1 / len(trees))
     sums = forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided)
     return scalar(builder, real(builder, sums, step, "values"))
 
