@@ -65,7 +65,7 @@ def test_python_runs(page: Path, among_models: Path) -> None:
         lines += [""] * (start - 1 - len(lines)) + text.splitlines()
     program = among_models / f"{page.stem}.py"
     program.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
     done = subprocess.run([sys.executable, program.name], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from skosh.build import compile_firmware, compile_host
 from skosh.build.host import own_machine
 from skosh.emit.batch import batch_harness
 from skosh.emit.harness import firmware_harness, host_trace, marker_trace
+from skosh.emit.header import with_proof
 from skosh.emit.interface import interface
 from skosh.emit.manifest import manifest
 from skosh.emulate.batches import BatchRunner
@@ -30,7 +31,7 @@ from skosh.pipeline import Compiled, compile_to_c
 from skosh.search import Choice
 from skosh.search import search as find_forms
 from skosh.targets import Firmware, Target, missing, target
-from skosh.verify.measure import Profile, host_profile, measure
+from skosh.verify.measure import Profile, host_profile, measure, measure_exits
 from skosh.verify.oracles import library, oracle
 from skosh.verify.proof import Proof, prove
 from skosh.verify.samples import Samples, as_samples, load_samples, random_samples
@@ -159,14 +160,23 @@ class Build:
         tensor = graph.tensors[graph.inputs[0]]
         encode = graph.notes.get("encode", np.asarray)
         values = encode(x)
+        if "missing" in graph.notes.get("unlike", ()) and values.dtype.kind == "f" and np.isnan(values).any():
+            raise InputError(
+                "every value must be there: the model was loaded as one whose inputs are never NaN", loc=graph.loc,
+                hint="skosh.load(model, missing=True) goes where the library goes",
+            )  # fmt: skip
         y = self.run(quantized(values, tensor) if tensor.quant is not None else values.astype(tensor.dtype.np))
         out = graph.tensors[graph.outputs[0]]
         real = dequantized(y, out) if out.quant is not None else y
         classes = graph.notes.get("classes")
-        if classes is None:
+        if graph.notes.get("several") and graph.notes.get("output") == "proba":
+            return (real > 0.5).astype(np.int32)
+        if classes is None or graph.notes.get("output") in ("values", "labels"):
             return real
         labels = np.asarray(classes)
         flat = real.reshape(len(real), -1)
+        if len(labels) == 1:
+            return np.repeat(labels, len(flat))
         if graph.notes.get("output") == "label":
             return labels[flat[:, 0]]
         middle = 0.0 if graph.notes.get("output") == "decision" else 0.5
@@ -209,7 +219,14 @@ class Build:
         runner, tracer = self.runner, self.tracer
         assert isinstance(runner, DeviceRunner) and isinstance(tracer, DeviceRunner), "a device is emulated"
         (inputs,) = random_samples(self.source, 1).inputs
-        return measure(self.program, self.optimize, self.firmware, runner, tracer, inputs)
+        examples = [x for x in self.source.notes.get("exit_examples", ()) if x is not None]
+        if examples:  # the last takes the longest way
+            inputs = (examples[-1],)
+        profile = measure(self.program, self.optimize, self.firmware, runner, tracer, inputs)
+        if not examples:
+            return profile
+        notes = self.source.notes
+        return replace(profile, exits=measure_exits(runner, notes["exits"], notes["exit_examples"]))
 
     def profile(self) -> Profile:
         """Time, RAM and flash of one run on random input."""
@@ -249,18 +266,23 @@ class Build:
         sizes = self.firmware.sizes
         return sizes.flash_code + sizes.flash_support + sizes.flash_weights
 
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+    def save(self, folder: str | Path, *, proof: Proof | None = None, overwrite: bool = False) -> Path:
         """Write kws.h, kws.c, kws_weights.c and kws.json, and kws_float.S where floats are computed without an FPU.
 
-        All or nothing: a failure leaves what was there. InputError where the folder holds another model of the same name,
-        unless it may be overwritten; the same file's model, compiled again, is no other one.
+        proof: what ``verify`` gave; the header and kws.json then tell it. All or nothing: a failure leaves what was there.
+        InputError where the folder holds another model of the same name, unless it may be overwritten; the same file's
+        model, compiled again, is no other one.
         """
         if not overwrite:
             self._check_own(Path(folder) / f"{self.program.name}.json")
         profile = None if self.target.is_host else self.profile()
         told = manifest(self.program, self.source, self.optimize, self.target, self.sources, profile)
+        sources = self.sources
+        if proof is not None:
+            told["proof"] = proof.as_json()
+            sources = with_proof(sources, self.program.name, proof.sentence)
         text = json.dumps(plain_json(told), indent=2) + "\n"
-        return write_folder(Path(folder), {**self.sources, f"{self.program.name}.json": text})
+        return write_folder(Path(folder), {**sources, f"{self.program.name}.json": text})
 
     def _check_own(self, path: Path) -> None:
         """InputError when the manifest there is that of another model."""

@@ -65,9 +65,7 @@ def test_item_by_item(crf: Any, options: dict[str, Any]) -> None:
     for output, lag in (("filter", 0), ("smooth", 0), ("smooth", 3)):
         asked = {"output": output, **({"lag": lag} if output == "smooth" else {})}
         build = skosh.compile(skosh.load(crf, **asked, **options), target="host")
-        want = [
-            [crf.predict_marginals_single(s[: t + 1])[max(0, t - lag)] for t in range(len(s))] for s in UNSEEN
-        ]
+        want = [[crf.predict_marginals_single(s[: t + 1])[max(0, t - lag)] for t in range(len(s))] for s in UNSEEN]
         assert far(build.predict(UNSEEN), want) < 1e-6
 
 
@@ -188,14 +186,19 @@ def test_letters(crf: Any, tmp_path: Path) -> None:
     assert letter(lambda: skosh.load(crfsuite.CRF())) == (
         f"{place} the model must be fitted first. Hint: call its fit method, or give model_filename"
     )
-    assert letter(lambda: skosh.load(crf)) == f'{place} output="viterbi" must have length, a number from 1 on, not None.'
+    assert (
+        letter(lambda: skosh.load(crf)) == f'{place} output="viterbi" must have length, a number from 1 on, not None.'
+    )
     assert letter(lambda: skosh.load(crf, output="path")) == (
         f'{place} output must be one of viterbi, marginals, filter, smooth, not "path".'
     )
     assert letter(lambda: skosh.load(crf, output="smooth", lag=1, length=2)) == (
         f'{place} output="smooth" has no option "length".'
     )
-    assert letter(lambda: skosh.load(crf, length=2, attributes=0)) == f"{place} attributes must be a number from 1 on, not 0."
+    assert (
+        letter(lambda: skosh.load(crf, length=2, attributes=0))
+        == f"{place} attributes must be a number from 1 on, not 0."
+    )
     assert letter(lambda: skosh.load(crf, length=2, values=False)) == (
         f"{place} values=False goes with attributes=, how many an item has at most."
     )

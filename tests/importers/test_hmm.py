@@ -13,7 +13,9 @@ from skosh.base.errors import InputError, ModelError
 from skosh.importers.pgm.builder import BAD_INPUT, IMPOSSIBLE
 
 hmm = pytest.importorskip("hmmlearn.hmm")
-pytestmark = pytest.mark.filterwarnings("ignore:divide by zero encountered in log:RuntimeWarning")  # weights of 0, in hmmlearn
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:divide by zero encountered in log:RuntimeWarning"
+)  # weights of 0, in hmmlearn
 
 Array = np.ndarray[Any, Any]
 TARGETS = ("host", "cortex-m0plus", "cortex-m4")
@@ -172,7 +174,9 @@ def test_fitted_by_hmmlearn() -> None:
     """Fitted to data, as users have it."""
     x = observations(gaussian("diag"), 300)
     model = hmm.GaussianHMM(3, covariance_type="diag", n_iter=5, random_state=0).fit(x)
-    got = skosh.compile(skosh.load(model, output="viterbi", length=100, name="gait"), target="host").run(window(x[:100]))
+    got = skosh.compile(skosh.load(model, output="viterbi", length=100, name="gait"), target="host").run(
+        window(x[:100])
+    )
     np.testing.assert_array_equal(got[0], model.predict(x[:100]))
 
 

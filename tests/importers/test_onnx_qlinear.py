@@ -96,6 +96,7 @@ def test_scales_that_are_found_at_run_time_are_refused() -> None:
     hint = "its scales are found at run time: quantize statically, onnxruntime.quantization.quantize_static"
     assert str(caught.value) == (
         "<onnx>: 2 obstacles to compiling this model\n"
-        f'  node 0 "q": DynamicQuantizeLinear is not among the operators that skosh reads. Hint: {hint}\n'
+        f'  node 0 "q": DynamicQuantizeLinear: QuantizeLinear: activations must be int8 or uint8 with one constant scale. '
+        "Hint: quantize activations per tensor, to 8 bits\n"
         f'  node 1 "i": MatMulInteger is not among the operators that skosh reads. Hint: {hint}'
     )

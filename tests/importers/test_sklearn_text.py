@@ -166,13 +166,19 @@ def test_letters() -> None:
 
 def test_letters_of_predict() -> None:
     build = skosh.compile(skosh.load(CountVectorizer().fit(SEEN), length=8), target="host")
-    assert letter(lambda: build.predict("one")) == 'predict takes a list of texts, not one. Hint: predict(["some text"])'
+    assert (
+        letter(lambda: build.predict("one")) == 'predict takes a list of texts, not one. Hint: predict(["some text"])'
+    )
     assert letter(lambda: build.predict([3])) == "a text must be str or bytes, not int."
     assert letter(lambda: build.predict(["neuf été"])) == (
         "a text must have at most 8 bytes, not 10. Hint: load the model with a larger length=, or cut the text"
     )
     hint = "Hint: write it as a space or in small letters before, on the device too"
-    for text, why in (("Жук", "it stays a capital"), ("a→b", "it is part of a word there"), ("a\0b", "it ends the text")):
+    for text, why in (
+        ("Жук", "it stays a capital"),
+        ("a→b", "it is part of a word there"),
+        ("a\0b", "it ends the text"),
+    ):
         odd = next(c for c in text if c not in "ab")
         assert letter(lambda t=text: build.predict([t])) == (
             f"the C reads U+{ord(odd):04X} otherwise than the library: {why}. {hint}"

@@ -58,7 +58,9 @@ def test_what_is_read_is_what_was_saved(model: Any, tmp_path: Path) -> None:
 def test_regressors_and_texts(tmp_path: Path) -> None:
     for model in (RandomForestRegressor(3, random_state=0), GradientBoostingRegressor(n_estimators=3)):
         assert_the_same(model.fit(*DIABETES), tmp_path)
-    words = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(["a good day", "a bad day", "good", "bad"], [1, 0, 1, 0])
+    words = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(
+        ["a good day", "a bad day", "good", "bad"], [1, 0, 1, 0]
+    )
     assert_the_same(words, tmp_path)
 
 
@@ -125,7 +127,13 @@ def test_nothing_that_a_file_names_is_called(tmp_path: Path) -> None:
     for thing in acting(mark):
         step = several(several(plain("a"), thing), kind="list")
         pipeline = node("ObjectNode", "sklearn.pipeline", "Pipeline", content=attributes(steps=step, memory=thing))
-        for schema in (thing, several(thing), estimator(func=thing), estimator(func=plain(None), validate=thing), pipeline):
+        for schema in (
+            thing,
+            several(thing),
+            estimator(func=thing),
+            estimator(func=plain(None), validate=thing),
+            pipeline,
+        ):
             with zipfile.ZipFile(path, "w") as archive:
                 archive.writestr("schema.json", json.dumps(schema))
             with pytest.raises(ModelError):

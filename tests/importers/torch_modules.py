@@ -343,4 +343,3 @@ CASES: dict[str, Case] = {
     "cdist": steps(of(lambda x: torch.cdist(x, x)), terms=60),
     "tril mask": steps(of(lambda x: torch.tril(x @ x.transpose(1, 2))), terms=12),
 }  # fmt: skip
-

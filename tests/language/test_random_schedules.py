@@ -21,7 +21,7 @@ def test_random_schedules(name: str, data: st.DataObject) -> None:
     animal = ZOO[name]
     bound = data.draw(st.integers(0, 3)) > 0
     k = schedule.bind(animal.kernel, animal.numbers) if bound else animal.kernel
-    made = data.draw(scheduled(k, animal.constants))
+    made = data.draw(scheduled(k, animal.constants, numbers=animal.numbers))
     seed = data.draw(st.integers(0, 99))
     want, got = animal.run(animal.kernel, seed), animal.run(made, seed)
     for buffer in want:

@@ -19,6 +19,8 @@ from skosh.ops.graphical.semirings import (
     LOGARITHMIC,
     ONE,
     TOTAL_LOG_ERROR,
+    WIDE,
+    WIDE_ZERO,
     Semiring,
     ratio_log,
     total_log,
@@ -26,12 +28,14 @@ from skosh.ops.graphical.semirings import (
 from tests.ops.test_classical import check, operand
 
 Array = np.ndarray[Any, Any]
-RINGS = pytest.mark.parametrize("ring", [LINEAR, LOGARITHMIC], ids=["float32", "log"])
+RINGS = pytest.mark.parametrize("ring", [LINEAR, WIDE, LOGARITHMIC], ids=["float32", "wide", "log"])
 IMPOSSIBLE, BAD = 16, 17
 
 
 def real(ring: Semiring, values: Array) -> Array:
     """What numbers of this arithmetic stand for."""
+    if ring is WIDE:
+        return np.where(values < WIDE_ZERO // 2, 0, np.ldexp((values & 0xFFFFFFFF) / 2**31, values >> 32))
     return values.astype(np.float64) if ring is LINEAR else 2.0 ** (values / ONE)
 
 
@@ -74,13 +78,27 @@ def test_eliminate(ring: Semiring, made: tuple[Eliminate, int, int | None], zero
     kept = product[..., slice(*spans[observed])] if observed is not None else product
     want = kept.sum(axis=-1) if op.reduce == "sum" else kept.max(axis=-1)
     if want.max() > 0:
-        tolerance = 1e-6 if ring is LINEAR else 1e-3
+        tolerance = 1e-3 if ring is LOGARITHMIC else 1e-6
         values = real(ring, got[0])
         np.testing.assert_allclose(direction(values), direction(want.reshape(-1)), rtol=tolerance, atol=1e-30)
         if ring is LINEAR:
             assert 1 <= got[0].max() < 2
     elif ring is LINEAR:
         assert not got[0].any()
+
+
+def test_wide_numbers_are_kept_however_small() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (10.0 ** rng.uniform(-150, 0, 500) for _ in "ab")
+    wide = WIDE.stored(a), WIDE.stored(b)
+    np.testing.assert_allclose(real(WIDE, wide[0]), a, rtol=WIDE.stored_error)
+    np.testing.assert_allclose(real(WIDE, apply(WIDE.product, *wide)), a * b, rtol=4 * WIDE.product_error)
+    np.testing.assert_allclose(real(WIDE, apply(WIDE.total, *wide)), a + b, rtol=4 * WIDE.total_error)
+    total = apply(WIDE.total, *wide)
+    np.testing.assert_allclose(apply(WIDE.ratio, wide[0], total), a / (a + b), rtol=2 * WIDE.ratio_error, atol=1e-37)
+    zero = np.array([WIDE_ZERO])
+    assert apply(WIDE.total, zero, zero) == zero and apply(WIDE.product, zero, wide[0][:1]) < WIDE_ZERO // 2
+    assert (np.argsort(a, kind="stable") == np.argsort(wide[0], kind="stable")).all()
 
 
 def test_a_product_keeps_small_numbers_that_others_make_large() -> None:

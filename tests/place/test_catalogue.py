@@ -92,7 +92,7 @@ def test_a_number_without_source_or_evidence_is_refused(given: str, letter: str)
     ("text", "letter"),
     [
         ("[link.mine]\ntx_ma = 5", "tx_ma must be a text, not 5"),
-        ("[links.mine]", 'a catalogue has tables chip, link, gateway, cloud, battery, device and source, not "links"'),
+        ("[links.mine]", 'a catalogue has tables chip, link, gateway, cloud, battery, method, device and source, not "links"'),
         ('[link.mine]\nlike = "yours"', 'like must name a link that comes before, not "yours"'),
         ('[link.mine]\nfigures = [{ name = "speed", value = 1 }]', 'not "speed"'),
         ('[link.mine]\nfigures = [{ name = "tx_ma", value = [2, 1], source = { title = "T" }, evidence = "measured" }]',

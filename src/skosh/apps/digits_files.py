@@ -77,7 +77,7 @@ def example_c(program: Program, inputs: Sequence[Array], labels: Sequence[str]) 
 
 #define IMAGES {len(rows)}
 
-static uint64_t arena[({macro}_ARENA_BYTES + 7) / 8];
+static {macro}_ARENA(arena);
 
 static const int8_t images[IMAGES][{macro}_INPUT_LEN] = {{
 {images}

@@ -57,6 +57,10 @@ class ModelError(SkoshError):
     """The model can't be read, or says something that can't be compiled."""
 
 
+class ModelWarning(UserWarning):
+    """The model was read, but will answer otherwise than its library where the text says so."""
+
+
 class InputError(SkoshError):
     """Samples, options or paths that don't fit the model or the machine."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skosh.emit.interface import Port, interface
+from skosh.emit.meaning import scale_of
 from skosh.lower.program import Program
 
 
@@ -10,12 +11,11 @@ def usage(program: Program) -> str:
     """A C function that runs the model once, inputs and outputs in the arena, so that nothing is copied."""
     face = interface(program)
     prefix, macro = face.prefix, face.macro
-    word, size = ("uint64_t", 8) if program.plan.base_align > 4 else ("uint32_t", 4)
     arguments = ", ".join(port.parameter for port in face.ports)
     lines = [
         f'#include "{prefix}.h"',
         "",
-        f"static {word} arena[({macro}_ARENA_BYTES + {size - 1}) / {size}];",
+        f"static {macro}_ARENA(arena);",
         "",
         f"void {prefix}_example(void)",
         "{",
@@ -37,21 +37,20 @@ def _input_lines(port: Port) -> list[str]:
     quant, t = port.tensor.quant, port.dtype
     if quant is None:
         return [_place(port), f"    /* fill {port.parameter}[i] */"]
-    if quant.per_channel:
+    if scale_of(port.tensor) is None or t.bits > 16:
         return [
             _place(port),
             f"    /* {port.parameter}[i] = round(x[i] / scale[i]) + zero_point[i], clamped to {t.min} .. {t.max} */",
         ]
-    real = f"round(x[i] / {quant.scale:.9g}) {_signed(quant.zero_point)}"
-    return [_place(port), f"    /* {port.parameter}[i] = {real}, clamped to {t.min} .. {t.max} */"]
+    return [_place(port), f"    /* {port.parameter}[i] = {conversion(port, 'input', 'quantize')}(x[i]) */"]
 
 
 def _output_lines(port: Port) -> list[str]:
-    quant = port.tensor.quant
-    if quant is None:
+    if port.tensor.quant is None or scale_of(port.tensor) is None:
         return [f"        /* {port.parameter}[i] is the result */"]
-    return [f"        /* the result is {quant.scale:.9g} * ({port.parameter}[i] {_signed(-quant.zero_point)}) */"]
+    return [f"        /* the result is {conversion(port, 'output', 'dequantize')}({port.parameter}[i]) */"]
 
 
-def _signed(value: int) -> str:
-    return f"+ {value}" if value >= 0 else f"- {-value}"
+def conversion(port: Port, noun: str, verb: str) -> str:
+    """ "kws_quantize": the header's function for a port."""
+    return f"{port.accessor.removesuffix(port.parameter)}{verb}{port.parameter.removeprefix(noun)}"

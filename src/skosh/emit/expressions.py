@@ -80,6 +80,11 @@ def _binary(op: str, a: Expr, b: Expr, dtype: DType, names: Names) -> tuple[str,
         return f"{names.function(f'clamp_{dtype.name}')}({parts})", _ATOM
     if op in ("min", "max"):
         return f"{names.function(f'{op}_{dtype.name}')}({expression(a, names)}, {expression(b, names)})", _ATOM
+    if dtype.name == "u32" and (known := _word(op, a, b)) is not None:
+        return literal(known, dtype)
+    if op in ("<=", "<", ">", ">=") and _is_bits(a) and isinstance(b, Const) and b.dtype == i32:
+        text = f"{operand(a, names, _PRECEDENCE[op])} {op} {literal(b.value, i32)[0]} /* {float_of_bits(int(b.value))} */"
+        return text, _PRECEDENCE[op]
     if op == "<<" and dtype.kind == "int":  # C leaves a left shift of a negative number undefined
         shifted = f"(u{dtype.c}){operand(a, names, _UNARY)} << {operand(b, names, _UNARY)}"
         if isinstance(a, Const) and isinstance(b, Const):
@@ -89,6 +94,8 @@ def _binary(op: str, a: Expr, b: Expr, dtype: DType, names: Names) -> tuple[str,
         return f"({dtype.c})({shifted})", _UNARY
     if op == "*" and isinstance(b, Const) and b.value == 1:
         return _text(a, names)
+    if op == "+" and isinstance(b, Const) and dtype.kind == "int" and -(1 << 31) < b.value < 0:
+        op, b = "-", Const(-b.value, b.dtype)
     level = _PRECEDENCE[op]
     left_level, right_level = level, level + 1
     mixes = {"<<", ">>", "&", "|", "^"}
@@ -102,6 +109,29 @@ def _binary(op: str, a: Expr, b: Expr, dtype: DType, names: Names) -> tuple[str,
     if dtype.kind == "uint" and dtype.bits < 32:
         raise AssertionError("arithmetic on narrow types is refused by the frontend")
     return text, level
+
+
+def _word(op: str, a: Expr, b: Expr) -> int | None:
+    """The value of an expression of unsigned words that are all known."""
+    if isinstance(a, Binary) and a.dtype.name == "u32":
+        inner = _word(a.op, a.a, a.b)
+    else:
+        inner = int(a.value) if isinstance(a, Const) else None
+    if inner is None or not isinstance(b, Const) or op not in ("&", "|", "+", "*"):
+        return None
+    other = int(b.value)
+    return {"&": inner & other, "|": inner | other, "+": inner + other, "*": inner * other}[op] & 0xFFFFFFFF
+
+
+def _is_bits(e: Expr) -> bool:
+    """Is it a float32 as an integer of the same order? Functions that make one are called something_bits."""
+    return isinstance(e, CallExpr) and e.function.name.endswith("_bits") and e.function.returns == i32
+
+
+def float_of_bits(order: int) -> str:
+    """The float32 whose place in the order of integers this is, in the fewest digits."""
+    bits = order if order >= 0 else order ^ 0x7FFFFFFF
+    return str(np.int32(bits).view(np.float32))
 
 
 def _cast(how: str, a: Expr, dtype: DType, names: Names) -> tuple[str, int]:

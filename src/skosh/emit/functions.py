@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -11,8 +12,7 @@ from skosh.emit.expressions import Names, expression
 from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.emit.row_sums import summed_loop
-from skosh.emit.vector.helium_moves import is_move, move_loop
-from skosh.emit.vector.helium_sums import sum_loop
+from skosh.emit.tidy import plain_comment, tidied
 from skosh.emit.vector.loops import vector_loop
 from skosh.ir.kernel import (
     Assign,
@@ -36,11 +36,13 @@ from skosh.ir.kernel import (
     Var,
     While,
     all_exprs,
+    functions,
     walk,
 )
 from skosh.ir.layout import address, used_numbers, with_step
 from skosh.ir.simplify import simplify
 from skosh.lower.unused import without_unused_locals
+from skosh.targets.simd import writers
 
 INDENT = "    "
 
@@ -118,7 +120,7 @@ def function_text(function: Function, spell: Callable[[str], str]) -> str:
     """A scalar function, ``static inline``."""
     names = Names({}, spell)
     params = ", ".join(f"{p.dtype.c} {p.name}" for p in function.params)
-    doc = comment(function.doc)
+    doc = comment(plain_comment(function.doc, {p.name for p in function.params}))
     head = f"static inline {function.returns.c} {spell(function.name)}({params})"
     read = {e.name for e in all_exprs(function.body) if isinstance(e, Var)}
     body = "".join(f"{INDENT}(void){p.name};\n" for p in function.params if p.name not in read)
@@ -150,16 +152,17 @@ def kernel_text(
     own |= {p.name for p in kernel.buffers.values()} | {v.name for v in kernel.numbers}
     names = Names(kernel.buffers, spell, sizes=frozenset(kernel.sizes), taken=own, separate=restrict)
     names = replace(names, above=Above(name, unit, tuple(outer_scalars(kernel))))
+    spoken = own | {f.name for f in functions(kernel)} | set(re.findall(r"\b(\w+) = -?\d", kernel.doc))
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
     parts += [f"{v.dtype.c} {v.name}" for v in (used_numbers(kernel) if numbers is None else numbers)]
     shapes = "; ".join(f"{p.name}: {p.dtype}[{', '.join(expression(d, names) for d in p.shape)}]" for p in kernel.params)
-    doc = comment("\n".join(x for x in (kernel.doc, shapes, *kernel.steps) if x))
+    doc = comment("\n".join(x for x in (plain_comment(kernel.doc, spoken), shapes, *kernel.steps) if x))
     head = wrapped(f"static void {name}(", parts, ")")
     touched = {e.buffer for e in all_exprs(kernel.body) if isinstance(e, Load)}
     touched |= {s.buffer for s in walk(kernel.body) if isinstance(s, Store)}
     unused = "".join(f"{INDENT}(void){p.name};\n" for p in kernel.params if p.name not in touched)
-    body = body_text(kernel.body, names, 1)
+    body = body_text(tidied(kernel.body, names.taken), names, 1)
     return f"{names.above.text()}{doc}{head}\n{{\n{unused}{body}}}\n"
 
 
@@ -184,16 +187,13 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             if len(line) > WIDTH:
                 line = f"{pad}{buffer}[{at}] =\n{pad}{INDENT}{expression(value, names)};\n"
             return line
-        case For() if s.vector and not s.par:
-            return sum_loop(s, names, depth, body_text)
-        case For() if s.vector and is_move(s, names):
-            return move_loop(s, names, depth, body_text)
         case For() if s.vector:
-            return vector_loop(s, names, depth, body_text)
+            own = (write(s, names, depth, _plain) for write in writers(s.vector))
+            return next((text for text in own if text), "") or vector_loop(s, names, depth, _plain)
         case For() if s.function:
-            return summed_loop(s, names, depth, _loop)
+            return summed_loop(s, names, depth, _plain_loop)
         case For() if s.assembly:
-            return assembled_loop(s, names, depth, _loop)
+            return assembled_loop(s, names, depth, _plain_loop)
         case For():
             return _loop(s, names, depth)
         case While(condition, body=body):
@@ -220,6 +220,15 @@ def _length(shape: tuple[Expr, ...], dtype: DType, names: Names) -> str:
     if dtype.packed:
         count = Binary("//", Binary("+", count, Const(1), i32), Const(2), i32)
     return expression(simplify(count), names)
+
+
+def _plain_loop(s: For, names: Names, depth: int) -> str:
+    """The C beside a loop's machine form: it is read, too."""
+    return _plain((replace(s, assembly="", function=False),), names, depth)
+
+
+def _plain(body: Body, names: Names, depth: int) -> str:
+    return body_text(tidied(body, names.taken), names, depth)
 
 
 def _loop(s: For, names: Names, depth: int) -> str:

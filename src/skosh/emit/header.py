@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 from skosh import __version__
 from skosh.base.text import in_comment
-from skosh.emit.interface import Interface, Port
+from skosh.emit.interface import Interface
 from skosh.emit.lines import comment, wrapped
+from skosh.emit.meaning import arena_text, conversions, features_text, labels_text, port_text, string
 from skosh.ir.graph import FIRST_STATUS, Graph
-from skosh.lower.assemble import quant_text, type_text
 from skosh.lower.program import Program
 
 
@@ -20,15 +21,20 @@ def run_signature(face: Interface) -> str:
 
 
 def header_text(program: Program, face: Interface, library: Sequence[str] = ()) -> str:
-    """The header: types, sizes, three kinds of functions, and what must hold when they are called."""
+    """The header: types, sizes, meanings, functions, and what must hold when they are called.
+
+    library: further files to link.
+    """
     graph, m = program.graph, face.macro
     guard = f"{m}_H"
-    ports = "".join(f"{_port_comment(p, graph)}#define {p.length_macro} {p.tensor.size}\n\n" for p in face.ports)
+    ports = "".join(port_text(p, graph, face) for p in face.ports) + features_text(graph, face)
     accessors = "\n".join(f"{p.dtype.c} *{p.accessor}(void *arena);" for p in face.ports)
-    title = [f"{face.prefix}: {len(program.layers)} layers, compiled by skosh {__version__}"]
+    title = [f"{face.prefix}: {_layers(program)}, compiled by skosh {__version__}"]
     if graph.loc.file:
-        title.append(f"source: {graph.loc.file}" + (f", sha256 {graph.digest[:16]}" if graph.digest else ""))
+        title.append(f"source: {graph.loc.file}" + (f", sha256 {graph.digest}" if graph.digest else ""))
     title += [f"link {name} too: arithmetic of floats, which takes the place of the compiler's own" for name in library]
+    digest = f"#define {m}_MODEL_SHA256 {string(graph.digest)}\n" if graph.digest else ""
+    provenance = f"#define {m}_SKOSH_VERSION {string(__version__)}\n{digest}"
     booleans = "#include <stdbool.h>\n" if any(p.dtype.name == "bool" for p in face.ports) else ""
     state = _state_text(face) if graph.states else ""
     held = "inputs, outputs, states" if graph.states else "inputs, outputs"
@@ -44,10 +50,12 @@ def header_text(program: Program, face: Interface, library: Sequence[str] = ()) 
 extern "C" {{
 #endif
 
+{provenance}
 {ports}/* Working memory: {held} and everything between; {program.plan.bound_kind}. */
 #define {m}_ARENA_BYTES {program.plan.arena_bytes}
 #define {m}_ARENA_ALIGN {program.plan.base_align}
 
+{arena_text(face, program.plan.arena_bytes, program.plan.base_align)}
 typedef enum {{
     {m}_OK = 0,
     {m}_NULL_POINTER = 1,
@@ -60,7 +68,7 @@ typedef enum {{
 
 /* The places of inputs and outputs inside the arena. An input's place is reused during the run. */
 {accessors}
-{state}
+{state}{labels_text(graph, face)}{conversions(face)}
 #ifdef __cplusplus
 }}
 #endif
@@ -84,9 +92,15 @@ def _state_text(face: Interface) -> str:
     return f"\n{what}\nvoid {face.prefix}_reset(void *arena);\n"
 
 
-def _port_comment(p: Port, graph: Graph) -> str:
-    """Type and scale; and what its elements mean, where the importer knows: ``notes["meaning"]``, by tensor."""
-    quant = f": {quant_text(p.tensor)}" if p.tensor.quant is not None else ""
-    meaning = graph.notes.get("meaning", {}).get(p.tensor.name, "")
-    told = "".join(f"\n{line}" for line in meaning.splitlines())
-    return comment(f'{p.parameter} "{p.tensor.name}", {type_text(p.tensor)}{quant}{told}')
+def _layers(program: Program) -> str:
+    """ "13 layers, 1 of them a view": views have no code, and no number that the code shows."""
+    views = sum(not layer.calls for layer in program.layers)
+    return f"{len(program.layers)} layers" + (f", {views} of them without code" if views else "")
+
+
+def with_proof(sources: Mapping[str, str], prefix: str, proof: str) -> dict[str, str]:
+    """The files, with what was compared told at the end of the header's first comment."""
+    header = sources[f"{prefix}.h"]
+    first, _, rest = header.partition(" */\n")
+    told = "\n".join(fill(proof, 112).splitlines()).replace("\n", "\n * ")
+    return {**sources, f"{prefix}.h": f"{first}\n * compared: {told} */\n{rest}"}

@@ -13,11 +13,13 @@ from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.header import header_text, run_signature
 from skosh.emit.interface import Interface, Port, interface
 from skosh.emit.lines import comment, wrapped
+from skosh.emit.meaning import labels_definition
 from skosh.emit.row_sums import sums_switch, sums_tests
 from skosh.emit.vector.units import machine_helpers, machines_of, small_functions
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
 from skosh.ir.kernel import Cast, Const, Function, Kernel, Let, all_exprs, functions, walk
+from skosh.lower.exits import exits
 from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, LayerCall, Number, Program
 from skosh.targets.simd import VectorMachine
 
@@ -61,6 +63,7 @@ def code_text(program: Program, face: Interface) -> str:
         assembly_switch(kernels, program.name),
         sums_switch(kernels, program.name),
         "\n".join(declaration(d) for d in program.data) + "\n" if program.data else "",
+        labels_definition(program.graph, face),
         *small_functions(small, routines, tests),
         *machine_helpers(routines, machines, spell),
         *routines,
@@ -99,6 +102,10 @@ def _prologue(
 {library}{booleans}#include <stddef.h>
 #include <string.h>
 {machine}
+#ifdef __cplusplus
+#define restrict __restrict /* C++ has it by this name only */
+#endif
+
 /* Called after each layer with its number. To feed a watchdog, take times or look at values, define {macro}_HOOKS as the
  * name of a header that defines it. */
 #ifdef {macro}_HOOKS
@@ -167,7 +174,7 @@ def _accessor(p: Port) -> str:
 
 def _reset_text(program: Program, face: Interface) -> str:
     lines = [_state_line(program, s) for s in program.graph.states]
-    return f"void {face.prefix}_reset(void *arena)\n{{\n    uint8_t *const a = arena;\n{''.join(lines)}}}\n"
+    return f"void {face.prefix}_reset(void *arena)\n{{\n    uint8_t *const a = (uint8_t *)arena;\n{''.join(lines)}}}\n"
 
 
 def _state_line(program: Program, s: State) -> str:
@@ -190,16 +197,34 @@ def _run_text(program: Program, face: Interface) -> str:
         f"        memcpy({p.parameter}, {p.accessor}(arena), {p.length_macro} * sizeof {p.parameter}[0]);\n    }}\n"
         for p in face.outputs
     )
-    steps = "".join(
-        f"    {layer.name}(a);\n    {m}_LAYER_DONE({layer.index}, a);\n" for layer in program.layers if layer.calls
-    )
-    place = "    uint8_t *const a = arena;\n\n" if steps else ""
+    steps = _steps_text(program, m)
+    place = "    uint8_t *const a = (uint8_t *)arena;\n\n" if steps else ""
     return (
         f"{run_signature(face)}\n{{\n{place}"
         f"    if ({nulls}) {{\n        return {m}_NULL_POINTER;\n    }}\n"
         f"    if ((uintptr_t)arena % {m}_ARENA_ALIGN != 0) {{\n        return {m}_MISALIGNED;\n    }}\n"
         f"{ins}{steps}{outs}    return {_result(face)};\n}}\n"
     )
+
+
+def _steps_text(program: Program, macro: str) -> str:
+    """A line for each layer. Those that a run may leave out stand in a block, "if (!sure)"."""
+    found, lines, deep = exits(program), list[str](), 1
+    for i, layer in enumerate(program.layers):
+        for e in found:
+            if e.last == i:
+                deep -= 1
+                lines.append(f"{'    ' * deep}}}\n")
+        for e in found:
+            if e.first == i:
+                place = arena_place(program.plan.offset_of[e.sure], program.graph.tensors[e.sure].dtype, const=True)
+                lines.append(f"{'    ' * deep}if (!*{place.replace('arena[', 'a[')}) {{ /* not sure: go on */\n")
+                deep += 1
+        if layer.calls:
+            space = "    " * deep
+            lines += [f"{space}{layer.name}(a);\n", f"{space}{macro}_LAYER_DONE({layer.index}, a);\n"]
+    assert deep == 1, "every block ends at its choice"
+    return "".join(lines)
 
 
 def _result(face: Interface) -> str:

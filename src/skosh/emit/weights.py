@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import numpy as np
 
 from skosh.base.dtypes import DType
-from skosh.base.text import in_comment
-from skosh.emit.expressions import float_literal
+from skosh.emit.expressions import float_literal, float_of_bits
+from skosh.emit.lines import comment
 from skosh.lower.program import Data
 
 _WIDTH = 116
@@ -30,7 +32,10 @@ def _array(d: Data) -> str:
     size = max(1, d.values.size)
     lines = "\n".join(_rows(_literals(d)))
     body = lines or "    0"
-    return f"\n/* {in_comment(d.comment)} */\n{declaration(d)}\nconst {d.dtype.c} {d.name}[{size}] = {{\n{body}\n}};\n"
+    told = d.comment
+    if d.bits:
+        told += "; float32 numbers as integers of the same order"
+    return f"\n{comment(fill(told, _WIDTH))}{declaration(d)}\nconst {d.dtype.c} {d.name}[{size}] = {{\n{body}\n}};\n"
 
 
 def _literals(d: Data) -> list[str]:
@@ -38,12 +43,16 @@ def _literals(d: Data) -> list[str]:
         return [float_literal(float(v), d.dtype)[0] for v in d.values]
     if d.dtype.kind == "bool":
         return ["true" if v else "false" for v in d.values]
+    if d.bits:
+        return [f"{_integer(v, d.dtype)} /* {float_of_bits(v)} */" for v in d.values.tolist()]
     return [_integer(v, d.dtype) for v in d.values.tolist()]
 
 
 def _integer(v: int, dtype: DType) -> str:
     if dtype.bits == 64:
         return "INT64_MIN" if v == np.iinfo(np.int64).min else f"INT64_C({v})"
+    if dtype.name == "u32":  # words of narrower weights, mostly: digits of bytes are seen in hexadecimal
+        return f"0x{v:08x}"
     return "INT32_MIN" if v == -(1 << 31) else str(v)
 
 

@@ -35,6 +35,7 @@ from skosh.ir.kernel import (
     walk,
     walk_expr,
 )
+from skosh.ir.loop_numbers import loop_numbers, usual_numbers
 from skosh.ir.simplify import simplify
 
 INDENT = "    "
@@ -80,6 +81,10 @@ def _kernel(k: Kernel) -> str:
     written = tuple(p.name for p in k.params if p.written)
     if written != tuple(p.name for p in k.params if p.name in stored):
         decorators.append(f"@written({', '.join(map(_quoted, written))})")
+    usual = usual_numbers(k)
+    unusual = {v: n for v, n in loop_numbers(k.body).items() if n != usual[v]}
+    if unusual:
+        decorators.append(f"@nth({', '.join(_quoted(' '.join(map(str, (v, *n)))) for v, n in unusual.items())})")
     if k.steps:
         decorators.append(f"@steps({', '.join(map(_quoted, k.steps))})")
     params = [f"{p.name}: {_type(p)}" for p in k.params]
@@ -164,7 +169,7 @@ def _stmt(s: Stmt, buffers: Types, depth: int) -> str:
 
 def _marks(s: For) -> list[str]:
     """What a loop says beside its range: threads=True, vector="avx2"."""
-    plain = ("var", "lo", "hi", "body", "par", "step")
+    plain = ("var", "lo", "hi", "body", "par", "step", "nth")
     extra = [(f, getattr(s, f.name)) for f in fields(s) if f.name not in plain]
     return [f"{f.name}={_quoted(v) if isinstance(v, str) else v}" for f, v in extra if v != f.default]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -51,7 +52,14 @@ def bind(kernel: Kernel, numbers: Mapping[str, int | float]) -> Kernel:
         sizes=tuple(s for s in kernel.sizes if s not in numbers),
         scalars=tuple(v for v in kernel.scalars if v.name not in numbers),
         body=fold_body(substitute(kernel.body, values)),
+        doc=_with_values(kernel.doc, numbers),
     )
+
+
+def _with_values(doc: str, numbers: Mapping[str, int | float]) -> str:
+    """The text, and the values of those numbers that it speaks of: their names are in it alone from now on."""
+    told = [f"{n} = {v}" for n, v in numbers.items() if re.search(rf"\b{n}\b", doc) and isinstance(v, int)]
+    return f"{doc}\nHere {', '.join(told)}." if told else doc
 
 
 def settle(kernel: Kernel) -> Kernel:

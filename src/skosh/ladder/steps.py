@@ -37,6 +37,7 @@ from skosh.ir.kernel import (
 )
 from skosh.ir.simplify import simplify
 from skosh.schedule import Answer, No, Yes, loops
+from skosh.schedule.addresses import means
 
 
 def _act(kernel: Kernel, answer: Answer, step: str) -> None:
@@ -47,7 +48,7 @@ def _act(kernel: Kernel, answer: Answer, step: str) -> None:
 def _rewrite(body: Body, name: str, rule: Callable[[For], Body]) -> Body:
     out: list[Stmt] = []
     for s in body:
-        if isinstance(s, For) and s.var == name:
+        if isinstance(s, For) and means(name, s):
             out.extend(rule(s))
         elif isinstance(s, For | While):
             out.append(replace(s, body=_rewrite(s.body, name, rule)))

@@ -9,6 +9,7 @@ from typing import Any
 
 from skosh.base.errors import Loc, ScheduleError
 from skosh.ir.kernel import Function, Instruction, Kernel
+from skosh.ir.loop_numbers import renumbered, usual_numbers
 from skosh.language.frontend import Source, read_function, read_kernel
 
 
@@ -67,7 +68,23 @@ def _marked(kernel: Kernel, marks: dict[str, dict[str, str]]) -> Kernel:
     if "written" in marks:
         written = set(marks["written"].values())
         kernel = replace(kernel, params=tuple(replace(p, written=p.name in written) for p in kernel.params))
-    return replace(kernel, steps=tuple(marks.get("steps", {}).values()))
+    said = dict(_numbers(line) for line in marks.get("nth", {}).values())
+    kernel = replace(kernel, steps=tuple(marks.get("steps", {}).values()))
+    usual = usual_numbers(kernel)
+    for variable, numbers in said.items():
+        if len(numbers) != len(usual.get(variable, ())):
+            raise ScheduleError(
+                f'@nth must have a number for each of the {len(usual.get(variable, ()))} loops over "{variable}",'
+                f" not {len(numbers)}",
+                loc=kernel.loc,
+            )
+    return replace(kernel, body=renumbered(kernel.body, {**usual, **said}))
+
+
+def _numbers(line: str) -> tuple[str, tuple[int, ...]]:
+    """What @nth says of the loops over a variable: "k 1 2 2"."""
+    variable, *numbers = line.split() or [""]
+    return variable, tuple(int(n) for n in numbers if n.isdigit())
 
 
 def _spelled(function: Function, marks: dict[str, dict[str, str]]) -> Function:

@@ -133,7 +133,17 @@ def _binary(op: str, a: Array, b: Array, dtype: DType) -> Array:
         count = b.astype(a.dtype)
         shifted = np.left_shift(a, count) if op == "<<" else np.right_shift(a, count)
         return shifted if op == ">>" else _cut(shifted, dtype)
+    if op in ("//", "%") and dtype.is_integer:
+        return _fit(_truncated(op, a, b), dtype)
     raise AssertionError(f"no vector form of {op}")
+
+
+def _truncated(op: str, a: Array, b: Array) -> Array:
+    """Quotient toward zero, or the remainder, of a's sign, that belongs to it."""
+    if np.any(b == 0):
+        raise Trap("a division by zero")
+    rest = np.fmod(a, b)
+    return rest if op == "%" else (a - rest) // b
 
 
 def _fit(x: Array, dtype: DType) -> Array:

@@ -15,14 +15,13 @@ from types import MappingProxyType
 import numpy as np
 
 from skosh import schedule
-from skosh.base.dtypes import from_numpy
+from skosh.base.dtypes import from_numpy, i32
 from skosh.ir.call import Buffer, Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Graph, Node, Tensor
 from skosh.ir.kernel import Const as ConstExpr
 from skosh.ir.kernel import Kernel, Param, Var, functions, map_expr
 from skosh.ir.layout import used_numbers
 from skosh.ir.simplify import simplify
-from skosh.lower.allowed import STEPS
 from skosh.lower.calls import Lowered, scratches
 from skosh.lower.program import (
     ArenaPointer,
@@ -35,7 +34,11 @@ from skosh.lower.program import (
     Program,
     Routine,
 )
-from skosh.lower.schedules import FIXED, ONE_ROW, apply_schedule
+from skosh.lower.schedules import apply_schedule
+from skosh.schedule.draft import STEPS
+
+HEADER_NAMES = ("run", "reset", "input", "output", "labels", "quantize", "dequantize", "status", "class")
+"""What the header itself declares, after the model's name."""
 
 Cohorts = Mapping[object, Sequence[Mapping[str, int | float]]]
 """``group_key`` -> the numbers of calls."""
@@ -67,6 +70,7 @@ def assemble(
     pool = _DataPool()
     routines: list[Routine] = []
     helpers = {f"{name}_{f.name}" for site in sites for f in functions(site.call.kernel)}
+    helpers |= {f"{name}_{own}" for own in HEADER_NAMES}
     bound: dict[tuple[int, int], LayerCall] = {}
     layer_names = _layer_names(graph, plan.order, name)
     for key, members in groups.items():
@@ -100,17 +104,18 @@ def assemble(
 
 def group_key(call: Call, optimize: str) -> object:
     """Calls with equal keys share a routine."""
-    aim = call.aim or optimize
-    if aim == "speed" and not (call.kernel.name in ONE_ROW and call.numbers["M"] == 1):
-        return (call.kernel, call.aim, tuple(sorted(call.numbers.items())))
-    return (call.kernel, call.aim, tuple(call.numbers[n] for n in FIXED.get(call.kernel.name, ())))
+    own, how = (call.aim or optimize) == "speed", call.schedule
+    if own and not (how.shared and call.numbers[how.shared[0]] == how.shared[1]):
+        return (call.kernel, how, call.aim, tuple(sorted(call.numbers.items())))
+    return (call.kernel, how, call.aim, tuple(call.numbers[n] for n in how.fixed))
 
 
 def _routine_kernel(
     call: Call, cases: Sequence[Mapping[str, int | float]], optimize: str, steps: tuple[str, ...], float_sums: bool
 ) -> Kernel:
     common = {n: v for n, v in cases[0].items() if all(c[n] == v for c in cases)}
-    return apply_schedule(schedule.bind(call.kernel, common), cases, call.aim or optimize, steps, float_sums)
+    bound = schedule.bind(call.kernel, common)
+    return apply_schedule(bound, call.schedule, cases, call.aim or optimize, steps, float_sums)
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -137,8 +142,9 @@ def _arguments(
 def _pointer(lowered: Lowered, site: _Site, param: Param, b: Buffer, pool: _DataPool, layer: str) -> Argument:
     graph, plan, node = lowered.graph, lowered.plan, lowered.graph.nodes[site.node]
     match b:
-        case Const(data, label):
-            return pool.add(data.reshape(-1), param, _shape(param, site.call), f"{layer}_{label}", label)
+        case Const(data, label, laid):
+            bits = label == "limit" and any(f.name.endswith("_bits") for f in functions(site.call.kernel))
+            return pool.add(data.reshape(-1), param, _shape(param, site.call), f"{layer}_{label}", label, bits, laid)
         case In(index, offset):
             tensor = graph.tensors[node.inputs[index]]
             if tensor.data is not None:
@@ -188,20 +194,23 @@ class _DataPool:
     def __init__(self) -> None:
         self.found: dict[tuple[str, str], Data] = {}
 
-    def add(self, values: Array, param: Param, shape: tuple[int, ...], name: str, comment: str) -> DataPointer:
+    def add(
+        self, values: Array, param: Param, shape: tuple[int, ...], name: str, comment: str, bits: bool = False, order: str = ""
+    ) -> DataPointer:
         laid = lay_out(np.asarray(values), shape, param.tile).astype(param.dtype.np)
         text = f"{comment}, {param.dtype}[{', '.join(map(str, shape))}]"
         if param.tile > 1:
             text += f", in blocks of {param.tile} rows"
-        return DataPointer(self.keep(laid, name, text), 0)
+        text += f"; {order}" if order else ""
+        return DataPointer(self.keep(laid, name, text, bits and param.dtype == i32), 0)
 
-    def keep(self, values: Array, name: str, comment: str) -> str:
+    def keep(self, values: Array, name: str, comment: str, bits: bool = False) -> str:
         """The name under which these values are stored."""
         flat = np.ascontiguousarray(values).reshape(-1)
         key = (str(flat.dtype), hashlib.sha256(flat.tobytes()).hexdigest())
         if key not in self.found:
             names = {d.name for d in self.found.values()}
-            self.found[key] = Data(_unique(name, names), from_numpy(flat.dtype), flat, comment)
+            self.found[key] = Data(_unique(name, names), from_numpy(flat.dtype), flat, comment, bits)
         return self.found[key].name
 
     def finish(self) -> tuple[Data, ...]:
@@ -252,5 +261,5 @@ def quant_text(t: Tensor) -> str:
     assert t.quant is not None, "only quantized tensors have a scale"
     if t.quant.per_channel:
         return f"{len(t.quant.scales)} scales"
-    return f"scale {t.quant.scale:.6g}, zero point {t.quant.zero_point}"
+    return f"scale {np.float32(t.quant.scale)!s}, zero point {t.quant.zero_point}"
 

@@ -26,12 +26,16 @@ class Routine:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A constant array of the weights unit, flat, in the layout its kernel reads."""
+    """A constant array of the weights unit, flat, in the layout its kernel reads.
+
+    bits: its integers are those of float32 numbers, in the same order.
+    """
 
     name: str
     dtype: DType
     values: Array
     comment: str
+    bits: bool = False
 
     @property
     def nbytes(self) -> int:

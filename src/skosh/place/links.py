@@ -34,9 +34,15 @@ class Link:
     rate: float = 1.0
     loss_is: float | None = None
 
+    @cached_property
+    def _bands(self) -> dict[str, Band | None]:
+        return {}
+
     def _find(self, name: str) -> Band | None:
-        found = self.record.find(name, self.supply)
-        return None if found is None else Band.of(found)
+        if name not in self._bands:
+            found = self.record.find(name, self.supply)
+            self._bands[name] = None if found is None else Band.of(found)
+        return self._bands[name]
 
     def _get(self, name: str, otherwise: Band = ZERO) -> Band:
         found = self._find(name)
@@ -74,6 +80,15 @@ class Link:
 
     def air_ms(self, payload: int) -> Band:
         """Time on air of one packet, ms. The band's low end is the quickest."""
+        if payload not in self._airs:
+            self._airs[payload] = self._air_ms(payload)
+        return self._airs[payload]
+
+    @cached_property
+    def _airs(self) -> dict[int, Band]:
+        return {}
+
+    def _air_ms(self, payload: int) -> Band:
         overhead = int(self._get("overhead_bytes").high)
         if self.is_lora:
             ms = lora_air_ms(
@@ -180,7 +195,7 @@ class Link:
         found = (self.record.find(n, self.supply) for n in USED)
         return tuple(f for f in found if f is not None)
 
-    @property
+    @cached_property
     def evidence(self) -> str:
         """The weakest evidence among them."""
         return weakest(self.used)
@@ -194,7 +209,12 @@ USED = (
 
 def weakest(figures: tuple[Figure, ...]) -> str:
     """The weakest evidence of some figures."""
-    return max((f.evidence for f in figures), key=EVIDENCE.index, default="measured")
+    return weaker(*(f.evidence for f in figures))
+
+
+def weaker(*evidence: str) -> str:
+    """The weakest of some."""
+    return max(evidence, key=EVIDENCE.index, default="measured")
 
 
 def lora_air_ms(payload: int, sf: int, bandwidth_khz: float, coding_rate: int, preamble: int) -> float:

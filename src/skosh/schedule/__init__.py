@@ -5,6 +5,7 @@ new kernel whose ``steps`` tell its history.
 """
 
 from skosh.ir.specialize import bind, settle, unwrap
+from skosh.schedule.addresses import loops
 from skosh.schedule.answers import Answer, No, Yes
 from skosh.schedule.hoisting import can_hoist, hoist
 from skosh.schedule.inlining import can_inline, inline
@@ -13,7 +14,6 @@ from skosh.schedule.ordering import can_fission, can_fuse, can_reorder, fission,
 from skosh.schedule.packing import can_pack, pack
 from skosh.schedule.peeling import can_peel, peel
 from skosh.schedule.replacing import can_replace, replace
-from skosh.schedule.rewriting import loops
 from skosh.schedule.scalars import can_registers, registers
 from skosh.schedule.splitting import can_split, split
 from skosh.schedule.staging import can_stage, stage

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from skosh.ir.kernel import Body, For, If, Kernel, Stmt, While
+from skosh.ir.kernel import Kernel
+from skosh.schedule.addresses import told
+from skosh.schedule.answers import Answer, act
+from skosh.schedule.rewriting import marked, plain_loops
+
+
+def can_assemble(kernel: Kernel, name: str) -> Answer:
+    return plain_loops(kernel, name)
 
 
 def assemble(kernel: Kernel, name: str, machine: str) -> Kernel:
@@ -12,18 +19,6 @@ def assemble(kernel: Kernel, name: str, machine: str) -> Kernel:
 
     for n in par(N): ...  ->  for n in par(N, assembly="thumb-dsp"): ...
     """
-
-    def marked(body: Body) -> Body:
-        out: list[Stmt] = []
-        for s in body:
-            if isinstance(s, For) and s.var == name:
-                out.append(replace(s, assembly=machine))
-            elif isinstance(s, For | While):
-                out.append(replace(s, body=marked(s.body)))
-            elif isinstance(s, If):
-                out.append(If(s.condition, marked(s.then), marked(s.other)))
-            else:
-                out.append(s)
-        return tuple(out)
-
-    return replace(kernel, body=marked(kernel.body), steps=(*kernel.steps, f'assemble "{name}" for {machine}'))
+    step = f'assemble "{told(name)}" for {machine}'
+    act(kernel, can_assemble(kernel, name), step)
+    return replace(kernel, body=marked(kernel, name, assembly=machine), steps=(*kernel.steps, step))

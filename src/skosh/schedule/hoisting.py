@@ -32,6 +32,7 @@ from skosh.ir.kernel import (
 )
 from skosh.ir.known import Known, start
 from skosh.ir.rename import all_names, declared, fresh, renamed
+from skosh.schedule.addresses import means, told
 from skosh.schedule.answers import Answer, No, Yes, act
 from skosh.schedule.rewriting import depends, done, plain_loops
 
@@ -56,7 +57,7 @@ def hoist(kernel: Kernel, name: str) -> Kernel:
         row = m * K                    ->   first = x[row]
         y[n] = x[row] * w[n]                for n in par(N): y[n] = first * w[n]
     """
-    step = f'hoist out of "{name}"'
+    step = f'hoist out of "{told(name)}"'
     act(kernel, can_hoist(kernel, name), step)
     return done(kernel, _all(kernel, name), step)
 
@@ -70,7 +71,7 @@ def _hoisted(body: Body, known: Known, name: str, taken: set[str], twice: Callab
     out: list[Stmt] = []
     for s in body:
         match s:
-            case For() if s.var == name:
+            case For() if means(name, s):
                 out.extend(_out_of(s, known, taken, twice))
             case For() | While():
                 out.append(replace(s, body=_hoisted(s.body, known.inside(s), name, taken, twice)))

@@ -31,13 +31,15 @@ from skosh.ir.kernel import (
 )
 from skosh.ir.simplify import simplify
 from skosh.schedule import Answer, No, Yes, loops
+from skosh.schedule.addresses import told
+from skosh.schedule.rewriting import found_loops, marked
 
 
 def can_vectorize(kernel: Kernel, name: str) -> Answer:
-    found = loops(kernel, name)
-    if not found:
-        return No(f'there is no loop over "{name}"')
-    for loop in found:
+    answer = found_loops(kernel, name)
+    if not answer:
+        return answer
+    for loop in loops(kernel, name):
         if not loop.par:
             return No(f'the loop over "{name}" is ordered (seq): its iterations may depend on each other')
         if loop.step != 1:
@@ -59,22 +61,9 @@ def vectorize(kernel: Kernel, name: str, machine: str, vectors: int = 1) -> Kern
         raise ScheduleError(f'vectorize "{name}" is not legal: {answer.reason}', loc=kernel.loc)
     assert vectors >= 1, "a vector loop runs at least one vector"
 
-    def marked(body: Body) -> Body:
-        out: list[Stmt] = []
-        for s in body:
-            if isinstance(s, For):
-                s = replace(s, body=marked(s.body))
-                out.append(replace(s, vector=machine, vectors=vectors) if s.var == name else s)
-            elif isinstance(s, While):
-                out.append(replace(s, body=marked(s.body)))
-            elif isinstance(s, If):
-                out.append(If(s.condition, marked(s.then), marked(s.other)))
-            else:
-                out.append(s)
-        return tuple(out)
-
-    step = f'vectorize "{name}" for {machine}' + (f", {vectors} vectors side by side" if vectors > 1 else "")
-    return replace(kernel, body=marked(kernel.body), steps=(*kernel.steps, step))
+    step = f'vectorize "{told(name)}" for {machine}' + (f", {vectors} vectors side by side" if vectors > 1 else "")
+    body = marked(kernel, name, vector=machine, vectors=vectors)
+    return replace(kernel, body=body, steps=(*kernel.steps, step))
 
 
 # ------------------------------------------------------------------------------------------------ what differs by lane

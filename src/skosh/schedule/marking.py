@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from skosh.ir.checks.races import race_of
 from skosh.ir.kernel import For, Kernel, Store, walk
+from skosh.schedule.addresses import loops, means, told
 from skosh.schedule.answers import Answer, No, Yes, act
-from skosh.schedule.rewriting import loops, plain_loops, rewrite
+from skosh.schedule.rewriting import marked, plain_loops
 
 
 def can_parallelize(kernel: Kernel, name: str) -> Answer:
@@ -27,7 +28,7 @@ def can_parallelize(kernel: Kernel, name: str) -> Answer:
         packed = [s.buffer for s in walk(loop.body) if isinstance(s, Store) and buffers[s.buffer].dtype.packed]
         if packed:
             return No(f'two elements of "{packed[0]}" lie in a byte, which two threads may write at once')
-    race = race_of(kernel, lambda loop: loop.var == name)
+    race = race_of(kernel, lambda loop: means(name, loop))
     return No(race.reason) if race is not None else Yes()
 
 
@@ -36,7 +37,6 @@ def parallelize(kernel: Kernel, name: str) -> Kernel:
 
     for m in par(M): f(m)  ->  for m in par(M, threads=True): f(m)
     """
-    step = f'parallelize "{name}"'
+    step = f'parallelize "{told(name)}"'
     act(kernel, can_parallelize(kernel, name), step)
-    body = rewrite(kernel, name, lambda loop, _: (replace(loop, threads=True),))
-    return replace(kernel, body=body, steps=(*kernel.steps, step))
+    return replace(kernel, body=marked(kernel, name, threads=True), steps=(*kernel.steps, step))

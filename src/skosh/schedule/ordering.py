@@ -8,8 +8,9 @@ from skosh.base.dtypes import i32
 from skosh.ir.checks.races import race_of
 from skosh.ir.kernel import Binary, Body, Const, Expr, For, Kernel, Let, Local, Var, substitute
 from skosh.ir.rename import all_names
+from skosh.schedule.addresses import loops, means, told, variable
 from skosh.schedule.answers import Answer, No, Yes, act
-from skosh.schedule.rewriting import depends, done, loops, plain_loops, rewrite
+from skosh.schedule.rewriting import depends, done, plain_loops, rewrite
 
 
 def _nested(kernel: Kernel, outer: str, inner: str) -> Answer:
@@ -18,9 +19,9 @@ def _nested(kernel: Kernel, outer: str, inner: str) -> Answer:
         if not answer:
             return answer
     for loop in loops(kernel, outer):
-        if not (len(loop.body) == 1 and isinstance(loop.body[0], For) and loop.body[0].var == inner):
+        if not (len(loop.body) == 1 and isinstance(loop.body[0], For) and means(inner, loop.body[0])):
             return No(f'the loop over "{inner}" is not alone in the loop over "{outer}"')
-        if depends((loop.body[0].lo, loop.body[0].hi), {outer}):
+        if depends((loop.body[0].lo, loop.body[0].hi), {loop.var}):
             return No(f'the range of "{inner}" depends on "{outer}"')
     return Yes()
 
@@ -38,7 +39,7 @@ def can_reorder(kernel: Kernel, outer: str, inner: str) -> Answer:
     if all(loop.par for loop in loops(kernel, outer)):
         return Yes()  # rounds of different "outer" don't meet; those of one "outer" keep their order
     changed = replace(kernel, body=_swapped(kernel, outer, inner))
-    race = race_of(changed, lambda loop: loop.var == inner and len(loop.body) == 1 and _is(loop.body[0], outer))
+    race = race_of(changed, lambda loop: means(inner, loop) and len(loop.body) == 1 and _is(loop.body[0], outer))
     if race is None:
         return Yes()
     what = "local" if race.local else "element"
@@ -46,7 +47,7 @@ def can_reorder(kernel: Kernel, outer: str, inner: str) -> Answer:
 
 
 def _is(s: object, name: str) -> bool:
-    return isinstance(s, For) and s.var == name
+    return isinstance(s, For) and means(name, s)
 
 
 def reorder(kernel: Kernel, outer: str, inner: str) -> Kernel:
@@ -55,7 +56,7 @@ def reorder(kernel: Kernel, outer: str, inner: str) -> Kernel:
     for m in par(M):                      for n in par(N):
         for n in par(N): f(m, n)  ->          for m in par(M): f(m, n)
     """
-    step = f'reorder "{outer}" and "{inner}"'
+    step = f'reorder "{told(outer)}" and "{told(inner)}"'
     act(kernel, can_reorder(kernel, outer, inner), step)
     return done(kernel, _swapped(kernel, outer, inner), step)
 
@@ -78,7 +79,7 @@ def can_fuse(kernel: Kernel, outer: str, inner: str, name: str | None = None) ->
             return No(f'the loop over "{outer if loop.step != 1 else inner}" is already split')
         if loop.lo != Const(0) or inside.lo != Const(0):
             return No(f'the loop over "{outer if loop.lo != Const(0) else inner}" does not begin at 0')
-    new = name if name is not None else f"{outer}_{inner}"
+    new = name if name is not None else f"{variable(outer)}_{variable(inner)}"
     return No(f'"{new}" is already a name') if new in all_names(kernel) else Yes()
 
 
@@ -87,15 +88,15 @@ def fuse(kernel: Kernel, outer: str, inner: str, *, name: str | None = None) -> 
 
     for m, n in par(M, N): f(m, n)  ->  for m_n in par(M * N): f(m_n // N, m_n % N)
     """
-    step = f'fuse "{outer}" and "{inner}"'
+    step = f'fuse "{told(outer)}" and "{told(inner)}"'
     act(kernel, can_fuse(kernel, outer, inner, name), step)
-    new = name if name is not None else f"{outer}_{inner}"
+    new = name if name is not None else f"{variable(outer)}_{variable(inner)}"
 
     def rule(loop: For, _: frozenset[str]) -> Body:
         inside = _one(loop)
         values: dict[str, Expr] = {
-            outer: Binary("//", Var(new), inside.hi, i32),
-            inner: Binary("%", Var(new), inside.hi, i32),
+            loop.var: Binary("//", Var(new), inside.hi, i32),
+            inside.var: Binary("%", Var(new), inside.hi, i32),
         }
         both = Binary("*", loop.hi, inside.hi, i32)
         return (For(new, Const(0), both, substitute(inside.body, values), loop.par and inside.par),)
@@ -121,6 +122,6 @@ def fission(kernel: Kernel, name: str) -> Kernel:
     for m in par(M): f(m); g(m)  ->  for m in par(M): f(m)
                                      for m in par(M): g(m)
     """
-    step = f'fission "{name}"'
+    step = f'fission "{told(name)}"'
     act(kernel, can_fission(kernel, name), step)
     return done(kernel, rewrite(kernel, name, lambda loop, _: tuple(replace(loop, body=(s,)) for s in loop.body)), step)

@@ -25,8 +25,9 @@ from skosh.ir.known import Known, start
 from skosh.ir.prove import Poly, facts_of, plus
 from skosh.ir.simplify import from_polynomial, simplify
 from skosh.ir.specialize import settle
+from skosh.schedule.addresses import loops, means, told
 from skosh.schedule.answers import Answer, No, Yes, act
-from skosh.schedule.rewriting import done, loops, plain_loops
+from skosh.schedule.rewriting import done, plain_loops
 
 
 def can_peel(kernel: Kernel, name: str) -> Answer:
@@ -47,7 +48,7 @@ def peel(kernel: Kernel, name: str) -> Kernel:
         if i >= 1 and i < N - 1: g(i)  ->   for i in par(1, N - 1): g(i); f(i)
         f(i)                                for i in par(N - 1, N): f(i)
     """
-    step = f'peel "{name}"'
+    step = f'peel "{told(name)}"'
     act(kernel, can_peel(kernel, name), step)
     made = done(kernel, _peeled(kernel.body, start(kernel), name), step)
     return settle(made)
@@ -57,7 +58,7 @@ def _peeled(body: Body, known: Known, name: str) -> Body:
     out: list[Stmt] = []
     for s in body:
         match s:
-            case For() if s.var == name:
+            case For() if means(name, s):
                 out.extend(_parts(s, known))
             case For() | While():
                 out.append(replace(s, body=_peeled(s.body, known.inside(s), name)))

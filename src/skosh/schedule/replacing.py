@@ -5,9 +5,10 @@ from __future__ import annotations
 from skosh.ir.kernel import Assign, Body, CallExpr, Expr, For, Function, Kernel, Return, Var, all_exprs, map_body
 from skosh.ir.kernel_text import body_text
 from skosh.ir.prove import formula
+from skosh.schedule.addresses import loops
 from skosh.schedule.answers import Answer, No, Yes, act
 from skosh.schedule.matching import Difference, Match
-from skosh.schedule.rewriting import done, loops, plain_loops, rewrite
+from skosh.schedule.rewriting import done, plain_loops, rewrite
 
 
 def can_replace(kernel: Kernel, function: Function, loop: str | None = None) -> Answer:

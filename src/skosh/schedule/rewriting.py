@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 from skosh.base.dtypes import i32
 from skosh.ir.fold import fold_body
@@ -22,27 +23,32 @@ from skosh.ir.kernel import (
     Var,
     While,
     substitute,
-    walk,
     walk_expr,
 )
 from skosh.ir.rename import declared, fresh, names_in, renamed
 from skosh.ir.simplify import simplify
+from skosh.schedule.addresses import ambiguous, loops, means
 from skosh.schedule.answers import Answer, No, Yes
+from skosh.schedule.counts import Case, divides
 
 Rule = Callable[[For, frozenset[str]], Body]
 """What takes a loop's place; the names are those that mean something there."""
 
 
-def loops(kernel: Kernel, name: str) -> tuple[For, ...]:
-    """The loops over ``name``: one in most kernels, several once a step has copied their surroundings."""
-    return tuple(s for s in walk(kernel.body) if isinstance(s, For) and s.var == name)
+def found_loops(kernel: Kernel, name: str) -> Answer:
+    """Is there a loop over ``name`` (an address, see ``addresses``), and is it clear which one is meant?"""
+    if not loops(kernel, name):
+        return No(f'there is no loop over "{name}"')
+    unclear = ambiguous(kernel, name)
+    return No(unclear) if unclear else Yes()
 
 
 def plain_loops(kernel: Kernel, name: str) -> Answer:
     """Is there a loop over ``name``, and no mark on it that a rewrite would lose?"""
+    answer = found_loops(kernel, name)
+    if not answer:
+        return answer
     found = loops(kernel, name)
-    if not found:
-        return No(f'there is no loop over "{name}"')
     if any(loop.vector for loop in found):
         return No(f'the loop over "{name}" is a vector loop')
     if any(loop.threads for loop in found):
@@ -56,7 +62,7 @@ def done(kernel: Kernel, body: Body, step: str) -> Kernel:
 
 
 def rewrite(kernel: Kernel, name: str, rule: Rule) -> Body:
-    """The kernel's body with each loop over ``name`` replaced by what ``rule`` makes of it."""
+    """The kernel's body with each loop that ``name`` means replaced by what ``rule`` makes of it."""
     visible = frozenset({p.name for p in kernel.params} | {v.name for v in kernel.numbers})
     return rewrite_body(kernel.body, name, rule, visible)
 
@@ -64,7 +70,7 @@ def rewrite(kernel: Kernel, name: str, rule: Rule) -> Body:
 def rewrite_body(body: Body, name: str, rule: Rule, visible: frozenset[str]) -> Body:
     out: list[Stmt] = []
     for s in body:
-        if isinstance(s, For) and s.var == name:
+        if isinstance(s, For) and means(name, s):
             out.extend(rule(s, visible))
         elif isinstance(s, For):
             out.append(replace(s, body=rewrite_body(s.body, name, rule, visible | {s.var})))
@@ -82,6 +88,11 @@ def rewrite_body(body: Body, name: str, rule: Rule, visible: frozenset[str]) -> 
     return tuple(out)
 
 
+def marked(kernel: Kernel, name: str, **marks: Any) -> Body:
+    """The kernel's body with these marks on each loop that ``name`` means."""
+    return rewrite(kernel, name, lambda loop, _: (replace(loop, **marks),))
+
+
 def copy_names(body: Body, loop: str, copies: int, taken: Collection[str]) -> list[dict[str, str]]:
     """New names for what a body declares, copy by copy: acc -> acc_n1. Copy 0 keeps its names."""
     used = set(taken) | names_in(body)
@@ -95,12 +106,15 @@ def shifted_copy(body: Body, loop: str, by: int, names: dict[str, str]) -> Body:
     return renamed(substitute(body, {loop: there}) if by else body, names)
 
 
-def with_rest(loop: For, factor: int, exact: bool, body: Body) -> Body:
-    """A loop whose rounds do ``factor`` rounds of the old one each, and one for what is left over, unless ``exact``."""
+def with_rest(kernel: Kernel, loop: For, factor: int, body: Body, cases: Sequence[Case]) -> Body:
+    """A loop whose rounds do ``factor`` rounds of the old one each, and one for what is left over.
+
+    cases: the numbers of all calls; where each shows that nothing is left over of this loop, there is no loop for it.
+    """
     step = loop.step * factor
     trips = simplify(Binary("-", loop.hi, loop.lo, i32))
     whole = simplify(Binary("-", loop.hi, Binary("%", trips, Const(step), i32), i32))
-    if exact or whole == simplify(loop.hi):
+    if whole == simplify(loop.hi) or divides(kernel, loop, factor, cases):
         return (replace(loop, body=body, step=step),)
     return (replace(loop, hi=whole, body=body, step=step), replace(loop, lo=whole))
 

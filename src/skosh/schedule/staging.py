@@ -34,8 +34,9 @@ from skosh.ir.known import Known, start
 from skosh.ir.prove import Poly, plus, poly
 from skosh.ir.rename import all_names, fresh
 from skosh.ir.simplify import from_polynomial, simplify
+from skosh.schedule.addresses import loops, means, told, variable
 from skosh.schedule.answers import Answer, No, Yes, act
-from skosh.schedule.rewriting import done, loops, plain_loops
+from skosh.schedule.rewriting import done, plain_loops
 
 LARGEST = {"ram": 1 << 16, "register": 64}
 """Elements of a staged copy, by memory: what a stack, and what registers, could hold at all."""
@@ -62,7 +63,7 @@ def stage(
     dtype: a wider type for the copy, where all that is read is widened anyhow. Where the part reaches outside the buffer
     (padding), only what lies inside is copied.
     """
-    step = f'stage "{buffer}" at "{at}" in {memory}' + (f" as {dtype}" if dtype is not None else "")
+    step = f'stage "{buffer}" at "{told(at)}" in {memory}' + (f" as {dtype}" if dtype is not None else "")
     made = _stage(kernel, buffer, at, name, memory, dtype)
     if isinstance(made, No):
         act(kernel, made, step)
@@ -97,7 +98,7 @@ def _stage(kernel: Kernel, buffer: str, at: str, name: str | None, memory: str, 
     taken = all_names(kernel)
     if name is not None and name in taken:
         return No(f'"{name}" is already a name')
-    staging = _Staging(param, at, name or fresh(f"{buffer}_{at}", taken), memory, dtype or param.dtype, taken)
+    staging = _Staging(param, at, name or fresh(f"{buffer}_{variable(at)}", taken), memory, dtype or param.dtype, taken)
     made = staging.body(kernel.body, start(kernel))
     if isinstance(made, No):
         return made
@@ -123,7 +124,7 @@ class _Staging:
         for s in body:
             parts: list[Body | No] = []
             match s:
-                case For() if s.var == self.at:
+                case For() if means(self.at, s):
                     inner = self.loop(s, known.inside(s, steps=False))
                     if isinstance(inner, No):
                         return inner

@@ -6,15 +6,16 @@ last sum is known not to overflow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from skosh.base.dtypes import i8, i32
 from skosh.base.errors import ScheduleError
-from skosh.ir.kernel import Assign, Binary, Body, Cast, Expr, For, If, Kernel, Load, Stmt, Var, While
+from skosh.ir.kernel import Assign, Binary, Cast, Expr, For, Kernel, Load, Stmt, Var
 from skosh.ir.simplify import polynomial
 from skosh.schedule import Answer, No, Yes, loops
+from skosh.schedule.addresses import told
 from skosh.schedule.lanes import depends
+from skosh.schedule.rewriting import found_loops, marked
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ def _product(s: Stmt) -> Product | None:
 
 
 def can_vectorize_sum(kernel: Kernel, name: str) -> Answer:
-    found = loops(kernel, name)
+    found = found_loops(kernel, name)
     if not found:
-        return No(f'there is no loop over "{name}"')
-    for loop in found:
+        return found
+    for loop in loops(kernel, name):
         if loop.par:
             return No(f'the loop over "{name}" is par: its iterations become lanes, see lanes.vectorize')
         if loop.step != 1:
@@ -83,26 +84,9 @@ def vectorize_sum(kernel: Kernel, name: str, machine: str, vectors: int = 1) -> 
     answer = can_vectorize_sum(kernel, name)
     if isinstance(answer, No):
         raise ScheduleError(f'vectorize the sum over "{name}" is not legal: {answer.reason}', loc=kernel.loc)
-    step = f'sum "{name}" by {machine}' + (f", {vectors} vectors a round" if vectors > 1 else "")
-    body = tuple(_marked(kernel.body, name, machine, vectors))
+    step = f'sum "{told(name)}" by {machine}' + (f", {vectors} vectors a round" if vectors > 1 else "")
+    body = marked(kernel, name, vector=machine, vectors=vectors)
     return replace(kernel, body=body, steps=(*kernel.steps, step))
-
-
-def _marked(body: Body, name: str, machine: str, vectors: int) -> Iterator[Stmt]:
-    for s in body:
-        match s:
-            case For(var=var) if var == name:
-                yield replace(s, vector=machine, vectors=vectors)
-            case For() | While():
-                yield replace(s, body=tuple(_marked(s.body, name, machine, vectors)))
-            case If(condition, then, other):
-                yield If(
-                    condition,
-                    tuple(_marked(then, name, machine, vectors)),
-                    tuple(_marked(other, name, machine, vectors)),
-                )
-            case _:
-                yield s
 
 
 def operands(found: tuple[Product, ...]) -> tuple[Expr, ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from skosh.ir.kernel import Assign, Body, For, If, Kernel, Let, Local, Stmt, walk
 from skosh.ir.rename import declared
+from skosh.schedule.addresses import loops, told
 from skosh.schedule.answers import Answer, No, Yes, act
+from skosh.schedule.counts import Case, can_be_exact
 from skosh.schedule.rewriting import (
     copy_names,
     depends,
     done,
-    loops,
     plain_loops,
     rewrite,
     shifted_copy,
@@ -19,28 +21,36 @@ from skosh.schedule.rewriting import (
 )
 
 
-def can_unroll(kernel: Kernel, name: str) -> Answer:
-    return plain_loops(kernel, name)
+def can_unroll(
+    kernel: Kernel, name: str, *, factor: int = 1, exact: bool = False, cases: Sequence[Case] = ()
+) -> Answer:
+    answer = plain_loops(kernel, name)
+    return can_be_exact(kernel, name, factor, cases) if answer and exact else answer
 
 
-def unroll(kernel: Kernel, name: str, factor: int, *, exact: bool = False) -> Kernel:
-    """Repeat the body ``factor`` times a round; what is left over keeps a loop of its own, unless ``exact``.
+def unroll(kernel: Kernel, name: str, factor: int, *, exact: bool = False, cases: Sequence[Case] = ()) -> Kernel:
+    """Repeat the body ``factor`` times a round; what is left over keeps a loop of its own.
 
     for k in seq(K): f(k)  ->  for k in seq(0, K // 4 * 4, step 4): f(k); f(k+1); f(k+2); f(k+3)
                                for k in seq(K // 4 * 4, K): f(k)
+
+    cases: the numbers of every call that the kernel must serve; a loop of which they leave nothing over has no rest.
+    exact: refused unless that is shown for each loop that is rewritten.
     """
-    act(kernel, can_unroll(kernel, name), f'unroll "{name}" by {factor}')
+    act(kernel, can_unroll(kernel, name, factor=factor, exact=exact, cases=cases), f'unroll "{told(name)}" by {factor}')
 
     def rule(loop: For, visible: frozenset[str]) -> Body:
-        names = copy_names(loop.body, name, factor, visible)
-        copies = [s for j in range(factor) for s in shifted_copy(loop.body, name, j * loop.step, names[j])]
-        return with_rest(loop, factor, exact, tuple(copies))
+        names = copy_names(loop.body, loop.var, factor, visible)
+        copies = [s for j in range(factor) for s in shifted_copy(loop.body, loop.var, j * loop.step, names[j])]
+        return with_rest(kernel, loop, factor, tuple(copies), cases)
 
-    return done(kernel, rewrite(kernel, name, rule), f'unroll "{name}" by {factor}')
+    return done(kernel, rewrite(kernel, name, rule), f'unroll "{told(name)}" by {factor}')
 
 
-def can_unroll_and_jam(kernel: Kernel, name: str) -> Answer:
-    answer = can_unroll(kernel, name)
+def can_unroll_and_jam(
+    kernel: Kernel, name: str, *, factor: int = 1, exact: bool = False, cases: Sequence[Case] = ()
+) -> Answer:
+    answer = can_unroll(kernel, name, factor=factor, exact=exact, cases=cases)
     if not answer:
         return answer
     if not all(loop.par for loop in loops(kernel, name)):
@@ -48,21 +58,25 @@ def can_unroll_and_jam(kernel: Kernel, name: str) -> Answer:
     return Yes()
 
 
-def unroll_and_jam(kernel: Kernel, name: str, factor: int, *, exact: bool = False) -> Kernel:
-    """A register tile: ``factor`` iterations of a par loop side by side, sharing the loops inside.
+def unroll_and_jam(
+    kernel: Kernel, name: str, factor: int, *, exact: bool = False, cases: Sequence[Case] = ()
+) -> Kernel:
+    """A register tile: ``factor`` iterations of a par loop side by side, sharing the loops inside; the rest as ``unroll``.
 
     for n in par(N):              for n in par(0, N, step 2):
         acc = 0                       acc = 0; acc_n1 = 0
         for k in seq(K):      ->      for k in seq(K):
             acc += w[n, k]                acc += w[n, k]; acc_n1 += w[n+1, k]
     """
-    act(kernel, can_unroll_and_jam(kernel, name), f'unroll and jam "{name}" by {factor}')
+    answer = can_unroll_and_jam(kernel, name, factor=factor, exact=exact, cases=cases)
+    act(kernel, answer, f'unroll and jam "{told(name)}" by {factor}')
 
     def rule(loop: For, visible: frozenset[str]) -> Body:
-        names = copy_names(loop.body, name, factor, visible)
-        return with_rest(loop, factor, exact, _Jam(name, loop.step, names, declared(loop.body)).body(loop.body, {name}))
+        names = copy_names(loop.body, loop.var, factor, visible)
+        jam = _Jam(loop.var, loop.step, names, declared(loop.body))
+        return with_rest(kernel, loop, factor, jam.body(loop.body, {loop.var}), cases)
 
-    return done(kernel, rewrite(kernel, name, rule), f'unroll and jam "{name}" by {factor}')
+    return done(kernel, rewrite(kernel, name, rule), f'unroll and jam "{told(name)}" by {factor}')
 
 
 class _Jam:

@@ -54,6 +54,12 @@ class Proof:
     first_difference: Difference | None
     library: Agreement | None = None
 
+    @property
+    def sentence(self) -> str:
+        """What was compared, and what came of it: "identical on 20 samples: 1,234 elements, against reference"."""
+        compared = f"{self.samples:,} samples: {self.elements:,} elements, against {', '.join(self.against)}"
+        return f"identical on {compared}" if self.bit_exact else f"{self.mismatches:,} differ on {compared}"
+
     def as_json(self) -> dict[str, Any]:
         told = asdict(self)
         return told if self.library is not None else {k: v for k, v in told.items() if k != "library"}

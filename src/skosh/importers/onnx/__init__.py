@@ -7,8 +7,10 @@ inputs from the context and leaves those of its outputs there. ``values`` tells 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,15 +21,18 @@ from skosh.importers.onnx.advice import advice_for
 from skosh.importers.onnx.checks import check_node
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.folding import FOLDS, folded
+from skosh.importers.onnx.functions import call_function
+from skosh.importers.onnx.older import renewed
 from skosh.importers.onnx.qlinear import in_qdq_form
 from skosh.importers.onnx.quantization import dequantize_constant
-from skosh.importers.onnx.reader import Model, Port, Record, read
+from skosh.importers.onnx.reader import Model, Port, Record, names_read, read
+from skosh.importers.onnx.taken import Attributes, Taken, passed_over
 from skosh.importers.onnx.values import channels_last, grouped, plain
 from skosh.ir.graph import Graph, Tensor
 
 FAMILIES = (
     "linear", "products", "elementwise", "curves", "choice", "pooling", "movement", "picking", "recurrent", "reductions",
-    "norms", "quantization",
+    "norms", "quantization", "control", "attention", "older", "learned", "forests", "wholes", "places",
 )  # fmt: skip
 LAYOUTS = ("nchw", "nhwc")
 MAX_ELEMENTS = 1 << 26
@@ -50,8 +55,8 @@ def load(
     if layout not in LAYOUTS:
         raise InputError(f'layout must be one of {", ".join(LAYOUTS)}, not "{layout}"')
     model, own_name = read(source)
-    model = in_qdq_form(model)
-    ctx = Context(model)
+    model = in_qdq_form(renewed(model))
+    ctx = Context(model, convert_node)
     inputs = add_inputs(ctx, layout, dict(shapes or {}))
     turn_images(ctx)
     obstacles = convert(ctx)
@@ -59,9 +64,12 @@ def load(
         raise UnsupportedError(tuple(obstacles), loc=model.loc)
     outputs: list[str] = []
     for port in model.outputs:
-        ctx.record = Record("Output", (), (), {}, Loc(model.loc.file, port.name), port.name)
+        ctx.record = border(ctx, "Output", port.name)
         outputs.append(output_of(ctx, port, layout, outputs))
-    return ctx.graph(name or own_name, inputs, outputs)
+    made = ctx.graph(name or own_name, inputs, outputs)
+    if model.renewed is not None:
+        ctx.notes["converted"] = f"its operator set {model.renewed} was read as {model.opset}"
+    return replace(made, notes=MappingProxyType({**made.notes, **ctx.notes})) if ctx.notes else made
 
 
 @cache
@@ -102,11 +110,16 @@ def turn_images(ctx: Context) -> None:
     for port in ctx.model.inputs:
         value = ctx.values[port.name]
         if len(value.axes) in (3, 4) and ctx.tensors[value.tensor].quant is None and read_as_image(ctx, port.name):
-            ctx.record = Record("Input", (), (), {}, Loc(ctx.model.loc.file, port.name), port.name)
+            ctx.record = border(ctx, "Input", port.name)
             groups = channels_last(len(value.axes))
             tensor = ctx.laid(value, groups)
             if tensor != value.tensor:
                 ctx.values[port.name] = grouped(tensor, ctx.tensors[tensor].shape, groups, len(value.axes))
+
+
+def border(ctx: Context, kind: str, name: str) -> Record:
+    """What stands for a node where a value comes in or goes out."""
+    return Record(kind, Taken(()), (), Attributes({}), Loc(ctx.model.loc.file, name), name)
 
 
 def read_as_image(ctx: Context, name: str) -> bool:
@@ -170,21 +183,58 @@ def convert(ctx: Context) -> list[Obstacle]:
         if node.loc.index in ctx.done or node.loc.index in ctx.bad:
             continue
         ctx.record = node
-        missing = any(n and n not in ctx.values and n not in ctx.constants for n in node.inputs)  # what failed before
+        missing = any(n not in ctx.values and n not in ctx.constants for n in names_read(node))  # what failed before
+        if missing and (node.kind in converters() or node.kind in FOLDS):
+            continue
         try:
-            if fold(ctx, node):
-                continue
-            if node.kind in converters():
-                if not missing:
-                    converters()[node.kind](ctx, node)
-            elif node.kind not in FOLDS or not missing:
-                problem = f"{node.kind} is not among the operators that skosh reads"
-                obstacles.append(Obstacle(node.loc, problem, advice_for(node.kind)))
+            convert_node(ctx, node)
+        except Unknown:
+            problem = f"{node.kind} is not among the operators that skosh reads"
+            obstacles.append(Obstacle(node.loc, problem, advice_for(node.kind)))
         except ModelError as error:
             if isinstance(error, UnsupportedError):
                 raise
             obstacles.append(Obstacle(node.loc, f"{node.kind}: {error.message}", error.hint or advice_for(node.kind)))
     return sorted(obstacles, key=lambda o: -1 if o.loc.index is None else o.loc.index)
+
+
+class Unknown(ModelError):
+    """No converter has this operator."""
+
+
+def convert_node(ctx: Context, node: Record) -> None:
+    """Compute the node now, or let its converter have it. ModelError when neither can be; Unknown when there is none."""
+    if fold(ctx, node):
+        return
+    if node.kind not in converters():
+        if call_function(ctx, node):
+            return
+        raise Unknown("is not among the operators that skosh reads", hint=advice_for(node.kind))
+    converted(ctx, node)
+
+
+def converted(ctx: Context, node: Record) -> None:
+    """Let the operator's converter have the node. ModelError for what it passes over that may change the answer."""
+    node.inputs.forget()
+    node.attributes.forget()
+    converters()[node.kind](ctx, node)
+    check_taken(ctx, node)
+    for output in filter(None, node.outputs):
+        made = output in ctx.values or output in ctx.constants
+        if not made and (output in ctx.ends or output in ctx.readers) and not ctx.is_done(output):
+            raise ModelError(f'its output "{output}" can\'t be computed', hint="end the model without it")
+
+
+def check_taken(ctx: Context, node: Record) -> None:
+    """ModelError unless all of the node's inputs and attributes were read, or can't matter."""
+    attribute = passed_over(node.kind, node.attributes, ctx.opset)
+    if attribute is not None:
+        raise ModelError(f"{attribute} can't be computed", hint="export it without that attribute")
+    for k in node.inputs.left():
+        if node.inputs.plain[k]:
+            raise ModelError(
+                f'its input {k}, "{node.inputs.plain[k]}", can\'t be computed', hint="export it without that input"
+            )
 
 
 def check_nodes(ctx: Context, obstacles: list[Obstacle]) -> None:
@@ -220,12 +270,18 @@ def fold(ctx: Context, node: Record) -> bool:
     """Compute the node now, if all its inputs are constant and it can be."""
     if any(n and n not in ctx.constants for n in node.inputs):
         return False
+    node.inputs.forget()
+    node.attributes.forget()
     if node.kind == "DequantizeLinear" and len(node.inputs) > 1:
         dequantize_constant(ctx, node)
+        check_taken(ctx, node)
         return True
-    made = folded(node, [ctx.constants[n] if n else None for n in node.inputs])
+    values = Taken([ctx.constants[n] if n else None for n in node.inputs.plain])
+    made = folded(node, values)
     if made is None:
         return False
+    node.inputs.asked.update(values.asked)
+    check_taken(ctx, node)
     ctx.constants.update(zip(node.outputs, made, strict=False))
     if node.kind in ("Identity", "Transpose", "Reshape") and node.inputs[0] in ctx.quants:
         moved_quant(ctx, node)

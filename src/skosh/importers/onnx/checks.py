@@ -11,18 +11,21 @@ from skosh.importers.onnx.reader import Record
 
 LEAST_INPUTS: dict[str, int] = {
     **dict.fromkeys(
-        ("Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "Pow", "QuantizeLinear", "DequantizeLinear", "Gather",
-         "GatherND", "Tile", "CumSum", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or",
-         "RMSNormalization"), 2
+        ("Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "Pow", "QuantizeLinear", "DequantizeLinear", "Gather", "GatherND",
+         "GatherElements", "Tile", "CumSum", "CumProd", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And",
+         "Or", "Xor", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift", "Mod", "Compress", "ReverseSequence",
+         "TensorScatter", "Expand", "LayerNormalization", "RMSNormalization", "Add", "Sub", "Mul", "Div", "Reshape"), 2
     ),
-    **dict.fromkeys(("Expand", "LayerNormalization", "Add", "Sub", "Mul", "Div", "Reshape"), 2),
-    **dict.fromkeys(("LSTM", "GRU", "RNN", "Where", "InstanceNormalization", "GroupNormalization", "Attention"), 3),
+    **dict.fromkeys(
+        ("LSTM", "GRU", "RNN", "Where", "InstanceNormalization", "GroupNormalization", "Attention", "OneHot", "ScatterND",
+         "ScatterElements", "Scatter"), 3
+    ),
     "BatchNormalization": 5,
-}
+}  # fmt: skip
 EXACT = frozenset({"Add", "Sub", "Mul", "Div", "MatMul", "Pow", "PRelu", "Gather", "Expand", "Where", "Tile"})
 """Kinds that have no more inputs than the least."""
 
-WITHOUT_INPUTS = frozenset({"Constant", "RandomNormal", "RandomUniform"})
+WITHOUT_INPUTS = frozenset({"Constant", "RandomNormal", "RandomUniform", "Loop"})
 
 KINDS: dict[str, type] = {
     **dict.fromkeys(
@@ -48,15 +51,17 @@ LARGEST = 1 << 31
 def check_node(node: Record) -> None:
     """A ModelError unless the node has the inputs, outputs and attributes without which nothing can be said about it."""
     least = 0 if node.kind in WITHOUT_INPUTS else LEAST_INPUTS.get(node.kind, 1)
-    if len(node.inputs) < least or not all(node.inputs[:least]) or not node.outputs or not node.outputs[0]:
+    if len(node.inputs) < least or not all(node.inputs.plain[:least]) or not node.outputs or not node.outputs[0]:
         raise ModelError(f"it must have {least} inputs and an output")
     if node.kind in EXACT and len(node.inputs) > least:
         raise ModelError(f"it must have {least} inputs, not {len(node.inputs)}")
-    if node.kind in ("Concat", "Min", "Max", "Sum") and not all(node.inputs):
+    if node.kind in ("Concat", "Min", "Max", "Sum") and not all(node.inputs.plain):
         raise ModelError("all its inputs must be there")
-    if node.kind in REQUIRED and REQUIRED[node.kind] not in node.attributes:
+    if node.kind in REQUIRED and REQUIRED[node.kind] not in node.attributes.plain:
         raise ModelError(f'it must have the attribute "{REQUIRED[node.kind]}"')
-    for name, value in node.attributes.items():
+    for name, value in node.attributes.plain.items():
+        if "." in node.kind:  # other domains have attributes of their own
+            break
         wanted = KINDS.get(name)
         if wanted is not None and not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)):
             raise ModelError(f'the attribute "{name}" must be {_NAMES[wanted]}')

@@ -120,7 +120,11 @@ def shrink(ctx: Context, record: Record) -> None:
     """x + bias below -lambd, x - bias above lambd, 0 between."""
     c = Curve(ctx, record)
     edge, bias = c.number("lambd", 0.5), c.number("bias", 0.0)
-    above = c.of(Maximum(), c.of(Sub(), c.x, bias), 0.0) if bias == edge else c.where(">", edge, c.of(Sub(), c.x, bias), 0.0)
+    above = (
+        c.of(Maximum(), c.of(Sub(), c.x, bias), 0.0)
+        if bias == edge
+        else c.where(">", edge, c.of(Sub(), c.x, bias), 0.0)
+    )
     c.end(c.where("<", -edge, c.of(Add(), c.x, bias), above))
 
 

@@ -343,8 +343,18 @@ def cast(ctx: Context, record: Record) -> None:
 
 
 def nothing(ctx: Context, record: Record) -> None:
-    """Identity, and Dropout, which does nothing once a model is trained."""
     ctx.values[record.outputs[0]] = ctx.value(record.inputs[0])
+
+
+def dropout(ctx: Context, record: Record) -> None:
+    """Nothing, once a model is trained: all elements are kept, as the mask says."""
+    record.input(1)  # how many are dropped in training
+    training = ctx.known(record, 2, "the training mode")
+    if training is not None and training.any():
+        raise ModelError("it must not be in training mode", hint="export the model after model.eval()")
+    nothing(ctx, record)
+    if len(record.outputs) > 1 and record.outputs[1]:
+        ctx.constants[record.outputs[1]] = np.ones(ctx.shape(record.inputs[0]), bool)
 
 
 def leaky_relu(ctx: Context, record: Record) -> None:
@@ -352,12 +362,12 @@ def leaky_relu(ctx: Context, record: Record) -> None:
 
 
 CONVERTERS: dict[str, Any] = {
-    "Add": binary(Add()), "Sub": binary(Sub()), "Mul": binary(Mul()), "Div": binary(Div()),
-    "Min": variadic(Minimum()), "Max": variadic(Maximum()), "Sum": variadic(Add()),
+    "Add": binary(Add(open=True)), "Sub": binary(Sub(open=True)), "Mul": binary(Mul(open=True)), "Div": binary(Div(open=True)),
+    "Min": variadic(Minimum()), "Max": variadic(Maximum()), "Sum": variadic(Add(open=True)),
     "Relu": unary(Relu("relu")), "Sigmoid": unary(Logistic()), "Tanh": unary(Tanh()), "HardSwish": unary(HardSwish()),
     "Sqrt": unary(Sqrt()), "Exp": unary(Exp()), "Log": unary(Log()), "Abs": unary(Abs()), "Neg": unary(Neg()),
     "Floor": unary(Floor()), "Ceil": unary(Ceil()), "Round": unary(Round()), "Sin": unary(Sin()), "Cos": unary(Cos()),
     "LeakyRelu": leaky_relu, "PRelu": prelu, "Clip": clip, "HardSigmoid": hard_sigmoid, "Gelu": gelu, "Erf": erf,
     "Pow": power, "Reciprocal": reciprocal, "BatchNormalization": batch_normalization, "Cast": cast,
-    "Identity": nothing, "Dropout": nothing,
+    "Identity": nothing, "Dropout": dropout,
 }  # fmt: skip

@@ -141,6 +141,8 @@ def _split(r: Record, v: Sequence[Any]) -> Any:
     n, count = a.shape[axis], len(r.outputs)
     part = -(-n // count)
     sizes = v[1] if len(v) > 1 and v[1] is not None else r.attributes.get("split", [part] * (count - 1))
+    if r.attributes.get("num_outputs", count) != count:
+        raise ModelError(f"num_outputs must be {count}, the number of outputs")
     if len(sizes) not in (count - 1, count) or sum(int(s) for s in sizes) > n:
         raise ModelError(f"a split of {n} must have {count} sizes that make it up, not {list(sizes)}")
     return np.split(a, np.cumsum(np.asarray(sizes, np.int64)[: count - 1]), axis)
@@ -199,7 +201,6 @@ FOLDS: dict[str, Fold] = {
     "Constant": _constant,
     "ConstantOfShape": _of_shape,
     "Identity": lambda r, v: v[0],
-    "Dropout": lambda r, v: v[0],
     "Cast": _cast,
     "Shape": lambda r, v: np.array(v[0].shape, np.int64)[slice(r.attributes.get("start", 0), r.attributes.get("end"))],
     "Size": lambda r, v: np.int64(v[0].size),

@@ -112,7 +112,7 @@ def split(ctx: Context, record: Record) -> None:
         if given is not None
         else tuple(record.attributes.get("split", [min(part, n - k * part) for k in range(count)]))
     )
-    if len(sizes) != count:
+    if len(sizes) != count or record.attributes.get("num_outputs", count) != count:
         raise ModelError(f"there must be as many sizes as outputs, not {len(sizes)} and {count}")
     for name, tensor in zip(record.outputs, ctx.real(Split(at, sizes), (x.tensor,), record.outputs[0]), strict=True):
         ctx.values[name] = resized(x, tensor, ctx.tensors[tensor].shape, axis, at)
@@ -155,7 +155,9 @@ def pad(ctx: Context, record: Record) -> None:
     axes = [int(k) % len(x.axes) for k in named] if named is not None else list(range(len(x.axes)))
     mode, number = a.get("mode", "constant"), 0.0 if value is None else float(value.reshape(()))
     if pads is None or pads.size != 2 * len(axes) or mode not in ("constant", "reflect", "edge", "wrap"):
-        raise ModelError(f"pads must be pairs for each axis, of mode constant, reflect, edge or wrap, not {pads} of {mode}")
+        raise ModelError(
+            f"pads must be pairs for each axis, of mode constant, reflect, edge or wrap, not {pads} of {mode}"
+        )
     pairs = {axis: (int(pads[i]), int(pads[i + len(axes)])) for i, axis in enumerate(axes)}
     if any(not -MAX_PAD <= n <= MAX_PAD for pair in pairs.values() for n in pair):
         raise ModelError("a pad must be smaller")

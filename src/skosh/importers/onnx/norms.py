@@ -55,7 +55,7 @@ def group_normalization(ctx: Context, record: Record) -> None:
     parted = ctx.reshaped(x, (x.shape[0], groups, channels // groups, *x.shape[2:]))
     axes = tuple(range(2, len(parted.axes)))
     y = normalized(ctx, parted, axes, record.attributes.get("epsilon", 1e-5), record.outputs[0])
-    if ctx.model.opset < 21:
+    if ctx.opset < 21:
         ctx.values[record.outputs[0]] = ctx.reshaped(stretched(ctx, record, y, by_channel(ctx, record, y)), x.shape)
     else:
         y = ctx.reshaped(y, x.shape)

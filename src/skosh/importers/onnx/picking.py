@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from skosh.base.dtypes import i32
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import Value, plain
 from skosh.ir.graph import Array
+from skosh.ops.elements.quantization import Cast
 from skosh.ops.moves.gather import Gather, GatherNd
 from skosh.ops.moves.movement import Concat, Slice, Tile, normal_axis
 
@@ -23,7 +25,7 @@ def gather(ctx: Context, record: Record) -> None:
     index = ctx.constants.get(record.inputs[1])
     if index is None:
         where = ctx.laid(ctx.value(record.inputs[1]))
-        (tensor,) = ctx.real(Gather(axis), (ctx.laid(x), where), out)
+        (tensor,) = ctx.real(Gather(axis, from_end=True), (ctx.laid(x), where), out)
         ctx.values[out] = plain(tensor, ctx.tensors[tensor].shape)
         return
     n = x.shape[axis]
@@ -68,7 +70,8 @@ def gather_nd(ctx: Context, record: Record) -> None:
         raise ModelError("batch_dims must be 0")
     if index is None:
         where = ctx.laid(ctx.value(record.inputs[1]))
-        (tensor,) = ctx.real(GatherNd(), (ctx.laid(x), where), out)
+        where = whole(ctx, where)
+        (tensor,) = ctx.real(GatherNd(from_end=True), (ctx.laid(x), where), out)
         ctx.values[out] = plain(tensor, ctx.tensors[tensor].shape)
         return
     count = index.shape[-1] if index.ndim else 0
@@ -82,6 +85,11 @@ def gather_nd(ctx: Context, record: Record) -> None:
         x = ctx.reshaped(x, (math.prod(x.shape[:count]), *x.shape[count:]))
     y = picked(ctx, x, 0, rows.reshape(-1), out)
     ctx.values[out] = ctx.reshaped(y, (*index.shape[:-1], *x.shape[1:])) if index.ndim != 2 else y
+
+
+def whole(ctx: Context, tensor: str) -> str:
+    """Indices as int32, which is what those of an axis need."""
+    return tensor if ctx.tensors[tensor].dtype == i32 else ctx.once(Cast(i32), tensor, f"{tensor}_index")
 
 
 def tile(ctx: Context, record: Record) -> None:

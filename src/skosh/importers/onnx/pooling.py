@@ -10,7 +10,7 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.reader import Record
-from skosh.importers.onnx.values import channels_last, grouped
+from skosh.importers.onnx.values import Value, channels_last, grouped
 from skosh.importers.onnx.windows import geometry
 from skosh.ir.graph import Op
 from skosh.ops.layers.pooling import AveragePool2D, MaxPool2D
@@ -78,7 +78,7 @@ def resize(ctx: Context, record: Record) -> None:
     mode = a.get("mode", "nearest")
     where = a.get(
         "coordinate_transformation_mode",
-        "asymmetric" if record.kind == "Upsample" or ctx.model.opset < 11 else "half_pixel",
+        "asymmetric" if record.kind == "Upsample" or ctx.opset < 11 else "half_pixel",
     )
     if where == "pytorch_half_pixel" and all(n > 1 for n in sizes):
         where = "half_pixel"
@@ -127,7 +127,7 @@ def _check_nearest(record: Record, space: tuple[int, ...], sizes: tuple[int, ...
 
 
 def _sizes(ctx: Context, record: Record, shape: tuple[int, ...]) -> tuple[int, ...]:
-    first = 1 if record.kind == "Upsample" or ctx.model.opset < 11 else 2
+    first = 1 if record.kind == "Upsample" or ctx.opset < 11 else 2
     scales = (
         ctx.known(record, first, "the scales")
         if len(record.inputs) > first
@@ -149,10 +149,10 @@ def _sizes(ctx: Context, record: Record, shape: tuple[int, ...]) -> tuple[int, .
 def depth_to_space(ctx: Context, record: Record) -> None:
     """ONNX's DCR order is TFLite's; CRD takes channels in another order first."""
     tensor, rank = spatial(ctx, record.inputs[0])
-    block = int(record.attributes["blocksize"])
-    if rank != 4:
-        raise ModelError("there must be 4 dimensions")
-    if record.attributes.get("mode", "DCR") == "CRD":
+    block, mode = int(record.attributes["blocksize"]), record.attributes.get("mode", "DCR")
+    if rank != 4 or mode not in ("DCR", "CRD"):
+        raise ModelError("there must be 4 dimensions, and a mode DCR or CRD")
+    if mode == "CRD":
         n, h, w, c = ctx.tensors[tensor].shape
         if block < 1 or c % (block * block):
             raise ModelError(f"{c} channels must divide by block^2, block = {block}")
@@ -164,8 +164,19 @@ def depth_to_space(ctx: Context, record: Record) -> None:
 
 
 def space_to_depth(ctx: Context, record: Record) -> None:
+    """DCR: a channel of the result is (row and column in the block, channel); CRD: (channel, row and column)."""
     tensor, rank = spatial(ctx, record.inputs[0])
-    put(ctx, record, SpaceToDepth(int(record.attributes["blocksize"])), tensor, rank)
+    block = int(record.attributes["blocksize"])
+    mode = record.attributes.get("mode", "DCR")
+    if rank != 4 or mode not in ("DCR", "CRD"):
+        raise ModelError("there must be 4 dimensions, and a mode DCR or CRD")
+    put(ctx, record, SpaceToDepth(block), tensor, rank)
+    if mode == "CRD":
+        y = ctx.values[record.outputs[0]]
+        n, c, h, w = y.shape
+        parted = ctx.reshaped(y, (n, block * block, c // (block * block), h, w))
+        turned = Value(parted.tensor, parted.stored, tuple(parted.axes[k] for k in (0, 2, 1, 3, 4)))
+        ctx.values[record.outputs[0]] = ctx.reshaped(turned, (n, c, h, w))
 
 
 CONVERTERS: dict[str, Any] = {

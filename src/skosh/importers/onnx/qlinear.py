@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from skosh.importers.onnx.reader import Model, Record
+from skosh.importers.onnx.taken import Attributes, Taken
 from skosh.ir.graph import Array
 
 
@@ -28,7 +29,7 @@ class Rewriting:
 
     def node(self, kind: str, inputs: tuple[str, ...], output: str, **attributes: Any) -> str:
         r = self.record
-        self.nodes.append(Record(kind, inputs, (output,), attributes, r.loc, r.name))
+        self.nodes.append(Record(kind, Taken(inputs), (output,), Attributes(attributes), r.loc, r.name))
         return output
 
     def real(self, k: int, **attributes: Any) -> str:
@@ -146,4 +147,8 @@ def _rewritten(nodes: tuple[Record, ...], constants: dict[str, Array]) -> Iterat
 
 def is_whole(node: Record) -> bool:
     """Whether it has its inputs, and is channels first."""
-    return len(node.inputs) >= LEAST.get(node.kind, 4) and bool(node.outputs) and not node.attributes.get("channels_last", 0)
+    return (
+        len(node.inputs) >= LEAST.get(node.kind, 4)
+        and bool(node.outputs)
+        and not node.attributes.get("channels_last", 0)
+    )

@@ -7,6 +7,7 @@ The formulas are those of the ONNX operators' pages (gates in the order i o f c 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,7 +109,7 @@ class Layer:
 
 
 def recurrent(ctx: Context, record: Record) -> None:
-    kind, a, names = record.kind, record.attributes, (*record.inputs, *[""] * 8)
+    kind, a, names = record.kind, record.attributes, [record.input(k) for k in range(8)]
     shape = ctx.shape(names[0])
     if len(shape) != 3 or shape[1] != 1 or not 1 <= shape[0] <= MAX_STEPS or a.get("layout", 0) != 0:
         raise ModelError(
@@ -124,6 +125,8 @@ def recurrent(ctx: Context, record: Record) -> None:
     ways = ("forward", "reverse") if direction == "bidirectional" else (direction,)
     size = r.shape[-1]
     rows, count = GATES[kind] * size, len(ways)
+    if a.get("hidden_size", size) != size:
+        raise ModelError(f"hidden_size must be that of R, {size}, not {a['hidden_size']}")
     bias = np.zeros((count, 2 * rows), np.float32) if bias is None else bias
     wanted = ((count, rows, features), (count, rows, size), (count, 2 * rows))
     if (w.shape, r.shape, bias.shape) != wanted:
@@ -160,10 +163,12 @@ def run(layer: Layer, x: str, steps: int, reverse: bool, h: str, c: str) -> tupl
 
 def first(ctx: Context, name: str, d: int, count: int, size: int, made: str) -> str:
     """The state [1, H] before the first step; empty where it is zeros, as it is when the file gives none."""
-    if not name or (name in ctx.constants and not ctx.constants[name].any()):
+    if not name:
         return ""
     if ctx.shape(name) != (count, 1, size):
         raise ModelError(f'"{name}" must have shape {(count, 1, size)}, not {ctx.shape(name)}')
+    if name in ctx.constants and not ctx.constants[name].any():
+        return ""
     if name in ctx.constants:
         return ctx.constant(f"{made}_first", ctx.constants[name][d])
     whole = ctx.floats(ctx.laid(ctx.value(name), ((0, 1), (2,))))
@@ -180,7 +185,7 @@ def squash_of(record: Record, d: int, count: int) -> Op:
     return Relu("relu") if own == ("Relu",) else Tanh()
 
 
-def refuse(ctx: Context, record: Record, names: tuple[str, ...], steps: int) -> None:
+def refuse(ctx: Context, record: Record, names: Sequence[str], steps: int) -> None:
     """A ModelError for what is rare and not done: clipping, coupled gates, peepholes, sequences of several lengths."""
     if "clip" in record.attributes or record.attributes.get("input_forget", 0):
         raise ModelError("clip and input_forget must be absent")

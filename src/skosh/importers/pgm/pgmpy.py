@@ -22,7 +22,8 @@ def load(source: Any, name: str | None = None, query: Any = None, evidence: Any 
     query: variables that are asked for. evidence: those that may be observed; all others when left out.
     output: "posterior", probabilities float32, or "map", the most probable states int32 [1, Q]. joint: one distribution
     [1, states of the first, of the second, ...], as pgmpy's ``query``, or one output for each variable.
-    missing=False: evidence is never -1, which makes it cheaper. arithmetic: "float32", or "log": fixed-point logarithms.
+    missing=False: evidence is never -1, which makes it cheaper. arithmetic: "float32", which becomes
+    "wide" (an exponent for each number) where a number could fall below what float32 holds, or "log": fixed-point logarithms.
     States are numbered as in the variable's CPD. ``notes["error_bound"]``: how far a probability may be off, relatively.
 
     Raises InputError when the query doesn't fit the network, ModelError when the network is not whole or too large.

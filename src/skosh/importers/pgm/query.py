@@ -8,26 +8,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from skosh.base.errors import InputError, ModelError
+from skosh.importers.pgm.bounds import Bounds, bounds_of, product_bounds
 from skosh.importers.pgm.builder import BAD_INPUT, IMPOSSIBLE, ModelBuilder, zeros
 from skosh.importers.pgm.elimination import best_order, cost
+from skosh.importers.pgm.evidence import NamedEvidence
 from skosh.importers.pgm.network import Factor, Network
 from skosh.ir.graph import Graph
 from skosh.ops.graphical.factors import MOST_FACTORS, BackTrack, Condition, Decide, Eliminate, Normalize, ReadEvidence
 from skosh.ops.graphical.semirings import LOG_ZERO, ONE, SEMIRINGS, Semiring
 
 OUTPUTS = ("posterior", "map")
+LEAST_FLOAT = -120.0
+"""Exponent of the smallest number that float32 is trusted with: its normal numbers end at -126."""
+
 LARGEST_FACTOR = 1 << 22
 """Elements: beyond it a query is refused, long before memory is."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked. joint: one distribution over all query variables, or one for each. missing: may evidence be -1?"""
+    """What is asked. joint: one distribution over all query variables, or one for each. missing: may evidence be -1?
+
+    arithmetic: "float32" (with exponents of their own where float32 could lose a number), "wide" (these always), "log".
+    """
 
     variables: tuple[str, ...]
     evidence: tuple[str, ...]
@@ -37,13 +45,16 @@ class Query:
     arithmetic: str = "float32"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
-    """A factor in the graph. scope: its variables in the order of its axes; error: how far its elements may be off."""
+    """A factor in the graph. scope: its variables in the order of its axes; error: how far its elements may be off; bounds:
+    what they may be; scaled: is the largest brought to [1, 2)?"""
 
     tensor: str
     scope: tuple[str, ...]
     error: float
+    bounds: Bounds
+    scaled: bool = True
 
 
 def checked_query(network: Network, query: Query) -> Query:
@@ -79,7 +90,11 @@ def query_graph(network: Network, query: Query) -> Graph:
     """A Graph that answers the query. The network must be checked. InputError when the query doesn't fit it, ModelError
     when the factors between would be too large."""
     query = checked_query(network, query)
-    return _Maker(network, query).graph()
+    maker = _Maker(network, query)
+    graph = maker.graph()
+    if query.arithmetic == "float32" and maker.least < LEAST_FLOAT:
+        return _Maker(network, replace(query, arithmetic="wide")).graph()
+    return graph
 
 
 def relevant(network: Network, query: Query) -> tuple[Factor, ...]:
@@ -109,6 +124,7 @@ class _Maker:
         self.count = {v: network.count(v) for v in network.states}
         self.fixed = () if query.missing else query.evidence  # variables that are gone once the evidence is read
         self.error = 0.0
+        self.least = 0.0  # exponent of the smallest number that may occur beside numbers near 1
         self.largest = 0
         self.rank: dict[str, int] = {}  # of the variables, as axes of the factors now made
         bits = sum(math.log2(self.count[v]) for v in self.present)
@@ -145,6 +161,10 @@ class _Maker:
             "evidence": query.evidence,
             "states": dict(self.network.states),
             "largest_factor": self.largest,
+            "arithmetic": query.arithmetic,
+            "predict": NamedEvidence(
+                query.evidence, query.variables, dict(self.network.states), query.output == "map", self.network.loc
+            ),
         }
         if query.output == "posterior":
             builder.notes["error_bound"] = self.error
@@ -163,6 +183,7 @@ class _Maker:
         for v in order:
             tables, _ = self._eliminate(tables, v, "sum")
         whole = self._product(tables, asked, name=f"{name}_weights")
+        self.least = min(self.least, whole.bounds.least)
         shape = tuple(self.count[v] for v in asked)
         y, status = self.builder.apply_all(
             Normalize(shape, IMPOSSIBLE), whole.tensor, status, names=(name, f"{name}_status")
@@ -234,7 +255,10 @@ class _Maker:
                 tensor = self.builder.apply(Condition(which, sizes), table, self.spans, name=f"{name}_given")
             else:
                 tensor = self.builder.raw(name, np.ascontiguousarray(data).reshape(-1))
-            made.append(Table(tensor, tuple(free), self.ring.stored_error))
+            ordered = values.transpose([f.scope.index(v) for v in (*fixed, *free)])
+            bounds = bounds_of(ordered, len(fixed))
+            self.least = min(self.least, bounds.least)
+            made.append(Table(tensor, tuple(free), self.ring.stored_error, bounds, scaled=False))
         return made
 
     def _eliminate(self, tables: list[Table], v: str, how: str) -> tuple[list[Table], Table | None]:
@@ -251,11 +275,21 @@ class _Maker:
         op = self._op(mine, joined, how, observed)
         inputs = [t.tensor for t in mine] + ([self.spans] if observed is not None else [])
         error = sum(t.error for t in mine) + (len(mine) - 1) * self.ring.product_error
+        bounds = self._joint(mine, joined).without_last(self.count[v], observed=observed is not None, best=how == "max")
+        self.least = min(self.least, bounds.least)
         if how == "max":
             value, best = self.builder.apply_all(op, *inputs, names=(f"max_{v}", f"arg_{v}"))
-            return [*rest, Table(value, joined[:-1], error)], Table(best, joined[:-1], 0.0)
+            return [*rest, Table(value, joined[:-1], error, bounds)], Table(best, joined[:-1], 0.0, bounds)
         error += (self.count[v] - 1) * self.ring.total_error
-        return [*rest, Table(self.builder.apply(op, *inputs, name=f"sum_{v}"), joined[:-1], error)], None
+        return [*rest, Table(self.builder.apply(op, *inputs, name=f"sum_{v}"), joined[:-1], error, bounds)], None
+
+    def _joint(self, tables: Sequence[Table], joined: tuple[str, ...]) -> Bounds:
+        """Bounds of the product; how small it may become before it is scaled is kept."""
+        sizes = {v: self.count[v] for v in joined}
+        bounds = product_bounds([t.bounds.over([sizes[v] if v in t.scope else 1 for v in joined]) for t in tables])
+        reach = sum(t.bounds.most for t in tables if t.scaled)
+        self.least = min(self.least, bounds.smallest - reach - len(tables))
+        return bounds
 
     def _product(self, tables: Sequence[Table], scope: tuple[str, ...], *, name: str) -> Table:
         """The product of all tables over ``scope``, the small ones first."""
@@ -268,7 +302,9 @@ class _Maker:
                 return first[0]
             op = self._op(first, over, "sum", None, plain=True)
             error = sum(t.error for t in first) + (len(first) - 1) * self.ring.product_error
-            made = Table(self.builder.apply(op, *(t.tensor for t in first), name=name), over, error)
+            bounds = self._joint(first, over)
+            self.least = min(self.least, bounds.least)
+            made = Table(self.builder.apply(op, *(t.tensor for t in first), name=name), over, error, bounds)
             if not left:
                 return made
             left = sorted([*left, made], key=self._elements)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import DType, f32, from_numpy, i32, u8
-from skosh.base.errors import Loc, ModelError
+from skosh.base.errors import Loc, ModelError, ModelWarning
+from skosh.importers.frames import Frame
 from skosh.importers.originals import EDGES
 from skosh.ir.graph import Array, Graph, Node, Op, Tensor
 
@@ -36,8 +38,14 @@ class Builder:
         self.notes: dict[str, Any] = {}
         self.options: dict[str, Any] = {}  # what else ``load`` was asked for, by name
         self.taken: set[str] = set()  # the options that some converter knew
+        self.frame: Frame | None = None  # names and categories of the input's columns, where the model knows them
         self.unlike: set[str] = set()  # kinds of inputs (``originals.EDGES``) that the C reads otherwise than the library
         self.sparse: set[str] = set()  # tensors that are mostly zeros: counts of words
+
+    def warn(self, text: str) -> None:
+        """Tell the person who loads the model, and keep it in ``notes["warnings"]``."""
+        self.notes["warnings"] = (*self.notes.get("warnings", ()), text)
+        warnings.warn(text, ModelWarning, stacklevel=2)
 
     def take(self, option: str, default: Any) -> Any:
         """The value of an option, or what stands for it when it was left out."""
@@ -102,8 +110,11 @@ class Builder:
         return out
 
     def graph(self, name: str, output: str) -> Graph:
+        if self.frame is not None:
+            self._tell(self.frame)
         if self.unlike:
             self.notes["edges"] = tuple(kind for kind in EDGES if kind not in self.unlike)
+            self.notes["unlike"] = tuple(sorted(self.unlike))
         return Graph(
             name,
             MappingProxyType(dict(self.tensors)),
@@ -114,6 +125,14 @@ class Builder:
             digest=self._digest(),
             notes=MappingProxyType(dict(self.notes)),
         )
+
+    def _tell(self, frame: Frame) -> None:
+        """Notes about the columns of the input."""
+        self.notes["encode"] = frame.encode
+        if any(frame.names):
+            self.notes["features"] = frame.names
+        if frame.has_categories:
+            self.notes |= {"example": frame.example, "decode": frame.decode, "categories": frame.known}
 
     def _add(self, tensor: Tensor) -> str:
         assert tensor.name not in self.tensors, f"two tensors are called {tensor.name}"

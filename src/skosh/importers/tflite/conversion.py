@@ -16,13 +16,17 @@ from types import MappingProxyType
 
 import numpy as np
 
+from skosh.base.budget import spend
 from skosh.base.dtypes import DType, f32, i8
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
+from skosh.importers.tflite import lists
 from skosh.importers.tflite.advice import advice_for
-from skosh.importers.tflite.families import converter_for, expansion_for
+from skosh.importers.tflite.families import converter_for, expansions_for
 from skosh.importers.tflite.folding import BY_SHAPE, FOLDS, LARGEST, counts, dequantized, folded
+from skosh.importers.tflite.lists import Rows
 from skosh.importers.tflite.parser import MAX_TENSOR_BYTES
 from skosh.importers.tflite.reader import Converted, Model, Record, Taken, untaken
+from skosh.importers.tflite.versions import check_version
 from skosh.ir.check_graph import check_operands, check_order
 from skosh.ir.graph import Array, Graph, Node, Op, Quant, State, Tensor, Type
 from skosh.ops.moves.reshape import Copy
@@ -77,6 +81,7 @@ class Walk:
         self.told: set[str] = set()  # inputs whose problems are told already
         self.record: Record | None = None  # the one that is being converted
         self.files = {t.name for s in model.subgraphs for t in s.tensors}
+        self.rows: dict[str, Rows] = {}  # lists that are told by their rows: see ``lists``
         self.depth = 0
         self.called = {0, *model.called}  # subgraphs that have a part
         self.copies = 0  # of subgraphs that were put in the place of a loop or a branch
@@ -150,11 +155,12 @@ class Walk:
 
     def convert(self, record: Record) -> None:
         """A node, or constants in place of one. ModelError when neither is possible."""
-        converter, expansion = converter_for(record.code), expansion_for(record.code)
+        check_version(record)
+        converter, expansions = converter_for(record.code), expansions_for(record.code)
         values = None
         if not self.problem(record):
             values = folded(record)
-        if values is None and converter is None and expansion is None:
+        if values is None and converter is None and not expansions:
             raise ModelError(f"operator {record.code} is not supported")
         for tensor in (*record.inputs, *record.outputs):
             if tensor is not None and tensor.name in self.model.problems and tensor.name not in self.told:
@@ -166,7 +172,7 @@ class Walk:
             return
         record = self.with_float_weights(record)
         self.record = record
-        if expansion is not None and expansion(record, self):
+        if any(expansion(record, self) for expansion in expansions):
             self.check_taken(record, ())
             return
         if converter is None:
@@ -209,6 +215,8 @@ class Walk:
         for t, value in zip(record.outputs, values, strict=True):
             if value.dtype != t.dtype.np:
                 raise ModelError(f'its output "{t.name}" must be {value.dtype} by the inputs of {record.code}')
+            spend("elements", value.size, str(record.loc))
+            spend("work", value.size, str(record.loc))
             if value.nbytes > LARGEST:
                 raise ModelError(f"a computed constant must be at most {LARGEST:,} bytes, not {value.nbytes:,}")
             self.fits(record, t, value.shape)
@@ -224,16 +232,23 @@ class Walk:
 
     def add(self, record: Record, c: Converted) -> None:
         """The node of a converted record."""
+        spend("nodes", 1, str(record.loc))
         kept = range(len(record.inputs)) if c.inputs is None else c.inputs
         inputs = [*(record.inputs[i] if i < len(record.inputs) else None for i in kept), *c.more_inputs]
         while inputs and inputs[-1] is None:
             inputs.pop()
+        inputs = [None if t is None else self.whole(t) for t in inputs]
         types = c.op.infer(tuple(inputs))
         outputs = [self.shaped(record, t, types[i]) for i, t in enumerate(record.outputs) if i < len(types)]
         outputs += record.outputs[len(types) :]
         outputs += c.more_outputs
         check_operands(c.op, tuple(inputs), outputs, record.loc)
-        if not c.states and inputs and all(t is None or t.data is not None for t in inputs):
+        if (
+            not isinstance(c.op, Copy)
+            and not c.states
+            and inputs
+            and all(t is None or t.data is not None for t in inputs)
+        ):
             data = [None if t is None else t.data for t in inputs]
             before = sum(t.nbytes for t in inputs if t is not None)
             after = sum(t.nbytes for t in outputs)
@@ -276,6 +291,20 @@ class Walk:
         self.tensors[y.name] = x
         if x.name in self.loose:
             self.loose.add(y.name)
+
+    def tell(self, y: Tensor, rows: Rows) -> None:
+        """y is told by its rows; it is put together where it is read as a whole."""
+        spend("work", len(rows), y.name)
+        self.tensors[y.name], self.rows[y.name] = y, rows
+        self.loose.add(y.name)
+
+    def whole(self, t: Tensor) -> Tensor:
+        """The tensor; a list that was told by its rows so far is put together."""
+        rows = self.rows.pop(t.name, None)
+        if rows is None:
+            return t
+        del self.tensors[t.name]
+        return lists.whole(t, rows, self)
 
     def unused(self, name: str) -> str:
         return next(n for n in names_like(name) if n not in self.tensors and n not in self.files)
@@ -371,7 +400,7 @@ class Walk:
 
     def end(self, t: Tensor) -> Tensor:
         """An output under its own name: a constant or another tensor is copied there."""
-        x = self.current(t)
+        x = self.whole(self.current(t))
         if x.name == t.name and (x.data is None or any(t.name in n.outputs for n in self.nodes)):
             return x
         if x.name == t.name:
@@ -384,7 +413,7 @@ class Walk:
 
 
 def converted_somehow(code: str) -> bool:
-    return code in FOLDS or code in BY_SHAPE or converter_for(code) is not None or expansion_for(code) is not None
+    return code in FOLDS or code in BY_SHAPE or converter_for(code) is not None or bool(expansions_for(code))
 
 
 def names_like(name: str) -> Iterator[str]:

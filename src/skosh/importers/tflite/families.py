@@ -15,7 +15,7 @@ from skosh.importers.tflite.reader import Converter, Record
 
 FAMILIES = (
     "convolution", "dense", "pooling", "softmax", "reshape", "elementwise", "activations", "reductions", "movement",
-    "resize", "recurrent", "quantization", "control", "volumes",
+    "resize", "recurrent", "quantization", "control", "volumes", "unsigned", "lists",
 )  # fmt: skip
 
 
@@ -28,13 +28,10 @@ def converter_for(code: str) -> Converter | None:
     return None
 
 
-def expansion_for(code: str) -> Callable[[Record, Any], bool] | None:
-    """What makes several nodes of an operator's record; it gets the record and the ``conversion.Walk``."""
-    for family in FAMILIES:
-        expansion = _expansions(family).get(code)
-        if expansion is not None:
-            return expansion
-    return None
+@cache
+def expansions_for(code: str) -> tuple[Callable[[Record, Any], bool], ...]:
+    """What may make several nodes of an operator's record; each gets the record and the ``conversion.Walk``."""
+    return tuple(_expansions(family)[code] for family in FAMILIES if code in _expansions(family))
 
 
 @cache

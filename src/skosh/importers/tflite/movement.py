@@ -34,23 +34,31 @@ def transpose(record: Record) -> Converted:
 
 
 def slice_(record: Record) -> Converted:
+    return Converted(slice_spec(record), (0,))
+
+
+def slice_spec(record: Record) -> Slice:
     """A size of -1 means up to the end."""
     x, begin = record.input(0), record.numbers(1)
     sizes = record.numbers(2)
     if not len(x.shape) == len(begin) == len(sizes):
         raise ModelError(f"SLICE of {len(x.shape)} axes needs as many beginnings and sizes")
     size = tuple(n - b if s == -1 else s for n, b, s in zip(x.shape, begin, sizes, strict=True))
-    return Converted(Slice(begin, size, (1,) * len(begin), size), (0,))
+    return Slice(begin, size, (1,) * len(begin), size)
 
 
 def strided_slice(record: Record) -> Converted:
+    return Converted(strided_slice_spec(record), (0,))
+
+
+def strided_slice_spec(record: Record) -> Slice:
     """Masks are bits by axis of the specification; offsets count as Python's slices do."""
     from tflite.StridedSliceOptions import StridedSliceOptions
 
     options = record.options(StridedSliceOptions)
     if options.Offset():
         raise ModelError("STRIDED_SLICE whose end is relative to its beginning (offset) is not supported")
-    spec = strided(
+    return strided(
         record.input(0).shape,
         record.numbers(1),
         record.numbers(2),
@@ -61,7 +69,6 @@ def strided_slice(record: Record) -> Converted:
         options.NewAxisMask(),
         options.ShrinkAxisMask(),
     )
-    return Converted(spec, (0,))
 
 
 def strided(

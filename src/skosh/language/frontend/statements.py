@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from skosh.base.dtypes import DType, bool_, i32, u32
@@ -21,10 +21,14 @@ Instance = Callable[[Any, Mapping[str, DType | ir.Function]], ir.Kernel | None]
 
 @dataclass
 class Statements(Expressions):
-    """``instance(thing, bound)`` is the kernel that a name stands for, None if it stands for none. ``taken``: names in use."""
+    """``instance(thing, bound)`` is the kernel that a name stands for, None if it stands for none. ``taken``: names in use.
+
+    written: where the loops over each variable come from, in order; it numbers them (``ir.kernel.For.nth``).
+    """
 
     instance: Instance = lambda _thing, _bound: None
     taken: set[str] = field(default_factory=set)
+    written: dict[str, list[object]] = field(default_factory=dict)
 
     def declare_buffer(self, a: ast.arg, sizes: dict[str, None]) -> None:
         """A parameter with a shape: ``type[shape]``, then ``@ flash`` or ``@ rows(4)`` for where and how it lies."""
@@ -160,10 +164,34 @@ class Statements(Expressions):
         result = inlined(callee, views, numbers, self.taken)
         if isinstance(result, str):
             self.fail(call, result)
+        result = self.numbered(callee.name, result)
         self.taken |= {s.var.name for s in ir.walk(result) if isinstance(s, ir.Let)}
         for part in (*ir.walk(result), *ir.all_exprs(result)):
             self.note(part, call)
         return list(result)
+
+    def nth(self, variable: str, origin: object) -> int:
+        """Which of the loops written over a variable the one from ``origin`` is: the copies of one loop are one."""
+        known = self.written.setdefault(variable, [])
+        if origin not in known:
+            known.append(origin)
+        return known.index(origin) + 1
+
+    def numbered(self, callee: str, body: ir.Body) -> ir.Body:
+        """The body of a kernel that was called, its loops numbered among the caller's; those of a second call are copies."""
+        out: list[ir.Stmt] = []
+        for s in body:
+            match s:
+                case ir.For():
+                    nth = self.nth(s.var, (callee, s.nth))
+                    out.append(replace(s, nth=nth, body=self.numbered(callee, s.body)))
+                case ir.While():
+                    out.append(replace(s, body=self.numbered(callee, s.body)))
+                case ir.If(condition, then, other):
+                    out.append(ir.If(condition, self.numbered(callee, then), self.numbered(callee, other)))
+                case _:
+                    out.append(s)
+        return tuple(out)
 
     def store(self, at: ast.AST, param: ir.Param, index: tuple[ir.Expr, ...], value: ir.Expr) -> ir.Stmt:
         if value.dtype != param.dtype:
@@ -207,12 +235,13 @@ class Statements(Expressions):
         self.scope, self.loops = outer, outer_loops
         marks = self.marks(s, s.iter.keywords if len(names) == 1 else [])
         for name, (lo, hi) in reversed(list(zip(names, ranges, strict=True))):
-            body = (self.note(ir.For(name, lo, hi, body, kind == "par", step, **marks), s),)
+            numbered = {"nth": self.nth(name, s), **marks}
+            body = (self.note(ir.For(name, lo, hi, body, kind == "par", step, **numbered), s),)
         return body[0]
 
     def marks(self, s: ast.For, keywords: list[ast.keyword]) -> dict[str, Any]:
         """What a loop says beside its range: threads=True."""
-        known = {f.name for f in fields(ir.For)} - {"var", "lo", "hi", "body", "par", "step"}
+        known = {f.name for f in fields(ir.For)} - {"var", "lo", "hi", "body", "par", "step", "nth"}
         found: dict[str, Any] = {}
         for mark in keywords:
             if mark.arg not in known or not isinstance(mark.value, ast.Constant):

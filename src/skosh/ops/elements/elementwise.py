@@ -78,9 +78,10 @@ def _operands(inputs: Operands, outputs: Operands) -> tuple[Tensor, Tensor, Tens
 
 @dataclass(frozen=True)
 class Add(Binary):
-    """y = a + b, then the activation. int32 takes none."""
+    """y = a + b, then the activation. int32 takes none. open: float infinities stay; else they become finite, as in TFLM."""
 
     activation: str = "none"
+    open: bool = False
     kind = "add"
     sign: ClassVar[int] = 1
 
@@ -102,7 +103,7 @@ class Add(Binary):
 
     def meaning(self, a: Tensor, b: Tensor, y: Tensor, xa: Array, xb: Array) -> Array:
         if y.dtype == f32:
-            return _clamped(xa + xb if self.sign > 0 else xa - xb, self.activation)
+            return _clamped(xa + xb if self.sign > 0 else xa - xb, self)
         if y.dtype == i32:
             raw = xa.astype(np.int64) + self.sign * xb.astype(np.int64)
             return np.clip(wrap(raw, i32), *_i32_range(self.activation))
@@ -113,6 +114,8 @@ class Add(Binary):
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         a, b, y = _operands(inputs, outputs)
         if y.dtype == f32:
+            if self.open and self.activation == "none":
+                return pointwise(k.open_sum_f32 if self.sign > 0 else k.open_difference_f32, (a, b), y)
             lo, hi = activation_range(self.activation, None, f32)
             return pointwise(k.sum_f32 if self.sign > 0 else k.difference_f32, (a, b), y, lo=lo, hi=hi)
         if y.dtype == i32 and self.sign > 0:
@@ -146,14 +149,15 @@ class Sub(Add):
 
 @dataclass(frozen=True)
 class Mul(Binary):
-    """y = a * b, then the activation."""
+    """y = a * b, then the activation. open: float infinities stay; else they become finite, as in TFLM."""
 
     activation: str = "none"
+    open: bool = False
     kind = "mul"
 
     def meaning(self, a: Tensor, b: Tensor, y: Tensor, xa: Array, xb: Array) -> Array:
         if y.dtype == f32:
-            return _clamped(xa * xb, self.activation)
+            return _clamped(xa * xb, self)
         if y.dtype == i32:
             return np.clip(wrap(xa.astype(np.int64) * xb.astype(np.int64), i32), *_i32_range(self.activation))
         product = _centered(a, xa) * _centered(b, xb)
@@ -162,6 +166,8 @@ class Mul(Binary):
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         a, b, y = _operands(inputs, outputs)
         if y.dtype == f32:
+            if self.open and self.activation == "none":
+                return pointwise(k.open_product_f32, (a, b), y)
             lo, hi = activation_range(self.activation, None, f32)
             return pointwise(k.product_f32, (a, b), y, lo=lo, hi=hi)
         if y.dtype == i32:
@@ -181,15 +187,16 @@ class Mul(Binary):
 
 @dataclass(frozen=True)
 class Div(Binary):
-    """y = a / b, then the activation; int32 toward zero."""
+    """y = a / b, then the activation; int32 toward zero. open: float infinities stay; else they become finite."""
 
     activation: str = "none"
+    open: bool = False
     kind = "div"
     types = (i8, i32, f32)
 
     def meaning(self, a: Tensor, b: Tensor, y: Tensor, xa: Array, xb: Array) -> Array:
         if y.dtype == f32:
-            return _clamped(xa / xb, self.activation)
+            return _clamped(xa / xb, self)
         if y.dtype == i32:
             return np.clip(_truncated_quotient(xa.astype(np.int64), xb.astype(np.int64)), *_i32_range(self.activation))
         return _finished(quotient(_centered(a, xa), _centered(b, xb), *_quotient_scaling(a, b, y)), y, self.activation)
@@ -197,6 +204,8 @@ class Div(Binary):
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         a, b, y = _operands(inputs, outputs)
         if y.dtype == f32:
+            if self.open and self.activation == "none":
+                return pointwise(k.open_quotient_f32, (a, b), y)
             lo, hi = activation_range(self.activation, None, f32)
             return pointwise(k.quotient_f32, (a, b), y, lo=lo, hi=hi)
         if y.dtype == i32:
@@ -302,9 +311,11 @@ def _finished(scaled: Ints, y: Tensor, activation: str) -> Array:
     return np.clip(scaled + _zero(y), *activation_range(activation, y.quant, y.dtype))
 
 
-def _clamped(x: Array, activation: str) -> Array:
+def _clamped(x: Array, op: Add | Mul | Div) -> Array:
     """float32 clamped as C does it: NaN stays NaN, a negative zero stays negative, infinities become finite."""
-    lo, hi = (np.float32(bound) for bound in activation_range(activation, None, f32))
+    if op.open and op.activation == "none":
+        return x
+    lo, hi = (np.float32(bound) for bound in activation_range(op.activation, None, f32))
     above = np.where(lo > x, lo, x)
     return np.where(hi < above, hi, above)
 

@@ -170,6 +170,30 @@ def quotient_f32(a: f32, b: f32, lo: f32, hi: f32) -> f32:
 
 
 @func
+def open_sum_f32(a: f32, b: f32) -> f32:
+    """y = a + b."""
+    return a + b
+
+
+@func
+def open_difference_f32(a: f32, b: f32) -> f32:
+    """y = a - b."""
+    return a - b
+
+
+@func
+def open_product_f32(a: f32, b: f32) -> f32:
+    """y = a * b."""
+    return a * b
+
+
+@func
+def open_quotient_f32(a: f32, b: f32) -> f32:
+    """y = a / b."""
+    return a / b
+
+
+@func
 def square_of_difference_f32(a: f32, b: f32) -> f32:
     """y = (a - b)^2."""
     return (a - b) * (a - b)

@@ -1,7 +1,7 @@
 """Factors of discrete random variables: the steps of variable elimination, and reading its evidence and its answer.
 
 A factor is a tensor [elements], a table over variables of which the last counts fastest; probabilities are float32, or
-int32 logarithms (see ``semirings``). Elimination: Zhang and Poole, "A simple approach to Bayesian network
+wide numbers or logarithms (see ``semirings``). Elimination: Zhang and Poole, "A simple approach to Bayesian network
 computations" (1994); maximization with traceback: Dechter, "Bucket elimination" (1999).
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.dtypes import DType, f32, i32, u8, u16
+from skosh.base.dtypes import DType, f32, i32, i64, u8, u16
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
@@ -63,7 +63,7 @@ class Eliminate(Op):
         for t, scope in zip(factors, self.scopes, strict=True):
             assert scope == tuple(sorted(set(scope))), f"a scope must be in rising order, not {scope}"
             check_dtype(t, factors[0].dtype)
-            check_dtype(t, f32, i32)
+            check_dtype(t, f32, i32, i64)
             count = math.prod(self.sizes[v] for v in scope)
             if t.shape != (count,):
                 raise ModelError(f'"{t.name}" must be a factor of {count} elements, not of shape {list(t.shape)}')
@@ -116,7 +116,7 @@ class Eliminate(Op):
                 made = call(SUMS[count - 1], **bound)
             else:
                 made = call(SUMS_WITHIN[count - 1], span=In(count, 2 * self.observed), **bound)
-        return (made,) if out.dtype == i32 else (made, call(k.scale_to_one, y=Out(0), N=self.rows))
+        return (made,) if out.dtype != f32 else (made, call(k.scale_to_one, y=Out(0), N=self.rows))
 
 
 def row_tables(sizes: Sequence[int], scopes: Sequence[Sequence[int]]) -> tuple[list[Array], list[int], int]:
@@ -194,7 +194,7 @@ class Condition(Op):
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         table, _ = required(inputs, 2)
-        check_dtype(table, f32, i32)
+        check_dtype(table, f32, i32, i64)
         rows = math.prod(self.states)
         if len(table.shape) != 2 or table.shape[0] != rows:
             raise ModelError(f"the table must have {rows} rows, not shape {list(table.shape)}")
@@ -227,7 +227,7 @@ class Normalize(Op):
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         p, status = required(inputs, 2)
-        check_dtype(p, f32, i32)
+        check_dtype(p, f32, i32, i64)
         check_dtype(status, i32)
         if p.size != math.prod(self.shape):
             raise ModelError(f"a factor of {math.prod(self.shape)} elements must be normalized, not of {p.size}")
@@ -300,7 +300,7 @@ class Decide(Op):
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         states, value, status = required(inputs, 3)
         check_dtype(states, i32)
-        check_dtype(value, f32, i32)
+        check_dtype(value, f32, i32, i64)
         check_dtype(status, i32)
         return Type((1, states.size), i32), Type((1,), i32)
 

@@ -241,8 +241,12 @@ class Mean(Sum):
 
 @dataclass(frozen=True)
 class Extreme(Reduce):
-    """y = the largest or smallest x over the axes. Quantized values keep their scale. NaN is passed over, as in TFLM."""
+    """y = the largest or smallest x over the axes. Quantized values keep their scale. NaN is passed over, as in TFLM.
 
+    open: infinite where all floats are; else the finite end of the range, as in TFLM.
+    """
+
+    open: bool = False
     largest: ClassVar[bool]
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -253,7 +257,8 @@ class Extreme(Reduce):
     def first(self, x: Tensor) -> int | float:
         """What no element is beyond: the end of the type's range. TFLM takes the finite end for floats."""
         if x.dtype.is_float:
-            return -FLOAT_MAX if self.largest else FLOAT_MAX
+            end = math.inf if self.open else FLOAT_MAX
+            return -end if self.largest else end
         return x.dtype.min if self.largest else x.dtype.max
 
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:

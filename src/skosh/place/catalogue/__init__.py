@@ -1,4 +1,4 @@
-"""The catalogue: chips, links, gateways, clouds and batteries, as records of figures that say where they come from.
+"""The catalogue: chips, links, gateways, clouds, batteries and methods, as records of figures that say where they come from.
 
 Every ``*.toml`` beside this file holds records, and so does a person's own file, which adds records or overrides figures:
 
@@ -6,7 +6,7 @@ Every ``*.toml`` beside this file holds records, and so does a person's own file
     title = "Joulescope JS220"
     revision = "2026-11-02"
 
-    [link.ble-1m]                         # [KIND.ID]; KIND: chip, link, gateway, cloud, battery, device
+    [link.ble-1m]                         # [KIND.ID]; KIND: chip, link, gateway, cloud, battery, method, device
     description = "..."                   # texts are free
     like = "ble-2m"                       # figures not given here are those of another record of the kind
     figures = [
@@ -23,7 +23,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -35,7 +35,7 @@ from skosh.place.catalogue.names import FIGURES
 from skosh.targets import Device, devices
 from skosh.targets.boards import read_device
 
-KINDS = ("chip", "link", "gateway", "cloud", "battery")
+KINDS = ("chip", "link", "gateway", "cloud", "battery", "method")
 ENVIRONMENT = "SKOSH_CATALOGUE"
 
 
@@ -49,14 +49,21 @@ class Record:
     figures: tuple[Figure, ...]
     texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[Figure, ...]]:
+        found: dict[str, list[Figure]] = {}
+        for f in self.figures:
+            found.setdefault(f.name, []).append(f)
+        return {name: tuple(figures) for name, figures in found.items()}
+
     def all(self, name: str) -> tuple[Figure, ...]:
         """Every figure of a name, each under other conditions, the preferred one first."""
-        return tuple(f for f in self.figures if f.name == name)
+        return self._by_name.get(name, ())
 
     def find(self, name: str, supply: str | None = None) -> Figure | None:
         """The figure of a name, under the supply that is asked for ("3 V SMPS"), else the first; None when there is none."""
         found = self.all(name)
-        chosen = [f for f in found if supply is not None and f.conditions.get("supply") == supply]
+        chosen = [f for f in found if f.conditions.get("supply") == supply] if supply is not None else ()
         return next(iter(chosen or found), None)
 
     def figure(self, name: str, supply: str | None = None) -> Figure:

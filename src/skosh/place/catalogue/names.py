@@ -75,6 +75,7 @@ FIGURES: dict[str, Meaning] = {
     "message_unit_bytes": Meaning("bytes", "a message up to so long is paid as one"),
     "money_per_million_calls": Meaning("USD", "price of a million requests to a function"),
     "money_per_gb_s": Meaning("USD", "price of a gigabyte of memory for a second"),
+    "cycles_per_byte": Meaning("cycles", "cycles of the device for each raw byte"),
     # ---- batteries
     "mah": Meaning("mAh", "capacity"),
     "self_discharge_percent_year": Meaning("%", "what a battery loses by itself in a year"),
