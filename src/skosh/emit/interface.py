@@ -66,8 +66,8 @@ typeinfo unordered_map unordered_set utility valarray variant vector version mem
 aio cpio dirent dlfcn fcntl fmtmsg fnmatch ftw glob grp iconv langinfo libgen monetary mqueue ndbm netdb nl_types poll pthread
 pwd sched search spawn strings stropts sys syslog tar termios trace ulimit unistd utime utmpx wordexp
 
-malloc alloca endian features getopt values windows arm_neon arm_mve arm_acle arm_sve immintrin riscv_vector arduino wire spi core_cm0plus
-core_cm4
+malloc alloca endian features getopt values windows arm_neon arm_mve arm_acle arm_sve immintrin riscv_vector arduino
+wire spi core_cm0plus core_cm4
 """
 HEADERS = frozenset(_HEADERS.split())
 """Headers of C11, of C++23, of POSIX.1-2017, and of compilers: a model called so would stand in their way."""
