@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skosh.importers.tflite import FAMILIES, _converters, load
+from skosh.importers.tflite import load
+from skosh.importers.tflite.families import FAMILIES, _converters
 from skosh.ir.graph import Graph, Tensor
 from tests.ops.layers import ACTIVATIONS, activation_tensor, bias_tensor, layer, output_scale, weights_tensor
 from tests.ops.one_operator import constant, model, tensor

@@ -37,6 +37,7 @@ IMPORTERS: registry.Table = {
 
 SUFFIXES = {
     ".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
+    ".pt2": "torch", ".pt": "torch", ".pth": "torch",
     ".bif": "bif", ".xmlbif": "xmlbif", ".xml": "xmlbif", ".crfsuite": "crf",
     ".skops": "saved", ".pkl": "saved", ".pickle": "saved", ".joblib": "saved",
 }  # fmt: skip

@@ -106,7 +106,7 @@ def estimator_answers(graph: Graph, given: Any, scores: Array | None) -> Answers
     """What an estimator gave, in the form of the graph's output."""
     output, classes = graph.notes.get("output"), graph.notes.get("classes")
     values = np.asarray(given.toarray() if hasattr(given, "toarray") else given)
-    if output == "label":
+    if output == "label" and classes is not None:
         place = {label: n for n, label in enumerate(classes or ())}
         return Answers((np.array([[place[label]] for label in values.tolist()]),), scores)
     if output == "proba" and values.shape[1] == 2 and graph.tensors[graph.outputs[0]].shape[-1] == 1:
