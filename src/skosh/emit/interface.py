@@ -66,14 +66,14 @@ typeinfo unordered_map unordered_set utility valarray variant vector version mem
 aio cpio dirent dlfcn fcntl fmtmsg fnmatch ftw glob grp iconv langinfo libgen monetary mqueue ndbm netdb nl_types poll pthread
 pwd sched search spawn strings stropts sys syslog tar termios trace ulimit unistd utime utmpx wordexp
 
-malloc alloca endian features getopt values windows arm_neon arm_mve arm_acle arm_sve immintrin riscv_vector arduino
+malloc alloca endian features getopt values windows arm_neon arm_mve arm_acle arm_sve immintrin arduino
 wire spi core_cm0plus core_cm4
 """
 HEADERS = frozenset(_HEADERS.split())
 """Headers of C11, of C++23, of POSIX.1-2017, and of compilers: a model called so would stand in their way."""
 
-OWN = re.compile(r"main|skosh(_.*)?|.*_(weights|float)")
-"""Names of files that skosh writes beside a model's, or compiles with it, and of C's own main."""
+OWN = re.compile(r"main|skosh(_.*)?|.*_(weights|float|vector)")
+"""Names of files that skosh writes beside a model's, or compiles with it, of vector headers, and of C's own main."""
 
 LONGEST = 40
 """Letters of a model's name: with what follows it, C's 63 significant ones are kept."""
