@@ -11,10 +11,11 @@ from skosh.importers.onnx.reader import Record
 
 LEAST_INPUTS: dict[str, int] = {
     **dict.fromkeys(
-        ("Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "Pow", "QuantizeLinear", "DequantizeLinear", "Gather", "GatherND",
-         "GatherElements", "Tile", "CumSum", "CumProd", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And",
-         "Or", "Xor", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift", "Mod", "Compress", "ReverseSequence",
-         "TensorScatter", "Expand", "LayerNormalization", "RMSNormalization", "Add", "Sub", "Mul", "Div", "Reshape"), 2
+        ("Conv", "ConvTranspose", "ConvInteger", "MatMulInteger", "Gemm", "MatMul", "PRelu", "Pow", "QuantizeLinear",
+         "DequantizeLinear", "Gather", "GatherND", "GatherElements", "Tile", "CumSum", "CumProd", "Equal", "Less",
+         "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift",
+         "Mod", "Compress", "ReverseSequence", "TensorScatter", "Expand", "LayerNormalization", "RMSNormalization", "Add",
+         "Sub", "Mul", "Div", "Reshape"), 2
     ),
     **dict.fromkeys(
         ("LSTM", "GRU", "RNN", "Where", "InstanceNormalization", "GroupNormalization", "Attention", "OneHot", "ScatterND",
