@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from skosh.built import Build
     from skosh.ir.graph import Graph
+    from skosh.place.hierarchy import Hierarchy
     from skosh.placing import Placement
 
 __version__ = "0.1.0"
-__all__ = ["compile", "load", "place", "quantize", "split"]
+__all__ = ["compile", "early_exit", "hierarchy", "load", "place", "quantize", "split"]
 
 
 def load(source: Any, **options: Any) -> Graph:
@@ -104,3 +105,24 @@ def place(model: Any, samples: Any = None, labels: Any = None, *, device: str, l
     from skosh.placing import place
 
     return place(model, samples, labels, device=device, link=link, **options)
+
+
+def hierarchy(small: Graph, large: Graph, samples: Any, labels: Any, *, cost_ratio: float = 0.1, **options: Any) -> Hierarchy:
+    """A small classifier that knows when to ask the large one; ``.graph`` compiles to C that says whether it is sure.
+
+    cost_ratio: what sending a sample costs, a wrong answer costing 1. The rule is a threshold on the confidence, by
+    temperature scaling, or a logistic decision on the scores: whichever costs less on samples that fitted neither.
+    """
+    from skosh.place.hierarchy import hierarchy
+
+    return hierarchy(small, large, samples, labels, cost_ratio=cost_ratio, **options)
+
+
+def early_exit(graph: Graph, samples: Any, labels: Any, **options: Any) -> Graph:
+    """The classifier with side heads where they save most; its C stops where one is sure. int8 graphs only.
+
+    options: drop (accuracy that may be lost, 0.005), most (exits, 2). ``notes["exits"]`` says what each does.
+    """
+    from skosh.place.exits import early_exit
+
+    return early_exit(graph, samples, labels, **options)

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from skosh.pipeline import Compiled, compile_to_c
 from skosh.search import Choice
 from skosh.search import search as find_forms
 from skosh.targets import Firmware, Target, missing, target
-from skosh.verify.measure import Profile, host_profile, measure
+from skosh.verify.measure import Profile, host_profile, measure, measure_exits
 from skosh.verify.oracles import library, oracle
 from skosh.verify.proof import Proof, prove
 from skosh.verify.samples import Samples, as_samples, load_samples, random_samples
@@ -169,6 +169,8 @@ class Build:
         out = graph.tensors[graph.outputs[0]]
         real = dequantized(y, out) if out.quant is not None else y
         classes = graph.notes.get("classes")
+        if graph.notes.get("several") and graph.notes.get("output") == "proba":
+            return (real > 0.5).astype(np.int32)
         if classes is None or graph.notes.get("output") in ("values", "labels"):
             return real
         labels = np.asarray(classes)
@@ -217,7 +219,14 @@ class Build:
         runner, tracer = self.runner, self.tracer
         assert isinstance(runner, DeviceRunner) and isinstance(tracer, DeviceRunner), "a device is emulated"
         (inputs,) = random_samples(self.source, 1).inputs
-        return measure(self.program, self.optimize, self.firmware, runner, tracer, inputs)
+        examples = [x for x in self.source.notes.get("exit_examples", ()) if x is not None]
+        if examples:  # the last takes the longest way
+            inputs = (examples[-1],)
+        profile = measure(self.program, self.optimize, self.firmware, runner, tracer, inputs)
+        if not examples:
+            return profile
+        notes = self.source.notes
+        return replace(profile, exits=measure_exits(runner, notes["exits"], notes["exit_examples"]))
 
     def profile(self) -> Profile:
         """Time, RAM and flash of one run on random input."""

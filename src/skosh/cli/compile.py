@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -45,6 +45,9 @@ def command(
         raise InputError(f'--stop-after must be one of {", ".join(STAGES)}, not "{stop_after}"')
     if output is None and stop_after is None and not show:
         raise InputError("compile must know where to put the C", hint="-o DIR; or --show to see it only")
+    if stop_after is not None:
+        _show_stage(opened(model, trust_pickle), stop_after, target, optimize, name, show=show)
+        return
     with compiling(f"compiling {Path(model).name} for {target}", search=search, quiet=json) as progress:
         build = skosh.compile(
             opened(model, trust_pickle),
@@ -57,13 +60,8 @@ def command(
             progress=progress,
         )
     if show:
-        stage = stop_after or STAGES[-1]
-        text = build.compiled.shown[stage]()
-        if stage == "plan":
-            out().print(text)  # its picture has colours
-        else:
-            print(text)
-    if output is None or stop_after is not None:
+        print(build.compiled.text(STAGES[-1]))
+    if output is None:
         return
     with busy(f"measuring {build.program.name} on {target}", quiet=json):
         folder = build.save(output)
@@ -73,6 +71,20 @@ def command(
         print_json({"folder": str(folder), "files": files, **manifest})
     elif not show:
         _print_summary(build, folder, files)
+
+
+def _show_stage(model: Any, stage: str, target: str, optimize: str, name: str | None, *, show: bool) -> None:
+    """The stages up to this one, and no further: whoever looks for the stage that fails sees what the one before it left."""
+    import skosh
+    from skosh.pipeline import compile_to_c
+    from skosh.targets import target as find_target
+
+    graph = skosh.load(model)
+    text = compile_to_c(graph, target=find_target(target), optimize=optimize, name=name, until=stage).text(stage)
+    if show and stage == "plan":
+        out().print(text)  # its picture has colours
+    elif show:
+        print(text)
 
 
 def _print_summary(build: Build, folder: Path, files: dict[str, int]) -> None:

@@ -51,6 +51,8 @@ def command(
     console = out()
     console.print(totals(profiles, f"{graph.name}, optimize={optimize}, {number(profiles[0].macs)} MACs"))
     console.print(by_layer(profiles, console.width))
+    if any(p.exits for p in profiles):
+        console.print(by_exit(profiles))
 
 
 def totals(profiles: Sequence[Profile], title: str) -> Table:
@@ -61,6 +63,17 @@ def totals(profiles: Sequence[Profile], title: str) -> Table:
         per_mac = f"{p.instructions / p.macs:.2f}" if p.instructions is not None and p.macs else "-"
         sizes = (p.flash.code if p.instructions is not None else None, p.flash.weights, p.ram.arena, p.ram.stack)
         row(shown, p.target, number(p.instructions), per_mac, number(p.cycles_modelled), *map(number, sizes))
+    return shown
+
+
+def by_exit(profiles: Sequence[Profile]) -> Table:
+    """One line for each way through a model with early exits: how many samples take it, and what that costs."""
+    right = ("samples", "instructions", "cycles (modelled)")
+    shown = table("exit", "after", "target", *right, right=right)
+    for p in profiles:
+        for e in p.exits:
+            costs = (number(e.instructions), number(e.cycles_modelled))
+            row(shown, e.exit, e.after or "-", p.target, f"{100 * e.share:.1f} %", *costs)
     return shown
 
 
