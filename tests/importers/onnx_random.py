@@ -53,8 +53,45 @@ class Maker:
 Step = Callable[[Maker, str, tuple[int, ...]], None]
 
 
-UNARY = ["Relu", "Sigmoid", "Tanh", "Abs", "Neg", "Softplus", "Softsign", "Elu", "Selu", "Erf", "Floor", "Ceil", "Round", "Sin", "Cos", "Atan", "Sign", "HardSigmoid", "HardSwish", "LeakyRelu", "Celu", "Mish", "Gelu", "Asinh"]
-SPATIAL = ["Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "InstanceNormalization", "BatchNormalization", "Resize", "LRN", "depthwise"]
+UNARY = [
+    "Relu",
+    "Sigmoid",
+    "Tanh",
+    "Abs",
+    "Neg",
+    "Softplus",
+    "Softsign",
+    "Elu",
+    "Selu",
+    "Erf",
+    "Floor",
+    "Ceil",
+    "Round",
+    "Sin",
+    "Cos",
+    "Atan",
+    "Sign",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "Celu",
+    "Mish",
+    "Gelu",
+    "Asinh",
+]
+SPATIAL = [
+    "Conv",
+    "ConvTranspose",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "InstanceNormalization",
+    "BatchNormalization",
+    "Resize",
+    "LRN",
+    "depthwise",
+]
 
 
 def unary(m: Maker, x: str, shape: tuple[int, ...]) -> None:
@@ -188,7 +225,12 @@ def scatter(m: Maker, x: str, shape: tuple[int, ...]) -> None:
     if m.rng.random() < 0.5:
         m.put("GatherElements", f"{x} {m.constant(places)}", axis=axis)
     else:
-        m.put("ScatterElements", f"{x} {m.constant(places)} {m.numbers(*shape)}", axis=axis, reduction=m.pick("add", "max"))
+        m.put(
+            "ScatterElements",
+            f"{x} {m.constant(places)} {m.numbers(*shape)}",
+            axis=axis,
+            reduction=m.pick("add", "max"),
+        )
 
 
 def layer(m: Maker, x: str, shape: tuple[int, ...]) -> None:
@@ -206,7 +248,9 @@ def graph(seed: int) -> tuple[Any, Array]:
         name = m.pick(*m.shapes)
         m.pick(*STEPS)(m, name, m.shapes[name])
         try:
-            inferred = onnx.shape_inference.infer_shapes(proto(m, [m.nodes[-1].output[0]]), strict_mode=True, data_prop=True)
+            inferred = onnx.shape_inference.infer_shapes(
+                proto(m, [m.nodes[-1].output[0]]), strict_mode=True, data_prop=True
+            )
         except onnx.shape_inference.InferenceError:
             m.nodes.pop()
             continue
@@ -222,7 +266,9 @@ def proto(m: Maker, outputs: list[str]) -> Any:
     made = model(m.nodes, m.inputs, m.constants, outputs, opset=21)
     for port in made.graph.output:
         kind = next((n.op_type for n in m.nodes if port.name in n.output), "")
-        port.type.tensor_type.elem_type = 7 if kind == "ArgMax" else 9 if kind in ("Less", "GreaterOrEqual", "Equal") else 1
+        port.type.tensor_type.elem_type = (
+            7 if kind == "ArgMax" else 9 if kind in ("Less", "GreaterOrEqual", "Equal") else 1
+        )
     return made
 
 

@@ -93,7 +93,9 @@ def test_dynamic(source: Path, tmp_path: Path, weights: Any) -> None:
 def test_weights_of_four_bits(tmp_path: Path, form: Any, symmetric: bool, depth: int) -> None:
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-    plain = model([node("MatMul", "x w", "h"), node("Relu", "h")], {"x": (1, depth)}, {"w": random((depth, 16))}, opset=21)
+    plain = model(
+        [node("MatMul", "x w", "h"), node("Relu", "h")], {"x": (1, depth)}, {"w": random((depth, 16))}, opset=21
+    )
     plain.ir_version = 10
     tool = MatMulNBitsQuantizer(plain, block_size=32, is_symmetric=symmetric, quant_format=form)
     tool.process()
