@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.errors import InputError, Loc, ModelError, ToolError
+from skosh.base.budget import spend
+from skosh.base.errors import Loc, ModelError, ToolError
+from skosh.base.files import read_bytes
 from skosh.importers.onnx.beside import join
 from skosh.importers.onnx.taken import Attributes, Taken
 from skosh.ir.graph import Array
@@ -123,15 +125,13 @@ def read(source: Any) -> tuple[Model, str]:
     onnx = _library()
     if isinstance(source, (str, Path)):
         path = Path(source)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+        data = read_bytes(path)
         proto = _parsed(onnx, data, Loc(path.name))
         join(proto, path.parent, Loc(path.name))
         return model_of(proto, Loc(path.name), data), path.stem
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, loc = bytes(source), Loc("<onnx>")
+        spend("bytes", len(data), "the file")
         proto = _parsed(onnx, data, loc)
         return model_of(proto, loc, data), _text(proto.graph.name) or "model"
     return model_of(source, Loc("<onnx>"), source.SerializeToString(deterministic=True)), _text(
@@ -149,6 +149,7 @@ def model_of(proto: Any, loc: Loc, data: bytes) -> Model:
         raise ModelError(
             f"the operator set must be {OLDEST} or newer, not {opset}", loc=loc, hint="onnx.version_converter"
         )
+    spend("nodes", len(graph.node) + len(graph.initializer) + len(graph.input), "the graph")
     for o in proto.opset_import:
         newest = NEWEST.get(o.domain)
         if newest is not None and o.version > newest:
