@@ -1,4 +1,4 @@
-"""A part of benchmarks/fuzz_readers.py: damaged files of every format give a Graph or a letter. The command takes 2,000 of each."""
+"""A part of benchmarks/fuzz_readers.py, which takes 2,000 of each: damaged files of every format give a Graph or a letter."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.support.formats import FORMATS, damaged, reader_of, write_samples
 COUNT = 150
 
 
+@pytest.mark.filterwarnings("ignore::skosh.base.errors.ModelWarning")
 @pytest.mark.parametrize("name", FORMATS)
 def test_damaged_files(name: str, tmp_path: Path) -> None:
     files = write_samples(tmp_path, [name])

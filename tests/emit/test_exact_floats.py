@@ -39,7 +39,7 @@ COMPILERS = {
     "gcc": ["gcc", "-O2", "-march=haswell"],
     "gcc, strict": ["gcc", "-std=c99", "-O3", "-march=haswell"],
     "clang": [*ZIG, "-O2", "-march=haswell"],
-    "clang, aarch64": [*ZIG, "-O2", "-target", "aarch64-linux-musl", "-static", "-nostdlib", "-ffreestanding"],
+    "clang, aarch64": [*ZIG, "-O2", "-target", "aarch64-linux-musl", "-static", "-nostdlib", "-I."],
 }
 
 BARE = """
@@ -80,6 +80,9 @@ def program(built: object, folder: Path, compiler: str, leave: bool = False) -> 
     )  # fmt: skip
     if bare:
         sources["bare.c"] = BARE
+        sources["math.h"] = "#define INFINITY __builtin_inff()\n#define NAN __builtin_nanf(\"\")\n"
+        declared = ("void *memcpy(void *, const void *, size_t);", "void *memset(void *, int, size_t);")
+        sources["string.h"] = "\n".join(("#include <stddef.h>", *declared, ""))
     sources["main.c"] = f"""{put}
 #include "net.h"
 static const float x[20][24] = {{{rows}}};
