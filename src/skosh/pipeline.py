@@ -84,7 +84,8 @@ def compile_to_c(
     program = assemble(lowered, optimize=optimize, name=prefix, steps=means.steps, float_sums=sums)
 
     library = soft_float(target, prefix) if computes_with_floats(program) else {}
-    sources = emit(program, library=tuple(library)) | library
+    narrow = target is not None and target.int_bits < 32
+    sources = emit(program, library=tuple(library), narrow_int=narrow) | library
 
     shown: dict[str, Callable[[], str]] = {
         "load": lambda: graph_text(source),

@@ -18,6 +18,7 @@ from skosh.targets.scalable import vector_length
 
 TARGETS: Table = {
     "host": "skosh.targets.host:TARGET",
+    "generic": "skosh.targets.generic:TARGET",
     "x86-64": "skosh.targets.x86_64:TARGET",
     "x86-64-avx2": "skosh.targets.x86_64_avx2:TARGET",
     "x86-64-avx512": "skosh.targets.x86_64_avx512:TARGET",
