@@ -21,7 +21,6 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Spli
 import skosh
 from skosh.base.dtypes import f32
 from skosh.base.errors import ModelError, UnsupportedError
-from skosh.importers.sklearn import converters
 from skosh.ir.graph import Array, Graph
 from skosh.ir.interpret_graph import run_graph
 
@@ -143,13 +142,7 @@ def test_all_obstacles_at_once() -> None:
     assert [o.loc.node for o in info.value.obstacles] == ["bend", "guess", "process"]
     assert "SplineTransformer is not among the estimators that skosh reads" in str(info.value)
     assert "LogisticRegression predicts, so it must be the last step" in str(info.value)
-    assert ", ".join(converters()) in str(info.value)
-
-
-def test_what_has_several_labels_at_once() -> None:
-    x, y = IRIS[0], (IRIS[0][:, :3] > 2).astype(int)
-    with pytest.raises(ModelError, match="each sample must have one label, not several at once"):
-        skosh.load(fitted(MLPClassifier((3,), max_iter=2), (x, y)))
+    assert len(str(info.value)) < 650
 
 
 def test_numbers_that_are_not_finite() -> None:

@@ -13,10 +13,12 @@ from skosh.base.dtypes import f32, i8, i32
 from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.ir.interpret_kernel import run_function
-from skosh.lower.narrow import recipes as packing
+from skosh.lower.forms import stored as packed
+from skosh.lower.narrow import forms as packing
 from skosh.lower.narrow.float16_kernels import real_of_half
+from skosh.lower.narrow.forms import FORMATS, in_bytes, in_fields
 from skosh.lower.narrow.kernels import crumb, nibble, odd_crumb
-from skosh.lower.narrow.recipes import FORMATS, in_fields, in_words, packed
+from skosh.machines.arm_m.packed_pair_forms import in_words
 from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
 from skosh.ops.layers.dense import Dense
 from skosh.targets import target
@@ -185,3 +187,46 @@ def test_a_small_convolution_is_packed_for_flash_alone(monkeypatch):
     (call,) = Conv2D((1, 1), (1, 1, 1, 1)).calls(ins, (tensor("y", (1, 8, 8, 8), 0.1),))
     assert packed(call, ins, None) is call
     assert packed(call, ins, None, "flash").kernel.name == "conv2d_packed"
+
+
+# --------------------------------------------------------------------------------------------------- floats in 8 bits
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from(["dense", "conv2d", "depthwise"]), st.integers(1, 6), st.integers(1, 4), st.booleans(), st.integers(0, 999)
+)  # fmt: skip
+def test_weights_of_8_bits_give_what_float32_gives(kind, channels, filters, per_channel, seed):
+    rng = np.random.default_rng(seed)
+    shapes = {"dense": (filters, 9 * channels), "conv2d": (filters, 3, 3, channels), "depthwise": (1, 5, 5, channels)}
+    shape, axis = shapes[kind], 3 if kind == "depthwise" else 0
+    q = rng.integers(-127, 128, shape)
+    first = [slice(None)] * len(shape)
+    for a in range(len(shape)):
+        if a != axis:
+            first[a] = 0
+    q[tuple(first)] = 127  # a converter's scale is that of the largest weight
+    scales = rng.uniform(1e-4, 2, shape[axis] if per_channel else 1).astype(np.float32)
+    w = q.astype(np.float32) * scales.reshape([-1 if a == axis and per_channel else 1 for a in range(len(shape))])
+    x_shape = (2, 9 * channels) if kind == "dense" else (1, 5, 6, channels)
+    bias = rng.normal(0, 1, shape[axis]).astype(np.float32)
+    ops = {
+        "dense": Dense("relu"), "conv2d": Conv2D((1, 1), (1, 0, 0, 1)), "depthwise": DepthwiseConv2D((1, 1), (0, 1, 1, 0)),
+    }  # fmt: skip
+    op = ops[kind]
+    ins = (Tensor("x", x_shape, f32), *(Tensor(n, d.shape, f32, data=d) for n, d in (("w", w), ("b", bias))))
+    outs = (Tensor("y", op.infer(ins)[0].shape, f32),)
+    calls = tuple(packed(c, ins, target("cortex-m4")) for c in op.calls(ins, outs))
+    assert all(c.kernel.name.endswith("_f8") for c in calls)
+    assert not any(packed(c, ins, target("cortex-m4"), "speed").kernel.name.endswith("_f8") for c in op.calls(ins, outs))
+    values = [rng.normal(0, 1, x_shape).astype(np.float32), w, bias]
+    (got,) = run_calls(op, ins, outs, values, calls=calls, shuffle=random.Random(seed))
+    assert got.tobytes() == op.reference(ins, outs, values)[0].tobytes()
+
+
+def test_a_weight_between_the_steps_keeps_float32():
+    w = np.arange(-127, 128, dtype=np.float32).reshape(5, 51) * np.float32(0.013)
+    assert in_bytes(w) is not None
+    w[2, 7] = np.nextafter(w[2, 7], np.float32(9))
+    assert in_bytes(w) is None
+    assert in_bytes(np.zeros((2, 3), np.float32)) is None

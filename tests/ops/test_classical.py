@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skosh.base.dtypes import DType, f32, i32, i64, u8
+from skosh.base.dtypes import DType, f32, f64, i32, i64, u8
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Array, Op, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.ops.classical.distances import Distances, TriangularQuadratics
+from skosh.ops.classical.interpolation import Interpolated
 from skosh.ops.classical.neighbor_trees import NearestInTree
 from skosh.ops.classical.neighbors import InverseWeights, Nearest, Votes
+from skosh.ops.classical.precise import PreciseDense
 from skosh.ops.classical.svm import PairDecisions, PairProbabilities, PairVotes
 from skosh.ops.classical.tables import AddRows, Encode, Products
+from skosh.ops.classical.taming import Tamed
 from skosh.ops.reductions.medians import WeightedMedian
 
-TYPES: dict[str, DType] = {"float32": f32, "int32": i32, "int64": i64, "uint8": u8}
+TYPES: dict[str, DType] = {"float32": f32, "int32": i32, "int64": i64, "uint8": u8, "float64": f64}
 
 
 def operand(name: str, values: Array) -> Tensor:
@@ -232,3 +235,31 @@ def test_what_does_not_fit(op: Op, values: tuple[Any, ...], message: str) -> Non
     with pytest.raises(ModelError) as info:
         op.infer([operand(f"x{i}", v) for i, v in enumerate(values)])
     assert message in str(info.value)
+
+
+def test_tamed_rows_keep_their_direction() -> None:
+    x = np.array([[1e38, -2e37, 0], [3, -4, 1e-40], [np.nan, 1e30, 2], [2.0**40, 1, 0], [np.inf, 1, 0]], np.float32)
+    (y,) = check(Tamed(40, 10), x)
+    assert y[1].tolist() == x[1].tolist()
+    for row in (0, 2, 3):
+        assert 2.0**10 <= np.nanmax(np.abs(y[row])) < 2.0**11
+    np.testing.assert_allclose(y[0, 1] / y[0, 0], -0.2, rtol=1e-6)
+    assert np.isinf(y[4, 0])
+
+
+def test_lines_between_knots() -> None:
+    knots = [([-1.0, 0.5, 2.0], [0.0, 0.25, 1.0]), ([3.0], [0.75]), ([0.0, 0.0, 1.0], [0.1, 0.2, 0.3])]
+    at, height = (np.concatenate([k[n] for k in knots]).astype(np.float32) for n in (0, 1))
+    starts = np.array([0, 3, 4, 7], np.int32)
+    for v in (-np.inf, -1, -0.3, 0.0, 0.5, 1.2, 2.0, 9.0):
+        (y,) = check(Interpolated(), np.full((1, 3), v, np.float32), at, height, starts)
+        np.testing.assert_allclose(y[0, :2], [np.interp(v, *knots[0]), 0.75], rtol=1e-6)
+    assert 0.1 <= y[0, 2] <= 0.31
+
+
+def test_precise_products_cancel_without_loss() -> None:
+    x = (1e6 + numbers(0, 3, 4)).astype(np.float32)
+    w = np.array([[1 / 3, -1 / 3, 0.1, -0.1], [0.7, 0.1, -0.5, -0.3]])
+    bias = np.array([0.25, -1.0])
+    (y,) = check(PreciseDense(), x, w, bias)
+    np.testing.assert_allclose(y, x.astype(np.float64) @ w.T + bias, rtol=1e-6, atol=1e-9)

@@ -11,6 +11,7 @@ import logging
 import re
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 from skosh.base.errors import InputError, ModelError, ToolError
@@ -22,7 +23,7 @@ OPSET = 20  # the first with GELU as one operator
 
 
 def load(source: Any, name: str | None = None, *, example: Any = None, layout: str = "nchw") -> Graph:
-    """A Graph that computes what ``module.eval()(example)`` does.
+    """A Graph that computes what ``module.eval()(example)`` does, or what a program of ``torch.export`` does.
 
     example: an array or tensor, or a tuple of several, batch first; its shape is the model's. layout: see ``importers.onnx``.
     Raises InputError without an example, ModelError when torch.export can't trace the module, and one UnsupportedError with
@@ -30,8 +31,17 @@ def load(source: Any, name: str | None = None, *, example: Any = None, layout: s
     """
     import torch
 
-    if not isinstance(source, torch.nn.Module):
+    if isinstance(source, (str, Path)):
+        raise InputError(
+            "a PyTorch file must be loaded by PyTorch, which runs what is in it",
+            loc=Path(source).name,
+            hint="skosh.load(torch.export.load(path)) for a .pt2; skosh.load(module, example=x) for weights in a module",
+        )
+    program = isinstance(source, torch.export.ExportedProgram)
+    if not program and not isinstance(source, torch.nn.Module):
         raise InputError(f"a PyTorch model must be a torch.nn.Module, not a {type(source).__name__}", loc=FILE)
+    if program and example is None:  # a program keeps the one that it was traced with
+        example = source.example_inputs[0] if source.example_inputs is not None else None
     if example is None:
         raise InputError("a PyTorch model must come with an example", loc=FILE, hint="load(module, example=x[:1])")
     try:
@@ -42,15 +52,20 @@ def load(source: Any, name: str | None = None, *, example: Any = None, layout: s
         inputs = tuple(torch.as_tensor(x) for x in (example if isinstance(example, (tuple, list)) else (example,)))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"an example must be an array or a tensor, or a tuple of them: {error}", loc=FILE) from error
-    return load_onnx(exported(source, inputs), name or snake(type(source).__name__), layout=layout)
+    return load_onnx(exported(source, inputs), name or ("model" if program else snake(type(source).__name__)), layout=layout)
 
 
 def exported(module: Any, inputs: tuple[Any, ...]) -> Any:
     """The module as an onnx.ModelProto; its training mode is as it was afterwards."""
     import torch
 
-    training = module.training
-    module.eval()
+    training = getattr(module, "training", False)
+    evaluated = isinstance(module, torch.nn.Module)
+    if evaluated:
+        try:
+            module.eval()
+        except NotImplementedError:  # what pt2e and torch.export give is as it is
+            evaluated = False
     quiet = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # torch logs pages of its own frames: the letter below says what matters
     try:
@@ -62,7 +77,8 @@ def exported(module: Any, inputs: tuple[Any, ...]) -> Any:
                 if type(error).__name__ != "ConversionError":
                     raise
                 # it was traced, but some operator is unknown as it is: taken apart first
-                parts = torch.export.export(module, inputs).run_decompositions()
+                whole = torch.export.export(module, inputs) if isinstance(module, torch.nn.Module) else module
+                parts = whole.run_decompositions()
                 program = torch.onnx.export(parts, dynamo=True, opset_version=OPSET, verbose=False)
     except Exception as error:  # whatever the user's own code raises while it is traced
         raise ModelError(
@@ -72,7 +88,8 @@ def exported(module: Any, inputs: tuple[Any, ...]) -> Any:
         ) from error
     finally:
         logging.disable(quiet)
-        module.train(training)
+        if evaluated:
+            module.train(training)
     if program is None:
         raise ModelError("torch.onnx must give a program", loc=FILE)
     return program.model_proto

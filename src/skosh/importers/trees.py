@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,13 @@ class Tree:
     missing: Array
     visits: Array
     value: Array
+
+
+def constant_tree(value: float | Array) -> Tree:
+    """A tree of one leaf."""
+    one = np.zeros(1, np.int64)
+    held = np.reshape(value, (1, -1)).astype(np.float64)
+    return Tree(one, one.astype(np.float64), one - 1, one - 1, one.astype(bool), one, held)
 
 
 def forest(
@@ -159,6 +166,40 @@ def inlined(builder: Builder, nodes: int, sided: bool) -> int:
     return int(np.ceil(nodes * share))
 
 
+def float32_loses(trees: Sequence[Tree], spans: Mapping[int, tuple[float, float]], names: Sequence[str]) -> str:
+    """What to say of a model that was fitted in float64, where float32, which the C computes in, is too coarse for a feature;
+    nothing where it isn't. spans: feature -> (lowest, highest) in fitting, where they are known.
+
+    Too coarse: more than a hundredth of the thresholds are one number in float32, or it has fewer than 1,000 numbers in the
+    span.
+    """
+    feature = np.concatenate([t.feature[t.left >= 0] for t in trees]) if trees else np.zeros(0, np.int64)
+    limit = np.concatenate([t.limit[t.left >= 0] for t in trees]) if trees else np.zeros(0)
+    found = {}
+    for f in np.unique(feature).tolist():
+        here = np.unique(limit[(feature == f) & np.isfinite(limit)])
+        lost = len(here) - len(np.unique(limits(here, f32)))
+        low, high = spans.get(int(f), (0.0, 0.0))
+        step = float(np.spacing(np.float32(min(max(abs(low), abs(high)), 3e38))))
+        if lost > len(here) // LOST:
+            found[int(f)] = f"of the {len(here)} thresholds of {{}} {lost} are the same number as another"
+        elif low < high and math.isfinite(high - low) and (high - low) / step < COARSE:
+            found[int(f)] = f"{{}}, from {low:.9g} to {high:.9g}, has steps of {step:.3g}"
+    if not found:
+        return ""
+    first = next(iter(found))
+    name = f'"{names[first]}"' if first < len(names) else f"feature {first}"
+    others = f"; {len(found) - 1} other features are like it" if len(found) > 1 else ""
+    return (
+        f"in float32, which the C computes in, {found[first].format(name)}{others}. The model was fitted in float64, so it "
+        "answers otherwise near thresholds. Hint: subtract an offset, such as the mean, from the feature, or scale it to whole "
+        'numbers and load with features="int16", and fit again'
+    )
+
+
+LOST, COARSE = 100, 1000
+
+
 # --------------------------------------------------------------------------------------------------------- leaves
 
 
@@ -175,6 +216,21 @@ def fixed_point(trees: Sequence[Tree], bias: Any, factor: float = 1.0) -> tuple[
         raise ModelError("every leaf must hold finite numbers only")
     step = math.ldexp(1.0, math.frexp(largest)[1] - 30) if largest else 1.0
     return [np.rint(v / step).astype(np.int64) for v in held], np.rint(bias / step).astype(np.int64), step
+
+
+def fixed_points(trees: Sequence[Tree], bias: Any, factor: float = 1.0) -> tuple[list[Array], Array, Array]:
+    """``fixed_point`` with a step of its own for each of several targets, whose units may be far apart: (leaves, bias, steps
+    [targets]). The trees' leaves hold all targets, or the trees are as many groups of equal size, one for each target."""
+    count = len(bias)
+    bias = np.asarray(bias, np.float64)
+    if trees[0].value.shape[1] == count:
+        made = [fixed_point([replace(t, value=t.value[:, [k]]) for t in trees], bias[[k]], factor) for k in range(count)]
+        leaves = [np.concatenate([m[0][n] for m in made], axis=1) for n in range(len(trees))]
+    else:
+        each = len(trees) // count
+        made = [fixed_point(trees[k * each : (k + 1) * each], bias[[k]], factor) for k in range(count)]
+        leaves = [rows for m in made for rows in m[0]]
+    return leaves, np.concatenate([m[1] for m in made]), np.array([m[2] for m in made])
 
 
 def shares(trees: Sequence[Tree], weights: Sequence[Array]) -> tuple[list[Array], float]:
@@ -224,10 +280,10 @@ def label(builder: Builder, sums: str, *, above: int = 0) -> str:
     return builder.apply(Reshape((1,)), builder.apply(Cast(i32), more, name="index"), name="label")
 
 
-def real(builder: Builder, sums: str, step: float, name: str, plus: float = 0.0) -> str:
-    """float32: sums * step + plus."""
+def real(builder: Builder, sums: str, step: float | Array, name: str, plus: float = 0.0) -> str:
+    """float32: sums * step + plus. step: one for all, or one a column."""
     y = builder.apply(Cast(f32), sums, name=f"{name}_steps")
     y = builder.apply(
-        Mul(), y, builder.constant(f"{name}_step", [[step]]), name=name if plus == 0 else f"{name}_scaled"
+        Mul(), y, builder.constant(f"{name}_step", np.reshape(step, (1, -1))), name=name if plus == 0 else f"{name}_scaled"
     )
     return builder.apply(Add(), y, builder.constant(f"{name}_plus", [[plus]]), name=name) if plus else y

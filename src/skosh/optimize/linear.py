@@ -12,6 +12,7 @@ from skosh.ir.graph import Array, Node, Tensor
 from skosh.ops.common import activation_range, finish, product_multipliers
 from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
 from skosh.ops.layers.dense import Dense, dense_multipliers
+from skosh.ops.layers.offset import has_offset
 from skosh.ops.layers.weights import is_wide
 
 Floats = npt.NDArray[np.float64]
@@ -58,12 +59,12 @@ class Linear:
 
 
 def linear(node: Node, operands: tuple[Tensor | None, ...], y: Tensor) -> Linear | None:
-    """The node as an integer layer; None when it is none, or one on floats."""
+    """The node as an integer layer; None when it is none, one on floats, or one whose weights have a zero point."""
     if not isinstance(node.op, (Conv2D, DepthwiseConv2D, Dense)):
         return None
     x, w = operands[0], operands[1]
     assert x is not None and w is not None, "checked by infer"
-    if not x.dtype.is_integer or x.quant is None or w.data is None:
+    if not x.dtype.is_integer or x.quant is None or w.data is None or has_offset(w):
         return None
     return Linear(node.op, x, w, operands[2] if len(operands) > 2 else None, y)
 

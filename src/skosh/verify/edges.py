@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from skosh.ir.graph import Array, Graph
+from skosh.ops.moves.gather import Gather
 from skosh.ops.trees.forest import ordered
 from skosh.verify.samples import random_samples
 
@@ -104,13 +105,19 @@ def readers(graph: Graph) -> list[tuple[str, Reader]]:
 
 
 def source_of(graph: Graph, name: str) -> tuple[str, Sequence[int] | None]:
-    """(the tensor whose columns these are, which ones), through nodes that choose columns and no others."""
+    """(the tensor whose columns these are, which ones), through nodes that choose columns, and those that put a constant in
+    the place of some elements."""
     columns: Sequence[int] | None = None
-    while (node := graph.producer.get(name)) is not None and node.op.kind == "gather" and node.op.axis == 1:  # type: ignore[attr-defined]
-        chosen = graph.tensors[node.inputs[1]].data
-        if chosen is None:
+    while (node := graph.producer.get(name)) is not None:
+        if node.op.kind == "select":
+            ways = [n for n in node.inputs[1:] if not graph.tensors[n].is_constant]
+            if len(ways) != 1:
+                break
+            name = ways[0]
+        elif isinstance(node.op, Gather) and node.op.axis == 1 and (chosen := graph.tensors[node.inputs[1]].data) is not None:
+            listed = chosen.reshape(-1).tolist()
+            columns = listed if columns is None else [listed[c] for c in columns]
+            name = node.inputs[0]
+        else:
             break
-        listed = chosen.reshape(-1).tolist()
-        columns = listed if columns is None else [listed[c] for c in columns]
-        name = node.inputs[0]
     return name, columns

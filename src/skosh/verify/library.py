@@ -71,24 +71,28 @@ def compared(original: Original, graph: Graph, answers: Answers, got: Sequence[S
     for k, want in enumerate(answers.outputs):
         have = np.stack([np.asarray(row[k]) for row in got]).reshape(want.shape)
         labels = graph.tensors[graph.outputs[k]].dtype.kind != "float"
-        compare = _labels if labels and have.dtype.kind in "iub" and want.dtype.kind in "iub" else _numbers
-        differ, ties, error = compare(original, answers, want, have, known)
+        if labels and have.dtype.kind in "iub" and want.dtype.kind in "iub":
+            differ, ties, error = _labels(original, answers, want, have, known)
+        else:
+            apart = graph.notes.get("output") in (None, "values")  # targets may have units of their own
+            differ, ties, error = _numbers(original, want, have, known, apart)
         found.append(Compared(want, differ & known.reshape(-1, *[1] * (want.ndim - 1)), ties, error))
     return found
 
 
-def _numbers(original: Original, answers: Answers, want: Array, have: Array, known: Array) -> tuple[Array, int, float]:
+def _numbers(original: Original, want: Array, have: Array, known: Array, each: bool) -> tuple[Array, int, float]:
+    """each: the largest number is one for each element of a row, not one for all."""
     want, have = want.astype(np.float64), have.astype(np.float64)
-    used = want[known]
-    largest = float(np.abs(used[np.isfinite(used)]).max(initial=0.0))
+    used = np.where(np.isfinite(want), np.abs(want), 0.0)[known]
+    largest = used.max(axis=0, initial=0.0) if each else used.max(initial=0.0)
     with np.errstate(all="ignore"):
         apart = np.abs(want - have)
         apart[(want == have) | (np.isnan(want) & np.isnan(have))] = 0.0
         beyond = np.abs(want) > np.finfo(np.float32).max  # more than float32 holds is an infinity there
         apart[beyond & np.isinf(have) & (np.sign(want) == np.sign(have))] = 0.0
         differ = ~(apart <= original.rtol * (np.where(np.isfinite(want), np.abs(want), 0.0) + largest))
-    finite = apart[known][np.isfinite(apart[known])]
-    return differ, 0, float(finite.max(initial=0.0) / largest) if largest else 0.0
+    shares = np.where(np.isfinite(apart), apart, 0.0)[known] / np.where(largest > 0, largest, 1.0)
+    return differ, 0, float(shares.max(initial=0.0))
 
 
 def _labels(original: Original, answers: Answers, want: Array, have: Array, known: Array) -> tuple[Array, int, float]:

@@ -7,8 +7,10 @@ inputs from the context and leaves those of its outputs there. ``values`` tells 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from skosh.importers.onnx.checks import check_node
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.folding import FOLDS, folded
 from skosh.importers.onnx.functions import call_function
+from skosh.importers.onnx.older import renewed
 from skosh.importers.onnx.qlinear import in_qdq_form
 from skosh.importers.onnx.quantization import dequantize_constant
 from skosh.importers.onnx.reader import Model, Port, Record, names_read, read
@@ -29,7 +32,7 @@ from skosh.ir.graph import Graph, Tensor
 
 FAMILIES = (
     "linear", "products", "elementwise", "curves", "choice", "pooling", "movement", "picking", "recurrent", "reductions",
-    "norms", "quantization", "control", "attention",
+    "norms", "quantization", "control", "attention", "older", "learned", "forests", "wholes", "places",
 )  # fmt: skip
 LAYOUTS = ("nchw", "nhwc")
 MAX_ELEMENTS = 1 << 26
@@ -52,7 +55,7 @@ def load(
     if layout not in LAYOUTS:
         raise InputError(f'layout must be one of {", ".join(LAYOUTS)}, not "{layout}"')
     model, own_name = read(source)
-    model = in_qdq_form(model)
+    model = in_qdq_form(renewed(model))
     ctx = Context(model, convert_node)
     inputs = add_inputs(ctx, layout, dict(shapes or {}))
     turn_images(ctx)
@@ -63,7 +66,10 @@ def load(
     for port in model.outputs:
         ctx.record = border(ctx, "Output", port.name)
         outputs.append(output_of(ctx, port, layout, outputs))
-    return ctx.graph(name or own_name, inputs, outputs)
+    made = ctx.graph(name or own_name, inputs, outputs)
+    if model.renewed is not None:
+        ctx.notes["converted"] = f"its operator set {model.renewed} was read as {model.opset}"
+    return replace(made, notes=MappingProxyType({**made.notes, **ctx.notes})) if ctx.notes else made
 
 
 @cache

@@ -82,8 +82,9 @@ def triangle(ctx: Context, record: Record) -> None:
     kept = (
         np.triu(whole, int(k.reshape(()))) if record.attributes.get("upper", 1) else np.tril(whole, int(k.reshape(())))
     )
+    dtype = ctx.tensors[ctx.floats(x.tensor)].dtype.np
     names = (f"{out}_kept", f"{out}_zero")
-    ctx.constants[names[0]], ctx.constants[names[1]] = kept, np.zeros((1,) * len(x.axes), np.float32)
+    ctx.constants[names[0]], ctx.constants[names[1]] = kept, np.zeros((1,) * len(x.axes), dtype)
     tensors = [aligned(ctx, names[0], x), ctx.floats(x.tensor), aligned(ctx, names[1], x)]
     if None in tensors:
         x = plain(ctx.laid(x), x.shape)

@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.dtypes import DType, f32, from_numpy, i8, i16, i32
+from skosh.base.dtypes import DType, f32, from_numpy, i8, i16, i32, i64, u32
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.reader import Model, Record, names_read
 from skosh.importers.onnx.values import Groups, Value, groups_of, laid_like, plain, regrouped
 from skosh.ir.graph import Array, Graph, Node, Op, Quant, Tensor
-from skosh.ops.elements.quantization import Dequantize, Quantize
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.functions import Neg
+from skosh.ops.elements.quantization import Cast, Dequantize, Quantize
+from skosh.ops.elements.whole import Whole
 from skosh.ops.moves.movement import Transpose
 from skosh.ops.moves.reshape import Copy, Reshape
 
@@ -41,6 +44,9 @@ INTEGER = SAME | set(FIXED) | {
     "conv2d", "depthwise_conv2d", "transpose_conv", "dense", "batch_matmul", "add", "sub", "mul", "div", "mean", "sum", "abs",
     "exp", "log", "sqrt", "leaky_relu", "prelu", "elu", "gelu", "hard_swish", "arg_max", "arg_min",
 }  # fmt: skip
+
+WHOLE = frozenset({"add", "sub", "mul", "div", "maximum", "minimum", "compare", "abs", "neg", "whole"})
+"""Kinds that integers without a scale have too."""
 
 CLAMPS = ("Relu", "Clip", "Identity", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
 """What may stand between an operator and the QuantizeLinear that gives its scale."""
@@ -67,6 +73,7 @@ class Context:
         self.nodes: list[Node] = []
         self.record: Record | None = None
         self.opset = model.opset  # of the nodes that are converted now
+        self.notes: dict[str, Any] = {}  # what goes into the graph's
         self.depth = 0  # functions within functions
         self.inside = 0  # nodes in bodies so far
         self.convert: Callable[[Context, Record], None] = convert
@@ -212,7 +219,43 @@ class Context:
                     self.requantized(n, found) if op.kind in SAME and n and self.is_real(n) else n for n in inputs
                 ]
                 return self.apply(op, fitted, output, found)
+        if op.kind in WHOLE and all(self.is_whole(n) for n in inputs if n):
+            return (self.on_integers(op, inputs, output),)
         return self.apply(op, [self.floats(n) if n else n for n in inputs], output)
+
+    def is_whole(self, tensor: str) -> bool:
+        """Whether it holds integers without a scale."""
+        t = self.tensors[tensor]
+        return t.dtype.is_integer and t.quant is None
+
+    def as_type(self, tensor: str, dtype: DType) -> str:
+        """A tensor without a scale in another type."""
+        t = self.tensors[tensor]
+        if t.dtype == dtype:
+            return tensor
+        if t.data is not None:
+            return self.constant(f"{tensor}_{dtype.name}", t.data.astype(dtype.np))
+        return self.once(Cast(dtype), tensor, f"{tensor}_{dtype.name}")
+
+    def on_integers(self, op: Op, inputs: Sequence[str], output: str) -> str:
+        """An operator on integers without a scale, modulo the width of the widest: computed in 32 or 64 bits."""
+        types = [self.tensors[n].dtype for n in inputs]
+        result = max(types, key=lambda t: (t.bits, t.kind == "int"))
+        wide = i64 if any(t.bits > 32 or t == u32 for t in types) else i32
+        if any(t.name in ("u16", "u64") for t in types):
+            raise ModelError(f"integers must be of 8, 16 signed, or 32 bits or int64, not {result}")
+        operands = [self.as_type(n, wide) for n in inputs]
+        arithmetic = {"add": "add", "sub": "sub", "mul": "mul", "div": "div"}.get(op.kind)
+        if arithmetic is not None and (wide == i64 or arithmetic == "div"):
+            op = Whole(arithmetic)
+        if op.kind == "abs" and wide == i64:
+            zero = self.constant(f"{output}_zero", np.zeros((1,) * len(self.tensors[operands[0]].shape), np.int64))
+            (less,) = self.apply(Compare("<"), (operands[0], zero), output)
+            (turned,) = self.apply(Neg(), operands, output)
+            (made,) = self.apply(Select(), (less, turned, operands[0]), output)
+        else:
+            (made,) = self.apply(op, operands, output)
+        return made if op.kind == "compare" or result == wide else self.once(Cast(result), made, output)
 
     def _output_quant(self, op: Op, inputs: Sequence[Tensor], output: str) -> Quant | None:
         if op.kind in FIXED:

@@ -12,12 +12,12 @@ from skosh.base.dtypes import i8, i32
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.affine import following
 from skosh.importers.onnx.context import Context
+from skosh.importers.onnx.inside import Body
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.taken import Taken
 from skosh.importers.onnx.values import Value, channels_last, grouped, groups_of, plain
 from skosh.importers.onnx.windows import geometry, transposed_pads
 from skosh.ir.graph import Array, Op, Quant
-from skosh.ops.elements.elementwise import Add
 from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D, TransposeConv
 from skosh.ops.layers.dense import BatchMatMul, Dense
 
@@ -120,16 +120,17 @@ def gemm(ctx: Context, record: Record) -> None:
         if (not bias or c is not None) and rowwise:
             _dense(ctx, record, x, filters_axis=0 if transposed else 1, alpha=alpha, beta=beta)
             return
-    if (alpha, beta) != (1.0, 1.0):
-        raise ModelError("alpha and beta must be 1 where B or C is not a row of constants")
-    b = ctx.value(record.inputs[1])
-    b = Value(b.tensor, b.stored, b.axes[::-1]) if a.get("transB", 0) else b
-    y = product(ctx, x, b, f"{record.outputs[0]}_product" if bias else record.outputs[0])
+    second = ctx.value(record.inputs[1])
+    second = Value(second.tensor, second.stored, second.axes[::-1]) if a.get("transB", 0) else second
+    if len(x.shape) != 2 or len(second.shape) != 2 or x.shape[1] != second.shape[0]:
+        raise ModelError(f"A and B must be matrices that fit each other, not {list(x.shape)} and {list(second.shape)}")
+    b = Body(ctx, record)
+    y = ctx.fresh(f"{record.outputs[0]}/product")
+    ctx.values[y] = product(ctx, x, second, y)
+    y = y if alpha == 1.0 else b.of("Mul", y, alpha)
     if bias:
-        c_value = ctx.value(bias)
-        (tensor,) = ctx.real(Add(), (y.tensor, ctx.laid(c_value)), record.outputs[0])
-        y = plain(tensor, y.shape)
-    ctx.values[record.outputs[0]] = y
+        y = b.of("Add", y, bias if beta == 1.0 else b.of("Mul", bias, beta))
+    b.end(y)
 
 
 def matmul(ctx: Context, record: Record) -> None:

@@ -15,12 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.errors import InputError, Loc, ModelError, ToolError
+from skosh.base.budget import spend
+from skosh.base.errors import Loc, ModelError, ToolError
+from skosh.base.files import read_bytes
+from skosh.importers.onnx.beside import join
 from skosh.importers.onnx.taken import Attributes, Taken
 from skosh.ir.graph import Array
 
 DOMAINS = ("", "ai.onnx")
-OLDEST = 7
+OLDEST = 1
 NEWEST = {"": 28, "ai.onnx": 28, "ai.onnx.ml": 5, "com.microsoft": 1}
 """The last operator set of each domain that was compared with what is read here: later ones may mean other things."""
 
@@ -111,6 +114,8 @@ class Model:
     digest: str
     functions: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """FunctionProtos of the file by operator, as ``kind`` names them."""
+    renewed: int | None = None
+    """The operator set of the file where its nodes were put into a newer one."""
 
 
 def read(source: Any) -> tuple[Model, str]:
@@ -118,13 +123,13 @@ def read(source: Any) -> tuple[Model, str]:
     onnx = _library()
     if isinstance(source, (str, Path)):
         path = Path(source)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
-        return model_of(_parsed(onnx, data, Loc(path.name)), Loc(path.name), data), path.stem
+        data = read_bytes(path)
+        proto = _parsed(onnx, data, Loc(path.name))
+        join(proto, path.parent, Loc(path.name))
+        return model_of(proto, Loc(path.name), data), path.stem
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, loc = bytes(source), Loc("<onnx>")
+        spend("bytes", len(data), "the file")
         proto = _parsed(onnx, data, loc)
         return model_of(proto, loc, data), _text(proto.graph.name) or "model"
     return model_of(source, Loc("<onnx>"), source.SerializeToString(deterministic=True)), _text(
@@ -136,11 +141,13 @@ def model_of(proto: Any, loc: Loc, data: bytes) -> Model:
     graph = proto.graph
     if not graph.node and not graph.output:
         raise ModelError("the file must hold an ONNX graph", loc=loc)
-    opset = max((o.version for o in proto.opset_import if o.domain in DOMAINS), default=0)
+    # a file that names operators of other domains only has none of ONNX's own
+    opset = max((o.version for o in proto.opset_import if o.domain in DOMAINS), default=NEWEST[""] if proto.opset_import else 0)
     if opset < OLDEST:
         raise ModelError(
             f"the operator set must be {OLDEST} or newer, not {opset}", loc=loc, hint="onnx.version_converter"
         )
+    spend("nodes", len(graph.node) + len(graph.initializer) + len(graph.input), "the graph")
     for o in proto.opset_import:
         newest = NEWEST.get(o.domain)
         if newest is not None and o.version > newest:
@@ -232,9 +239,9 @@ def array_of(tensor: Any, loc: Loc) -> Array:
     place = Loc(loc.file, _text(tensor.name)) if tensor.name else loc
     if tensor.data_location == 1 or tensor.external_data:
         raise ModelError(
-            "its numbers must be inside the file",
+            "its numbers, which lie in a file beside the model, must be there",
             loc=place,
-            hint="load it with onnx.load, which joins them, and pass the object",
+            hint="pass the model's path, or load it with onnx.load, which joins them",
         )
     if tensor.data_type not in _TYPES:
         raise ModelError(f"a constant of ONNX's type {tensor.data_type} can't be read", loc=place)
@@ -331,6 +338,8 @@ def _part_in_function(graph: Any, loc: Loc, given: Mapping[str, Any]) -> Part:
 
 
 def _port(value: Any, loc: Loc) -> Port:
+    if value.type.HasField("sequence_type") and value.type.sequence_type.elem_type.HasField("map_type"):
+        return Port(_text(value.name), None, None)  # what a ZipMap gives, which is read as a tensor
     if not value.type.HasField("tensor_type"):
         raise ModelError("an input or output must be a tensor", loc=Loc(loc.file, _text(value.name)))
     tensor = value.type.tensor_type
@@ -341,7 +350,8 @@ def _port(value: Any, loc: Loc) -> Port:
 
 
 def _size(dim: Any) -> int | str:
-    return int(dim.dim_value) if dim.HasField("dim_value") else _text(dim.dim_param)
+    """A negative size is an open one without a name, as some exporters write it."""
+    return int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value >= 0 else _text(dim.dim_param)
 
 
 def _parsed(onnx: Any, data: bytes, loc: Loc) -> Any:

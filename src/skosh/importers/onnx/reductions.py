@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.errors import ModelError
+from skosh.base.dtypes import bool_, f32
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.folding import axes_of
+from skosh.importers.onnx.inside import Body, body
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.scores import without_factor
 from skosh.importers.onnx.values import Value, grouped, plain
@@ -17,7 +18,8 @@ from skosh.ir.graph import Op
 from skosh.ops.elements.elementwise import Add, Mul, Sub
 from skosh.ops.elements.functions import Abs, Exp, Log, Sqrt
 from skosh.ops.layers.dense import Dense
-from skosh.ops.moves.movement import normal_axis
+from skosh.ops.moves.movement import Slice, normal_axis
+from skosh.ops.reductions.ordering import Running
 from skosh.ops.reductions.reductions import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, Sum
 from skosh.ops.reductions.softmax import LogSoftmax, Softmax
 
@@ -35,10 +37,55 @@ def reduction(ctx: Context, record: Record) -> None:
         ctx.values[record.outputs[0]] = x
         return
     axes = axes or tuple(range(len(x.axes)))
+    if ctx.tensors[x.tensor].dtype != f32 and not ctx.is_real(x.tensor):
+        name = _of_integers(ctx, record, axes)
+        if name:
+            ctx.values[record.outputs[0]] = ctx.value(name)
+            return
     y = reduced(ctx, REDUCTIONS[record.kind], x, axes, record.outputs[0])
     if not record.attributes.get("keepdims", 1):
         y = Value(y.tensor, y.stored, tuple(parts for a, parts in enumerate(y.axes) if a not in axes))
     ctx.values[record.outputs[0]] = y
+
+
+def _of_integers(ctx: Context, record: Record, axes: tuple[int, ...]) -> str:
+    """The reduction of whole numbers or bools, two halves at a time; empty where the operator itself has them."""
+    b, x, kind = Body(ctx, record), record.inputs[0], record.kind
+    dtype = ctx.tensors[ctx.value(x).tensor].dtype
+    keep = bool(record.attributes.get("keepdims", 1))
+    if dtype == bool_:
+        x = b.of("Cast", x, to=6)
+    step = {"ReduceSum": "Add", "ReduceMean": "Add", "ReduceProd": "Mul", "ReduceMax": "Max", "ReduceMin": "Min"}[kind]
+    for axis in axes:
+        x = halves(b, x, axis, step)
+    if kind == "ReduceMean":
+        count = np.asarray(math.prod(ctx.shape(record.inputs[0])[a] for a in axes))
+        x = b.of("Div", x, count.astype(ctx.tensors[ctx.value(x).tensor].dtype.np))
+    x = b.of("Cast", x, to=9) if dtype == bool_ else x
+    return x if keep else b.of("Squeeze", x, list(axes))
+
+
+def halves(b: Body, x: str, axis: int, kind: str) -> str:
+    """The axis becomes 1: its second half is put onto the first, again and again."""
+    while (n := b.shape(x)[axis]) > 1:
+        half = n // 2
+        first, second = (b.of("Slice", x, [s], [s + half], [axis]) for s in (0, half))
+        y = b.of(kind, first, second)
+        x = y if n % 2 == 0 else b.of("Concat", y, b.of("Slice", x, [n - 1], [n], [axis]), axis=axis)
+    return x
+
+
+def product(b: Body, record: Record) -> str:
+    """ReduceProd."""
+    x, a = record.inputs[0], record.attributes
+    given = b.ctx.known(record, 1, "the axes") if len(record.inputs) > 1 else None
+    axes = axes_of(record, [None, given], len(b.shape(x)))
+    if not axes and a.get("noop_with_empty_axes", 0):
+        return x
+    axes = axes or tuple(range(len(b.shape(x))))
+    for axis in axes:
+        x = halves(b, x, axis, "Mul")
+    return x if a.get("keepdims", 1) or not axes else b.of("Squeeze", x, list(axes))
 
 
 def reduced(ctx: Context, kind: Any, x: Value, axes: tuple[int, ...], output: str) -> Value:
@@ -80,16 +127,20 @@ def composed(ctx: Context, record: Record) -> None:
 
 
 def running_sum(ctx: Context, record: Record) -> None:
-    """CumSum as a product with a triangle of ones."""
+    """CumSum as a product with a triangle of ones, which has integer forms; long ones, others and CumProd step by step."""
     x, out = ctx.value(record.inputs[0]), record.outputs[0]
     given = ctx.known(record, 1, "the axis")
     assert given is not None and given.size == 1, "checked before"
     axis = normal_axis(int(given.reshape(())), len(x.axes))
     n = x.shape[axis]
-    if n > MAX_RUNNING:
-        raise ModelError(f"a running sum must be of at most {MAX_RUNNING} elements, not {n}")
-    ones = np.tril(np.ones((n, n), np.float32), -1 if record.attributes.get("exclusive", 0) else 0)
-    ones = ones[::-1, ::-1] if record.attributes.get("reverse", 0) else ones
+    exclusive, reverse = bool(record.attributes.get("exclusive", 0)), bool(record.attributes.get("reverse", 0))
+    if n > MAX_RUNNING or record.kind == "CumProd" or not ctx.is_real(x.tensor):
+        op = Running(axis, "sum" if record.kind == "CumSum" else "product", exclusive, reverse)
+        (tensor,) = ctx.apply(op, (ctx.floats(ctx.laid(x)),), out)
+        ctx.values[out] = plain(tensor, x.shape)
+        return
+    ones = np.tril(np.ones((n, n), np.float32), -1 if exclusive else 0)
+    ones = ones[::-1, ::-1] if reverse else ones
     groups = [*((a,) for a in range(len(x.axes)) if a != axis), (axis,)]
     tensor = ctx.floats(ctx.laid(x, groups))
     (tensor,) = ctx.apply(Dense(keep_dims=True), (tensor, ctx.constant(f"{out}_ones", ones)), out)
@@ -129,10 +180,16 @@ def arg_extreme(ctx: Context, record: Record) -> None:
     """The index, as int32; the file says int64."""
     x, out = ctx.value(record.inputs[0]), record.outputs[0]
     axis = normal_axis(record.attributes.get("axis", 0), len(x.axes))
-    if record.attributes.get("select_last_index", 0):
-        raise ModelError("of equal elements it must select the first")
-    op = (ArgMax if record.kind == "ArgMax" else ArgMin)(axis)
-    (tensor,) = ctx.real(op, (ctx.laid(x),), out)
+    op, tensor = (ArgMax if record.kind == "ArgMax" else ArgMin)(axis), ctx.laid(x)
+    last = bool(record.attributes.get("select_last_index", 0)) and x.shape[axis] > 1
+    if last:  # the first from the other end
+        n, shape = x.shape[axis], x.shape
+        begin, step = ([v if a == axis else w for a in range(len(shape))] for v, w in ((n - 1, 0), (-1, 1)))
+        (tensor,) = ctx.real(Slice(tuple(begin), shape, tuple(step), shape), (tensor,), f"{out}_turned")
+    (tensor,) = ctx.real(op, (tensor,), out)
+    if last:
+        end = ctx.constant(f"{out}_end", np.full((1,) * len(ctx.tensors[tensor].shape), n - 1, np.int32))
+        (tensor,) = ctx.apply(Sub(), (end, tensor), out)
     y = plain(tensor, ctx.tensors[tensor].shape)
     if record.attributes.get("keepdims", 1):
         y = ctx.reshaped(y, (*x.shape[:axis], 1, *x.shape[axis + 1 :]))
@@ -142,6 +199,6 @@ def arg_extreme(ctx: Context, record: Record) -> None:
 CONVERTERS: dict[str, Any] = {
     **dict.fromkeys(REDUCTIONS, reduction),
     **dict.fromkeys(("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"), composed),
-    "CumSum": running_sum,
+    "CumSum": running_sum, "CumProd": running_sum, "ReduceProd": body(product),
     "Softmax": softmax, "LogSoftmax": softmax, "ArgMax": arg_extreme, "ArgMin": arg_extreme,
 }  # fmt: skip

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
+from skosh.importers.frames import Column, Frame
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import OUTPUTS
 from skosh.importers.sklearn.texts import TextInput, is_vectorizer
@@ -57,11 +59,11 @@ def load(source: Any, name: str | None = None, output: str | None = None, **opti
     text = text_input(steps[0], builder) if reads_text(steps[0][1]) else None
     if text is None:
         value = builder.input("x", (1, int(steps[0][1].n_features_in_)))
+        if (names := getattr(steps[0][1], "feature_names_in_", None)) is not None:
+            builder.frame = Frame(tuple(Column(str(n)) for n in names), FILE)
     else:
         value = builder.byte_input("text", (1, text.length))
         builder.notes |= {"encode": text.encode, "example": text.example, "meaning": {"text": text.meaning}}
-    if text is None and (names := getattr(steps[0][1], "feature_names_in_", None)) is not None:
-        builder.notes["features"] = tuple(str(n) for n in names)
     value = convert_steps(steps, builder, value)
     if unknown := sorted(set(options) - builder.taken):
         raise InputError(f'{_class(steps[-1][1])} has no option "{unknown[0]}"', loc=FILE)
@@ -146,6 +148,7 @@ def stands_for(source: Any) -> Any:
     for kind, found, hint in (
         ("BaseSearchCV", "best_estimator_", "call its fit method first, with refit=True"),
         ("RANSACRegressor", "estimator_", "call its fit method first"),
+        ("FrozenEstimator", "estimator", "freeze a fitted estimator"),
     ):
         if kind in names:
             if not hasattr(source, found):
@@ -158,10 +161,7 @@ def obstacles_of(step: str, estimator: Any, last: bool, first: bool = False) -> 
     """What stands in the way of converting this step, and the estimators that it is made of."""
     loc = Loc(FILE, step)
     if _known_class(estimator) is None:
-        known = ", ".join(converters())
-        return [
-            Obstacle(loc, f"{_class(estimator)} is not among the estimators that skosh reads", f"use one of {known}")
-        ]
+        return [Obstacle(loc, f"{_class(estimator)} is not among the estimators that skosh reads", advice(estimator))]
     if reads_text(estimator) and not first:
         return [Obstacle(loc, f"{_class(estimator)} reads text, so it must be the first step", "put it before the others")]
     if not last and not hasattr(estimator, "transform"):
@@ -181,6 +181,19 @@ def obstacles_of(step: str, estimator: Any, last: bool, first: bool = False) -> 
             for o in obstacles_of(f"{step}_{n}", e, voting and i == len(inner) - 1, first=beside and i == 0)
         ]
     return found
+
+
+def advice(estimator: Any) -> str:
+    """Which of the known estimators are most like one that isn't: of its kind, with a name like its."""
+    name = _class(estimator)
+    kinds = [kind for kind in ("Classifier", "Regressor") if f"{kind}Mixin" in {c.__name__ for c in type(estimator).__mro__}]
+    alike = get_close_matches(name, converters(), n=2, cutoff=0.45)
+    usual = {
+        "Classifier": ["RandomForestClassifier", "LogisticRegression", "SVC"],
+        "Regressor": ["RandomForestRegressor", "Ridge", "SVR"],
+    }
+    usual_ones = [u for kind in kinds for u in usual[kind]] or ["StandardScaler", "PCA", "PolynomialFeatures"]
+    return f"the nearest are {', '.join(dict.fromkeys([*alike, *usual_ones]))}; docs/scikit-learn.md has all"
 
 
 def reads_text(estimator: Any) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.framing import within_densities
 from skosh.importers.sklearn.linear import dense
 from skosh.importers.sklearn.outputs import asked, largest, likelihoods
 from skosh.ir.graph import Array
@@ -35,11 +36,10 @@ def independent_gaussians(
     variances = np.asarray(variances, np.float64)
     if not np.all(variances > 0):
         raise ModelError("the variance of every feature must be above 0", hint="raise var_smoothing")
-    means, bias = (
-        np.asarray(means, np.float64),
-        np.asarray(log_weights) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1),
-    )
-    c, w = builder.constant("means", means), builder.constant("factors", (2 * variances) ** -0.5)
+    means, factors = np.asarray(means, np.float64), (2 * variances) ** -0.5
+    bias = np.asarray(log_weights) - 0.5 * np.log(2 * np.pi * variances).sum(axis=1)
+    x, near = within_densities(builder, x, means, float(factors.max()), np.sqrt(variances).min(axis=0))
+    c, w = builder.constant("means", near), builder.constant("factors", factors)
     relative = not absolute and largest_exponent(means, variances) > EXACT_BELOW
     y = builder.apply(Distances(relative=relative), x, c, w, name="distances")
     return builder.apply(Sub(), builder.constant("log_weight", bias[None]), y, name="log_likelihoods")

@@ -8,6 +8,7 @@ import numpy as np
 
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.framing import within_densities
 from skosh.importers.sklearn.linear import dense
 from skosh.importers.sklearn.outputs import asked, columns, largest, likelihoods, logistic, winner
 from skosh.ir.graph import Array
@@ -73,7 +74,9 @@ def gaussians(builder: Builder, x: str, means: Any, weights: list[Any], bias: An
             f"the covariances of all classes must have one rank, not {' and '.join(map(str, sorted(rows)))}"
         )
     packed: Array = np.stack([np.concatenate([row[r:] for r, row in enumerate(t)]) for t in triangles])
-    c, w = builder.constant("means", means), builder.constant("triangles", packed)
+    steepest = max(float(np.linalg.norm(t, 2)) for t in triangles)
+    x, near = within_densities(builder, x, means, steepest, 1 / steepest if steepest > 0 else 0.0)
+    c, w = builder.constant("means", near), builder.constant("triangles", packed)
     y = builder.apply(TriangularQuadratics(rows.pop()), x, c, w, name="mahalanobis")
     return builder.apply(Sub(), builder.constant("log_weight", np.asarray(bias)[None]), y, name="log_likelihoods")
 

@@ -73,7 +73,18 @@ def boosted_classifier(model: Any, builder: Builder, x: str) -> str:
         return builder.apply(Softmax(), y, name="probabilities")
 
     if classes < 2:
-        raise ModelError("there must be two classes at least", hint="fit on samples of both")
+        if not _of_trees(model):
+            raise ModelError("there must be two classes at least", hint="fit on samples of both")
+        trees = _trees(model)
+        nothing = [np.zeros(len(t.left), np.int64) for t in trees]
+
+        def only(what: str, plus: float) -> str:
+            sums = forest(builder, x, trees, nothing, [0], "groups", sided=missing(builder, model))
+            if what == "label":
+                return builder.apply(Reshape((1,)), sums, name=what)
+            return real(builder, sums, 1.0, what, plus=plus)
+
+        return asked(builder, model, label=lambda: only("label", 0), proba=lambda: only("probabilities", 1))
     return asked(builder, model, label=index, decision=decision, proba=proba)
 
 

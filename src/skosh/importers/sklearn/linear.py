@@ -9,6 +9,7 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import asked, columns, logistic, winner
+from skosh.ops.classical.precise import PreciseDense
 from skosh.ops.elements.comparisons import Compare, Select
 from skosh.ops.elements.elementwise import Add, Div, Maximum, Minimum, Mul
 from skosh.ops.elements.functions import Exp
@@ -91,12 +92,16 @@ def clipped_shares(builder: Builder, scores: str) -> str:
     y = builder.apply(Minimum(), scores, one, name="not_above")
     y = builder.apply(Maximum(), y, builder.constant("minus_one", [[-1.0]]), name="clipped")
     y = builder.apply(Mul(), builder.apply(Add(), y, one, name="moved"), half, name="shares")
-    if (count := columns(builder, y)) == 1:
-        return y
+    return y if columns(builder, y) == 1 else shares_or_alike(builder, y)
+
+
+def shares_or_alike(builder: Builder, y: str) -> str:
+    """A row over its sum; all alike where that is 0."""
+    one = builder.constant("one", [[1.0]])
     total = builder.apply(Sum((1,), keep_dims=True), y, name="total")
     none = builder.apply(Compare("=="), total, builder.constant("zero", [[0.0]]), name="none")
     shares = builder.apply(Div(), y, builder.apply(Select(), none, one, total, name="divisor"), name="normalized")
-    return builder.apply(Select(), none, builder.constant("alike", [[1 / count]]), shares, name="probabilities")
+    return builder.apply(Select(), none, builder.constant("alike", [[1 / columns(builder, y)]]), shares, name="probabilities")
 
 
 def likelihoods_alone(builder: Builder, scores: str) -> str:
@@ -125,8 +130,25 @@ def dense(builder: Builder, x: str, weights: Any, bias: Any, name: str, activati
     if x in builder.sparse and activation == "none":
         turned = builder.constant(f"{name}_weight", np.asarray(weights).T)
         return builder.apply(SparseDense(), x, turned, builder.constant(f"{name}_bias", bias), name=name)
+    if activation == "none" and cancels(builder, x, weights, bias):
+        exact = builder.raw(f"{name}_weight", np.asarray(weights, np.float64)), builder.raw(f"{name}_bias", bias.copy())
+        return builder.apply(PreciseDense(), x, *exact, name=name)
     w, b = builder.constant(f"{name}_weight", weights), builder.constant(f"{name}_bias", bias)
     return builder.apply(Dense(activation), x, w, b, name=name)
+
+
+PLANE = 128.0
+"""Widths of a feature from 0, of the plane where a sum is 0: beyond, what it is a sum of is much larger than it."""
+
+
+def cancels(builder: Builder, x: str, weights: Any, bias: Any) -> bool:
+    """Whether sums of these features may be small beside what they are sums of: their zeros are far from the origin, and no
+    scaler comes before, which would bring the data there."""
+    made = builder.nodes[-1] if builder.nodes else None
+    if made is not None and x in made.outputs and made.op.kind in ("sub", "mul"):
+        return False
+    norms = np.linalg.norm(np.asarray(weights, np.float64), axis=1)
+    return bool((np.abs(bias) > PLANE * norms).any() and (norms > 0).all() and np.isfinite(bias).all())
 
 
 def scalar(builder: Builder, y: str) -> str:

@@ -9,23 +9,42 @@ import numpy as np
 from skosh.importers.sklearn.bayes import independent_gaussians
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.discriminant import gaussians
+from skosh.importers.sklearn.framing import exponent_of, middle_of, moved, squarable, tamed
 from skosh.importers.sklearn.outputs import asked, largest, positive
 from skosh.ir.graph import Array
 from skosh.ops.classical.distances import Distances
+from skosh.ops.elements.elementwise import Mul
 from skosh.ops.elements.functions import Sqrt
-from skosh.ops.reductions.reductions import ArgMin
+from skosh.ops.layers.dense import Dense
+from skosh.ops.reductions.reductions import ArgMax
 from skosh.ops.reductions.softmax import Softmax
 
 
 def k_means(model: Any, builder: Builder, x: str) -> str:
-    """The number of the nearest center. Before other steps, the distances to all centers."""
-    centers = builder.constant("centers", model.cluster_centers_)
-    y = builder.apply(Distances(), x, centers, name="distances")
+    """The number of the nearest center. Before other steps, the distances to all centers.
+
+    Of |x - c|^2 all but c.x - |c|^2 / 2 is the same for all centers; the library too leaves it out.
+    """
+    centers = np.asarray(model.cluster_centers_, np.float64)
     if not builder.last:
-        return builder.apply(Sqrt(), y, name="roots")
-    return asked(
-        builder, model, classes=_numbers(model.n_clusters), label=lambda: builder.apply(ArgMin(1), y, name="label")
-    )
+        x, points, scale = squarable(builder, x, centers, tame=False)
+        y = builder.apply(Distances(), x, builder.constant("centers", points), name="distances")
+        y = builder.apply(Sqrt(), y, name="roots")
+        return y if scale == 1 else builder.apply(Mul(), y, builder.constant("unit", [[1 / scale]]), name="in_units")
+
+    def label() -> str:
+        middle = middle_of(centers)
+        near, points = moved(builder, x, middle), centers if middle is None else centers - middle
+        power = exponent_of(points)
+        near = tamed(builder, near, 90 + power)
+        scaled = points * 2.0**-power
+        bias = -0.5 * (points * scaled).sum(axis=1)
+        scores = builder.apply(
+            Dense(), near, builder.constant("centers", scaled), builder.constant("half_squares", bias), name="scores"
+        )
+        return builder.apply(ArgMax(1), scores, name="label")
+
+    return asked(builder, model, classes=_numbers(model.n_clusters), label=label)
 
 
 def gaussian_mixture(model: Any, builder: Builder, x: str) -> str:

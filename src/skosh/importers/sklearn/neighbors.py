@@ -10,13 +10,15 @@ from skosh.base.dtypes import u8, u16
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.discriminant import difference
+from skosh.importers.sklearn.framing import squarable
 from skosh.importers.sklearn.linear import scalar
-from skosh.importers.sklearn.outputs import asked, columns, largest, likelihoods, second
+from skosh.importers.sklearn.outputs import asked, columns, largest, likelihoods, positive, second
 from skosh.ir.graph import Array
 from skosh.ops.classical.distances import Distances
 from skosh.ops.classical.neighbor_trees import NearestInTree
 from skosh.ops.classical.neighbors import InverseWeights, Nearest, Votes
-from skosh.ops.elements.elementwise import Div, Mul, Sub
+from skosh.ops.elements.elementwise import Add, Div, Maximum, Mul, Sub
+from skosh.ops.elements.functions import Sqrt
 from skosh.ops.layers.dense import BatchMatMul
 from skosh.ops.moves.gather import Gather
 from skosh.ops.moves.reshape import Reshape
@@ -66,15 +68,62 @@ def regressor(model: Any, builder: Builder, x: str) -> str:
     return scalar(builder, y) if values.ndim == 1 else y
 
 
+def novelty(model: Any, builder: Builder, x: str) -> str:
+    """Local outlier factor: 1 where the density around a row is much as around its neighbours, else -1 (Breunig 2000).
+
+    The mean of the neighbours' densities over the row's own, which is one over the mean of its distances to them, each at
+    least what the neighbour's farthest one is.
+    """
+    if not model.novelty:
+        raise ModelError("LocalOutlierFactor must be fitted to find novelties", hint="LocalOutlierFactor(novelty=True)")
+
+    def decision() -> str:
+        index, distance = found(model, builder, x, int(model.n_neighbors_))
+        order, count = order_of(model), int(model.n_neighbors_)
+        farthest = builder.constant("reach", np.asarray(model._distances_fit_X_)[order, count - 1])
+        densities = builder.constant("densities", np.asarray(model._lrd)[order])
+        reach = builder.apply(Maximum(), distance, builder.apply(Gather(), farthest, index, name="reaches"), name="reached")
+        spread = builder.apply(Mean((1,), keep_dims=True), reach, name="spread")
+        least = builder.constant("least", [[1e-10]])
+        around = builder.apply(Gather(), densities, index, name="neighbours")
+        around = builder.apply(Mean((1,), keep_dims=True), around, name="around")
+        y = builder.apply(Mul(), around, builder.apply(Add(), spread, least, name="above_0"), name="factor")
+        return builder.apply(Sub(), builder.constant("limit", [[-float(model.offset_)]]), y, name="decision")
+
+    return asked(builder, model, classes=(-1, 1), label=lambda: positive(builder, decision(), ">="), decision=decision)
+
+
+def found(model: Any, builder: Builder, x: str, count: int) -> tuple[str, str]:
+    """(indices of the nearest samples [1, count] in the search's order, distances as the metric has them)."""
+    metric = _metric(model)
+    x, points, scale = squarable(builder, x, dense_samples(model))
+    samples = builder.constant("samples", points[order_of(model)])
+    op, tree = searched(model, builder, METRICS[metric], model._fit_X, points, scale, count)
+    index, distance = builder.apply_all(op, x, samples, *tree, names=("nearest", "distance"))
+    unit = 1 / scale
+    if METRICS[metric] == "squared_euclidean":
+        if metric == "sqeuclidean":
+            unit = unit**2
+        else:
+            distance = builder.apply(Sqrt(), distance, name="roots")
+    return index, distance if unit == 1 else builder.apply(Mul(), distance, builder.constant("unit", [[unit]]), name="in_units")
+
+
+def dense_samples(model: Any) -> Array:
+    """The samples that the model was fitted on. ModelError for sparse ones."""
+    if not isinstance(model._fit_X, np.ndarray):
+        raise ModelError("the samples must be dense, not sparse", hint="fit on X.toarray()")
+    return model._fit_X
+
+
 def nearest(model: Any, builder: Builder, x: str) -> tuple[str, tuple[str, ...]]:
     """(indices of the nearest samples [1, n_neighbors], their weights if they don't all weigh the same)."""
     metric = _metric(model)
     if model.weights not in ("uniform", "distance", None):
         raise ModelError('weights must be "uniform" or "distance", not a function')
-    if not isinstance(model._fit_X, np.ndarray):
-        raise ModelError("the samples must be dense, not sparse", hint="fit on X.toarray()")
-    samples = builder.constant("samples", model._fit_X[order_of(model)])
-    op, tree = searched(model, builder, METRICS[metric])
+    x, points, scale = squarable(builder, x, dense_samples(model))
+    samples = builder.constant("samples", points[order_of(model)])
+    op, tree = searched(model, builder, METRICS[metric], model._fit_X, points, scale, int(model.n_neighbors))
     index, distance = builder.apply_all(op, x, samples, *tree, names=("nearest", "distance"))
     if model.weights != "distance":
         return index, ()
@@ -89,20 +138,23 @@ def order_of(model: Any) -> Array:
     return np.asarray(model._tree.get_arrays()[1])
 
 
-def searched(model: Any, builder: Builder, metric: str) -> tuple[Nearest, tuple[str, ...]]:
+def searched(
+    model: Any, builder: Builder, metric: str, given: Array, points: Array, scale: float, count: int
+) -> tuple[Nearest, tuple[str, ...]]:
     """The operator that finds the neighbours, and the tables of the tree that it searches.
 
-    Which of equally near samples are neighbours depends on the order of the search, so it is the library's.
+    Which of equally near samples are neighbours depends on the order of the search, so it is the library's. The tree's bounds
+    are moved and scaled as the samples ``given`` were to become ``points``.
     """
-    count = int(model.n_neighbors)
     if model._fit_method == "brute":
         return Nearest(count, metric), ()
     _, _, nodes, bounds = model._tree.get_arrays()
     if len(nodes) == 1:  # a tree that is one leaf
         return Nearest(count, metric), ()
     balls = model._fit_method == "ball_tree"
-    low = builder.constant("tree_low", bounds[0])
-    high = builder.constant("tree_high", nodes["radius"][:, None] if balls else bounds[1])
+    moved = given[0] * scale - points[0]
+    low = builder.constant("tree_low", bounds[0] * scale - moved)
+    high = builder.constant("tree_high", nodes["radius"][:, None] * scale if balls else bounds[1] * scale - moved)
     spans = builder.integers("tree_spans", np.stack([nodes["idx_start"], nodes["idx_end"]], axis=1))
     return NearestInTree(count, metric, balls), (low, high, spans)
 
@@ -149,7 +201,8 @@ def nearest_centroid(model: Any, builder: Builder, x: str) -> str:
     def label() -> str:
         if not np.isclose(prior, 1 / len(prior)).all():
             return largest(builder, scores())
-        y = builder.apply(Distances(metric), x, builder.constant("centroids", centroids), name="distances")
+        near, points, _ = squarable(builder, x, centroids)
+        y = builder.apply(Distances(metric), near, builder.constant("centroids", points), name="distances")
         return builder.apply(ArgMin(1), y, name="label")
 
     def decision() -> str:
@@ -167,5 +220,6 @@ def nearest_centroid(model: Any, builder: Builder, x: str) -> str:
 CONVERTERS = {
     "KNeighborsClassifier": classifier,
     "KNeighborsRegressor": regressor,
+    "LocalOutlierFactor": novelty,
     "NearestCentroid": nearest_centroid,
 }

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense, scalar
-from skosh.importers.sklearn.outputs import asked, columns, largest, positive
+from skosh.importers.sklearn.outputs import asked, columns, largest, positive, several
 from skosh.ir.graph import Op
 from skosh.ops.elements.activations import Logistic, Tanh
 from skosh.ops.elements.functions import Exp
@@ -19,11 +18,9 @@ _FUNCTIONS: dict[str, Op] = {"logistic": Logistic(), "tanh": Tanh(), "softmax": 
 
 
 def classifier(model: Any, builder: Builder, x: str) -> str:
-    """Softmax over the classes; for two of them the logistic of one score."""
+    """Softmax over the classes; for two of them the logistic of one score. Several labels at once: a logistic of each."""
     if model.n_outputs_ > 1 and model.out_activation_ == "logistic":
-        raise ModelError(
-            "each sample must have one label, not several at once", hint="fit one classifier for each label"
-        )
+        return several(builder, lambda: network(model, builder, x, scores=True), lambda: network(model, builder, x))
 
     def label() -> str:
         y = network(model, builder, x, scores=True)

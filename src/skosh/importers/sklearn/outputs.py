@@ -44,6 +44,20 @@ def asked(builder: Builder, model: Any, default: str = "label", classes: Any = N
     return found
 
 
+def several(builder: Builder, scores: Offer, proba: Offer) -> str:
+    """Labels that a sample may have several of at once: "label" is int32 [1, labels] of 0 and 1, as ``predict`` gives,
+    "proba" the probability of each."""
+    output = builder.output or "label"
+    if output not in ("label", "proba"):
+        raise ModelError(f'output must be "label" or "proba" where a sample may have several labels, not "{output}"')
+    builder.notes["output"] = output
+    builder.notes["several"] = True
+    if output == "proba":
+        return proba()
+    y = builder.apply(Compare(">"), scores(), builder.constant("zero", [[0.0]]), name="positive")
+    return builder.apply(Cast(i32), y, name="labels")
+
+
 def largest(builder: Builder, scores: str) -> str:
     """The index of the first largest of scores [1, classes]: int32 [1]."""
     return builder.apply(ArgMax(1), scores, name="label")

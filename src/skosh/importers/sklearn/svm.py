@@ -6,12 +6,14 @@ classes scikit-learn turns libsvm's sign, so that a decision of 0 or more is for
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.framing import USUAL, middle_of, moved, scaled
 from skosh.importers.sklearn.linear import dense, scalar
 from skosh.importers.sklearn.outputs import Offer, asked, largest, positive, second
 from skosh.ops.classical.distances import Distances
@@ -20,6 +22,7 @@ from skosh.ops.elements.activations import Logistic, Tanh
 from skosh.ops.elements.elementwise import Mul, Sub
 from skosh.ops.elements.functions import Exp, Square
 
+LARGEST = float(np.finfo(np.float32).max)
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
 
@@ -123,8 +126,12 @@ def kernel_values(model: Any, builder: Builder, x: str) -> str:
     """[1, S]: the kernel of x and each support vector. sklearn/svm/src/libsvm/svm.cpp, Kernel::k_function."""
     vectors, gamma = np.asarray(model.support_vectors_, np.float64), float(model._gamma)
     if model.kernel == "rbf":  # exp(-gamma |x - v|^2)
-        y = builder.apply(Distances(), x, builder.constant("support_vectors", vectors), name="distances")
-        y = builder.apply(Mul(), y, builder.constant("minus_gamma", [[-gamma]]), name="exponents")
+        middle = middle_of(vectors)
+        x, points = moved(builder, x, middle), vectors if middle is None else vectors - middle
+        by = (math.frexp(gamma)[1] // 2) if not 2.0 ** (-2 * USUAL) < gamma < 2.0 ** (2 * USUAL) else 0
+        points = np.clip(points * 2.0**by, -LARGEST, LARGEST)  # so far from all others that it makes no difference
+        y = builder.apply(Distances(), scaled(builder, x, by), builder.constant("support_vectors", points), name="distances")
+        y = builder.apply(Mul(), y, builder.constant("minus_gamma", [[-gamma * 4.0**-by]]), name="exponents")
         return builder.apply(Exp(), y, name="kernel_values")
     y = dense(builder, x, gamma * vectors, model.coef0, "products")  # gamma <x, v> + coef0
     if model.kernel == "sigmoid":

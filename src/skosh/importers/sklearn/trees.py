@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from skosh.base.errors import ModelError
+from skosh.importers.frames import is_missing
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import asked
 from skosh.importers.tree_sets import Ranges, below, ranges_of, with_ranges
-from skosh.importers.trees import Tree, fixed_point, forest, label, real, shares
+from skosh.importers.trees import Tree, fixed_point, fixed_points, float32_loses, forest, label, real, shares
 from skosh.ir.graph import Array
 from skosh.ops.elements.activations import Logistic
 from skosh.ops.elements.functions import Exp
@@ -57,6 +58,9 @@ def shares_outputs(
         return real(builder, sums, 1 / (one * len(trees)), "probabilities")
 
     def index() -> str:
+        if len(model.classes_) == 1:  # whatever the trees say
+            sums = forest(builder, x, trees, [np.zeros(len(t.left), np.int64) for t in trees], [0], "groups", sided=sided)
+            return builder.apply(Reshape((1,)), sums, name="label")
         if len(trees) > 1:
             return label(builder, _shares(builder, x, trees, weights, sided)[0])
         sums = forest(builder, x, trees, [trees[0].value.argmax(axis=1)], [0], "groups", sided=sided)
@@ -84,9 +88,10 @@ def regressor(model: Any, builder: Builder, x: str) -> str:
     """A tree's values, or their mean over trees."""
     sided, made = missing(builder, model), _estimators(model)
     trees = [read(e.tree_, lambda t: t.value[:, :, 0]) for e in made]
-    leaves, bias, step = fixed_point(trees, np.zeros(model.n_outputs_), 1 / len(trees))
     if model.n_outputs_ > 1:
-        return real(builder, forest(builder, x, trees, leaves, bias, "rows", sided=sided), step, "values")
+        leaves, bias, steps = fixed_points(trees, np.zeros(model.n_outputs_), 1 / len(trees))
+        return real(builder, forest(builder, x, trees, leaves, bias, "rows", sided=sided), steps, "values")
+    leaves, bias, step = fixed_point(trees, np.zeros(1), 1 / len(trees))
     sums = forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided)
     return scalar(builder, real(builder, sums, step, "values"))
 
@@ -132,8 +137,12 @@ def histogram_regressor(model: Any, builder: Builder, x: str) -> str:
 
 def _histogram(model: Any, builder: Builder, x: str, sided: bool) -> tuple[str, float]:
     rounds = model._predictors
-    known = _categories(model)
+    known = _categories(model, builder, x)
     trees = [read_histogram(p[k], known) for k in range(len(rounds[0])) for p in rounds]
+    bins = {n: np.asarray(b, np.float64) for n, b in enumerate(model._bin_mapper.bin_thresholds_) if len(b)}
+    spans = {int(n if known is None else known.columns[n]): (float(b.min()), float(b.max())) for n, b in bins.items()}
+    if told := float32_loses(trees, spans, [str(n) for n in getattr(model, "feature_names_in_", ())]):
+        builder.warn(told)
     leaves, bias, step = fixed_point(trees, np.asarray(model._baseline_prediction).reshape(-1))
     return forest(builder, x, trees, [v[:, 0] for v in leaves], bias, "groups", sided=sided), step
 
@@ -199,8 +208,9 @@ class Categories:
     values: tuple[tuple[float, ...], ...]
 
 
-def _categories(model: Any) -> Categories | None:
-    """Of a model with categorical columns: their codes are their places among the values seen, all else is missing."""
+def _categories(model: Any, builder: Builder, x: str) -> Categories | None:
+    """Of a model with categorical columns: their codes are their places among the values seen, all else is missing. Of text the
+    model's input holds the codes."""
     encoder = getattr(model, "_preprocessor", None)
     if encoder is None:
         return None
@@ -208,9 +218,10 @@ def _categories(model: Any) -> Categories | None:
     values = []
     for column, found in zip(np.flatnonzero(chosen), encoder.named_transformers_["encoder"].categories_, strict=True):
         if np.asarray(found).dtype.kind not in "biuf":
-            raise ModelError(
-                f"the categories of feature {column} must be numbers, not text", hint="encode text as numbers"
-            )
+            listed = [c for c in np.asarray(found, dtype=object).tolist() if not is_missing(c)]
+            builder.told_categories(x, int(column), listed, float("nan"), float("nan"))
+            values.append(tuple(float(n) for n in range(len(listed))))
+            continue
         numbers = np.asarray(found, np.float64)
         values.append(tuple(float(v) for v in numbers[~np.isnan(numbers)]))
     return Categories(np.concatenate([np.flatnonzero(chosen), np.flatnonzero(~chosen)]), tuple(values))
@@ -225,6 +236,8 @@ def missing(builder: Builder, model: Any) -> bool:
     if asked is not None:
         return bool(asked)
     if hasattr(model, "_predictors"):
+        if getattr(model, "_preprocessor", None) is not None:
+            return True  # categories that were never seen are missing
         found = [(n["left"], n["right"], n["count"], n["missing_go_to_left"], n["is_leaf"]) for p in model._predictors
                  for n in (q.nodes for q in p)]  # fmt: skip
     else:

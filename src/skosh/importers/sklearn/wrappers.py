@@ -11,14 +11,18 @@ from skosh.base.errors import ModelError
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.composite import joined, mean, members
 from skosh.importers.sklearn.expansions import function
-from skosh.importers.sklearn.linear import likelihoods_alone, scalar
-from skosh.importers.sklearn.outputs import Offer, asked, columns, largest, logistic, positive
+from skosh.importers.sklearn.linear import likelihoods_alone, scalar, shares_or_alike
+from skosh.importers.sklearn.outputs import Offer, asked, columns, largest, logistic, positive, second
+from skosh.ops.classical.interpolation import Interpolated
 from skosh.ops.classical.svm import PairVotes
+from skosh.ops.elements.comparisons import Compare, Select
 from skosh.ops.elements.elementwise import Add, Div, Mul, Sub
+from skosh.ops.elements.functions import Log
 from skosh.ops.elements.quantization import Cast
 from skosh.ops.moves.movement import Slice
 from skosh.ops.moves.reshape import Reshape
 from skosh.ops.reductions.reductions import Sum
+from skosh.ops.reductions.softmax import Softmax
 
 
 def one_versus_rest(model: Any, builder: Builder, x: str) -> str:
@@ -142,16 +146,21 @@ def affine(builder: Builder, x: str, scale: Any, offset: Any) -> str:
 
 
 def calibrated(model: Any, builder: Builder, x: str) -> str:
-    """The mean of classifiers whose decisions became probabilities: 1 / (1 + exp(a d + b)) for each class (Platt 1999)."""
+    """The mean of classifiers whose decisions became probabilities: 1 / (1 + exp(a d + b)) for each class (Platt 1999), by
+    isotonic regression, or a softmax after one temperature for all."""
     parts = model.calibrated_classifiers_
-    if any(p.method != "sigmoid" for p in parts):
-        raise ModelError('the method of calibration must be "sigmoid"', hint='CalibratedClassifierCV(method="sigmoid")')
+    if unknown := {p.method for p in parts} - {"sigmoid", "isotonic", "temperature"}:
+        raise ModelError(f'the method of calibration must be "sigmoid", "isotonic" or "temperature", not "{min(unknown)}"')
 
     def one(part: Any, n: int) -> str:
         signed = hasattr(part.estimator, "decision_function")
         y = builder.part(part.estimator, x, f"part_{n}", output="decision" if signed else "proba")
+        if part.method == "temperature":
+            return tempered(builder, y, float(part.calibrators[0].beta_), signed)
         if columns(builder, y) != len(part.calibrators):
             raise ModelError("every part must know all classes", hint="fit on samples of all classes")
+        if part.method == "isotonic":
+            return isotonic(builder, y, part.calibrators)
         slope, offset = (np.array([[getattr(c, name) for c in part.calibrators]]) for name in ("a_", "b_"))
         y = affine(builder, y, -slope, -offset)
         return logistic(builder, y) if len(part.calibrators) == 1 else likelihoods_alone(builder, y)
@@ -161,12 +170,67 @@ def calibrated(model: Any, builder: Builder, x: str) -> str:
         return mean(builder, rows, np.ones(len(rows))) if len(rows) > 1 else rows[0]
 
     def label() -> str:
-        y = builder.apply(Reshape((1, max(1, len(parts[0].calibrators)))), proba(), name="row")
+        y = builder.apply(Reshape((1, 1 if len(model.classes_) == 2 else len(model.classes_))), proba(), name="row")
         if columns(builder, y) > 1:
             return largest(builder, y)
         return positive(builder, builder.apply(Sub(), y, builder.constant("half", [[0.5]]), name="advantage"))
 
     return asked(builder, model, label=label, proba=proba)
+
+
+def isotonic(builder: Builder, y: str, calibrators: Any) -> str:
+    """Lines between the knots of each class, over their sum: all alike where that is 0."""
+    if len(calibrators) == 1 and (pair := pair_behind(builder, y)) is not None:
+        return isotonic_of_pair(builder, pair, calibrators[0])
+    knots = [(np.atleast_1d(c.X_thresholds_), np.atleast_1d(c.y_thresholds_)) for c in calibrators]
+    y = lines(builder, y, knots)
+    return y if len(knots) == 1 else shares_or_alike(builder, y)
+
+
+def lines(builder: Builder, x: str, knots: list[tuple[Any, Any]]) -> str:
+    """Each element of x on the lines between its (knots, heights)."""
+    starts = np.concatenate([[0], np.cumsum([len(k) for k, _ in knots])])
+    at, heights = (np.concatenate([k[n] for k in knots]) for n in (0, 1))
+    tables = builder.constant("knots", at), builder.constant("heights", heights), builder.integers("starts", starts)
+    return builder.apply(Interpolated(), x, *tables, name="lines")
+
+
+def pair_behind(builder: Builder, y: str) -> str | None:
+    """Both probabilities [1, 2] of which y is the second: float32 holds whichever is small to all its digits."""
+    made = next((n for n in builder.nodes if y in n.outputs), None)
+    if made is None or not isinstance(made.op, Slice) or columns(builder, made.inputs[0]) != 2:
+        return None
+    return made.inputs[0]
+
+
+def isotonic_of_pair(builder: Builder, pair: str, calibrator: Any) -> str:
+    """Lines of the second of two probabilities; above 1/2 as lines of what is left to 1, the first one."""
+    at, heights = np.atleast_1d(calibrator.X_thresholds_), np.atleast_1d(calibrator.y_thresholds_)
+    both = lines(builder, pair, [((1 - at)[::-1], heights[::-1]), (at, heights)])
+
+    def column(x: str, n: int, name: str) -> str:
+        return builder.apply(Slice((0, n), (1, 1), (1, 1), (1, 1)), x, name=name)
+
+    first, other, rest = column(both, 0, "upper_half"), column(both, 1, "lower_half"), column(pair, 0, "rest")
+    upper = builder.apply(Compare("<"), rest, builder.constant("half", [[0.5]]), name="likely")
+    return builder.apply(Select(), upper, first, other, name="calibrated")
+
+
+def tempered(builder: Builder, y: str, beta: float, signed: bool) -> str:
+    """Softmax of beta times the decisions, or the logarithms of probabilities; of two classes the second one's."""
+    one = columns(builder, y) == 1
+    if signed:
+        y = builder.apply(Mul(), y, builder.constant("beta", [[2 * beta if one else beta]]), name="cooled")
+        return logistic(builder, y) if one else builder.apply(Softmax(), y, name="probabilities")
+    if one and (pair := pair_behind(builder, y)) is not None:
+        y = pair
+    elif one:
+        rest = builder.apply(Sub(), builder.constant("one", [[1.0]]), y, name="rest")
+        y = joined(builder, [rest, y])
+    y = builder.apply(Log(), builder.apply(Add(), y, builder.constant("least", [[1e-12]]), name="above_0"), name="logits")
+    y = builder.apply(Mul(), y, builder.constant("beta", [[beta]]), name="cooled")
+    y = builder.apply(Softmax(), y, name="probabilities")
+    return second(builder, y) if one else y
 
 
 CONVERTERS = {

@@ -11,9 +11,14 @@ the tensor itself, and the whole list is put together once, where it is read as 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from skosh.base.dtypes import i32
 from skosh.base.errors import ModelError
+from skosh.importers.tflite.cells import lstm_loop
 from skosh.importers.tflite.reader import Record
 from skosh.ir.graph import Tensor
 
@@ -30,6 +35,9 @@ def while_(record: Record, walk: Any) -> bool:
     record.take(*range(len(values)))
     if len(record.outputs) != len(values):
         raise ModelError(f"WHILE must have {len(values)} outputs, as many as inputs, not {len(record.outputs)}")
+    if lstm_loop(record, walk, body, values, steps_of(walk, condition, values)):
+        walk.called |= {condition, body}
+        return True
     for _ in range(MAX_STEPS):
         if not known_truth(walk.inline(condition, values), "WHILE"):
             break
@@ -41,6 +49,21 @@ def while_(record: Record, walk: Any) -> bool:
     for y, value in zip(record.outputs, values, strict=True):
         walk.alias(y, value)
     return True
+
+
+def steps_of(walk: Any, condition: int, values: list[Tensor]) -> int:
+    """How many rounds a loop makes if all that it counts goes up by 1 in each; 0 when that isn't known."""
+    counters = [t for t in values if t.dtype == i32 and t.data is not None and t.size == 1]
+    for done in range(MAX_STEPS):
+        given = [
+            replace(t, data=np.full(t.shape, done, np.int32)) if any(t is c for c in counters) else t for t in values
+        ]
+        (truth,) = walk.inline(condition, given)
+        if truth.data is None or truth.data.size != 1:
+            return 0
+        if not truth.data.reshape(-1)[0]:
+            return done
+    return 0
 
 
 def if_(record: Record, walk: Any) -> bool:

@@ -21,11 +21,12 @@ from skosh.base.dtypes import DType, f32, i8
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
 from skosh.importers.tflite import lists
 from skosh.importers.tflite.advice import advice_for
-from skosh.importers.tflite.families import converter_for, expansion_for
+from skosh.importers.tflite.families import converter_for, expansions_for
 from skosh.importers.tflite.folding import BY_SHAPE, FOLDS, LARGEST, counts, dequantized, folded
 from skosh.importers.tflite.lists import Rows
 from skosh.importers.tflite.parser import MAX_TENSOR_BYTES
 from skosh.importers.tflite.reader import Converted, Model, Record, Taken, untaken
+from skosh.importers.tflite.versions import check_version
 from skosh.ir.check_graph import check_operands, check_order
 from skosh.ir.graph import Array, Graph, Node, Op, Quant, State, Tensor, Type
 from skosh.ops.moves.reshape import Copy
@@ -154,11 +155,12 @@ class Walk:
 
     def convert(self, record: Record) -> None:
         """A node, or constants in place of one. ModelError when neither is possible."""
-        converter, expansion = converter_for(record.code), expansion_for(record.code)
+        check_version(record)
+        converter, expansions = converter_for(record.code), expansions_for(record.code)
         values = None
         if not self.problem(record):
             values = folded(record)
-        if values is None and converter is None and expansion is None:
+        if values is None and converter is None and not expansions:
             raise ModelError(f"operator {record.code} is not supported")
         for tensor in (*record.inputs, *record.outputs):
             if tensor is not None and tensor.name in self.model.problems and tensor.name not in self.told:
@@ -170,7 +172,7 @@ class Walk:
             return
         record = self.with_float_weights(record)
         self.record = record
-        if expansion is not None and expansion(record, self):
+        if any(expansion(record, self) for expansion in expansions):
             self.check_taken(record, ())
             return
         if converter is None:
@@ -241,7 +243,12 @@ class Walk:
         outputs += record.outputs[len(types) :]
         outputs += c.more_outputs
         check_operands(c.op, tuple(inputs), outputs, record.loc)
-        if not c.states and inputs and all(t is None or t.data is not None for t in inputs):
+        if (
+            not isinstance(c.op, Copy)
+            and not c.states
+            and inputs
+            and all(t is None or t.data is not None for t in inputs)
+        ):
             data = [None if t is None else t.data for t in inputs]
             before = sum(t.nbytes for t in inputs if t is not None)
             after = sum(t.nbytes for t in outputs)
@@ -406,7 +413,7 @@ class Walk:
 
 
 def converted_somehow(code: str) -> bool:
-    return code in FOLDS or code in BY_SHAPE or converter_for(code) is not None or expansion_for(code) is not None
+    return code in FOLDS or code in BY_SHAPE or converter_for(code) is not None or bool(expansions_for(code))
 
 
 def names_like(name: str) -> Iterator[str]:

@@ -21,8 +21,16 @@ def conv2d(record: Record) -> Converted:
     options = record.options(Conv2DOptions)
     stride, dilation = _stride(options), _dilation(options)
     pads = _pads(record, options, 1, stride, dilation)
+    check_centred(record, 1)
     op = Conv2D(stride, pads, dilation, activation(options.FusedActivationFunction()))
     return with_bias_type(record, op, options.QuantizedBiasType())
+
+
+def check_centred(record: Record, i: int) -> None:
+    """A ModelError for int8 weights with a zero point, which TFLite's convolutions take for 0; uint8 ones may have one."""
+    w = record.input(i)
+    if not record.unsigned and w.quant is not None and any(w.quant.zero_points):
+        raise ModelError(f'weights "{w.name}" must have zero point 0', hint="quantize weights symmetrically")
 
 
 def with_bias_type(record: Record, op: Conv2D, bias_type: int) -> Converted:
@@ -49,6 +57,7 @@ def depthwise_conv2d(record: Record) -> DepthwiseConv2D:
         raise ModelError(
             f"{w[3]} filters must be {options.DepthMultiplier()} for each of {x[3]} channels, as the options say"
         )
+    check_centred(record, 1)
     return DepthwiseConv2D(stride, pads, dilation, activation(options.FusedActivationFunction()))
 
 

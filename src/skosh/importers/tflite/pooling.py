@@ -21,7 +21,11 @@ def _pool(kind: type[Pool2D]) -> Converter:
         if len(shape) != 4:
             raise ModelError(f"the input must have 4 dimensions, not {len(shape)}")
         pads = explicit_pads(padding(options.Padding()), (shape[1], shape[2]), Window(size, stride, (0, 0, 0, 0)))
-        return kind(size, stride, pads, activation(options.FusedActivationFunction()))
+        fused = activation(options.FusedActivationFunction())
+        ties = size[0] * size[1] % 2 == 0 or any(pads)  # an odd number of elements has no mean of x.5
+        if kind is AveragePool2D and record.unsigned and ties:
+            return AveragePool2D(size, stride, pads, fused, upward=True)
+        return kind(size, stride, pads, fused)
 
     return convert
 

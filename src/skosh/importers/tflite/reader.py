@@ -31,7 +31,8 @@ class Record:
     """One operator of the file. ``code``: "CONV_2D", or "CUSTOM:name". Absent optional inputs are None.
 
     ``variables``: names of inputs that keep their value between runs and that the operator changes. ``taken``: what was
-    read of it so far; what a converter leaves over is an obstacle (``untaken``).
+    read of it so far; what a converter leaves over is an obstacle (``untaken``). unsigned: its int8 tensors are uint8 in the
+    file.
     """
 
     code: str
@@ -46,6 +47,7 @@ class Record:
     options_position: int | None = None
     file: bytes = field(default=b"", repr=False)
     taken: Taken = field(default_factory=Taken, compare=False, repr=False)
+    unsigned: bool = False
 
     def options(self, cls: Any) -> Any:
         """The options as schema class ``cls``; defaults when the file has none."""

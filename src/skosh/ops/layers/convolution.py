@@ -27,6 +27,7 @@ from skosh.ops.layers.layer_calls import (
     transpose_conv_calls,
     transpose_conv_f32_calls,
 )
+from skosh.ops.layers.offset import conv2d_offset_calls, depthwise_offset_calls, has_offset
 from skosh.ops.layers.weights import check_output, check_weights, finished, is_wide, operands
 from skosh.ops.layers.windows import Pads, Pair, Window
 
@@ -52,7 +53,7 @@ class Conv2D(Op):
         x, w = required(inputs, 2, 3)
         check_rank(x, 4)
         check_rank(w, 4)
-        check_weights(x, w, optional(inputs, 2), channels=w.shape[0], axis=0, wide_bias=(i64, i32))
+        check_weights(x, w, optional(inputs, 2), channels=w.shape[0], axis=0, wide_bias=(i64, i32), offset=True)
         filters, _, _, depth = w.shape
         if x.shape[3] % depth:
             raise ModelError(f"{x.shape[3]} channels must divide into groups of the filter's {depth}")
@@ -66,7 +67,7 @@ class Conv2D(Op):
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         x, w = required(inputs, 2, 3)
         (y,) = required(outputs, 1)
-        xs, ws = operands(x, given(values, 0), given(values, 1))
+        xs, ws = operands(x, given(values, 0), given(values, 1), w)
         groups = x.shape[3] // w.shape[3]
         acc = np.zeros(y.shape, xs.dtype)
         for tap in self.window(w).taps(x.shape[1], x.shape[2]):
@@ -84,6 +85,8 @@ class Conv2D(Op):
 
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         x, w = required(inputs, 2, 3)
+        if x.dtype == i8 and has_offset(w):
+            return conv2d_offset_calls(inputs, outputs, self.window(w), self.activation)
         if x.dtype == i8:
             return conv2d_calls(inputs, outputs, self.window(w), self.activation)
         if x.dtype == f32:
@@ -92,7 +95,7 @@ class Conv2D(Op):
 
     def frugal_calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         x, w = required(inputs, 2, 3)
-        if x.dtype == i8:
+        if x.dtype == i8 and not has_offset(w):
             return conv2d_calls(inputs, outputs, self.window(w), self.activation, scratch=False)
         return self.calls(inputs, outputs)
 
@@ -115,7 +118,7 @@ class DepthwiseConv2D(Op):
         x, w = required(inputs, 2, 3)
         check_rank(x, 4)
         check_rank(w, 4)
-        check_weights(x, w, optional(inputs, 2), channels=w.shape[3], axis=3)
+        check_weights(x, w, optional(inputs, 2), channels=w.shape[3], axis=3, offset=True)
         if w.shape[0] != 1:
             raise ModelError(f"a depthwise filter must have shape [1, height, width, channels], not {list(w.shape)}")
         if w.shape[3] % x.shape[3]:
@@ -128,7 +131,7 @@ class DepthwiseConv2D(Op):
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         x, w = required(inputs, 2, 3)
         (y,) = required(outputs, 1)
-        xs, ws = operands(x, given(values, 0), given(values, 1))
+        xs, ws = operands(x, given(values, 0), given(values, 1), w)
         per_channel = w.shape[3] // x.shape[3]
         acc = np.zeros(y.shape, xs.dtype)
         for tap in self.window(w).taps(x.shape[1], x.shape[2]):
@@ -144,6 +147,8 @@ class DepthwiseConv2D(Op):
 
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         x, w = required(inputs, 2, 3)
+        if x.dtype == i8 and has_offset(w):
+            return depthwise_offset_calls(inputs, outputs, self.window(w), self.activation)
         if x.dtype == i8:
             return depthwise_calls(inputs, outputs, self.window(w), self.activation)
         if x.dtype == f32:
@@ -152,7 +157,7 @@ class DepthwiseConv2D(Op):
 
     def frugal_calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         x, w = required(inputs, 2, 3)
-        if x.dtype == i8:
+        if x.dtype == i8 and not has_offset(w):
             return depthwise_calls(inputs, outputs, self.window(w), self.activation, scratch=False)
         return self.calls(inputs, outputs)
 

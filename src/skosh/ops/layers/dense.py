@@ -34,6 +34,7 @@ from skosh.ops.common import (
 from skosh.ops.layers.float_kernels import batch_matmul_f32
 from skosh.ops.layers.gemm_calls import matmul_calls
 from skosh.ops.layers.layer_calls import dense_f32_calls, dense_wide_calls
+from skosh.ops.layers.offset import has_offset, matmul_offset_calls
 from skosh.ops.layers.rescaling import bias_of, largest_input, rescaling
 from skosh.ops.layers.weights import check_weights, check_wide_shift, is_wide, operands
 from skosh.ops.layers.windows_kernels import batch_matmul
@@ -54,7 +55,7 @@ class Dense(Op):
         x, w = required(inputs, 2, 3)
         check_rank(w, 2)
         units, depth = w.shape
-        check_weights(x, w, optional(inputs, 2), channels=units, axis=0, wide_bias=(i64, i32))
+        check_weights(x, w, optional(inputs, 2), channels=units, axis=0, wide_bias=(i64, i32), offset=True)
         if self.keep_dims:
             if not x.shape or x.shape[-1] != depth:
                 raise ModelError(f"the last size of {list(x.shape)} must be {depth}, as the weights' is")
@@ -74,7 +75,7 @@ class Dense(Op):
         x, w = required(inputs, 2, 3)
         (y,) = required(outputs, 1)
         bias = optional(inputs, 2)
-        xs, ws = operands(x, given(values, 0), given(values, 1))
+        xs, ws = operands(x, given(values, 0), given(values, 1), w)
         acc = product(xs.reshape(-1, w.shape[1]), ws.T)
         if x.dtype == f32:
             acc = acc if bias is None else acc + given(values, 2).reshape(-1)
@@ -94,6 +95,8 @@ class Dense(Op):
         scaling = dense_multipliers(x, w, y)
         if x.dtype == i16:
             return dense_wide_calls(inputs, outputs, rows, self.activation, scaling, is_wide(inputs))
+        if has_offset(w):
+            return matmul_offset_calls(inputs, outputs, rows, self.activation, scaling)
         return matmul_calls(inputs, outputs, rows, self.activation, scaling)
 
 

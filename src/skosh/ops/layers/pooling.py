@@ -20,6 +20,7 @@ from skosh.ops.common import activation_range, check_dtype, check_quant, check_r
 from skosh.ops.layers.pooling_kernels import (
     average_pool2d,
     average_pool2d_f32,
+    average_pool2d_upward,
     l2_pool2d_f32,
     max_pool2d,
     max_pool2d_f32,
@@ -76,6 +77,10 @@ class Pool2D(Op):
         """(the kernel of integers, that of float32)."""
         raise NotImplementedError(type(self).__name__)
 
+    def more_numbers(self, x: Tensor) -> dict[str, Any]:
+        """What the kernel of integers is told beyond what all are."""
+        return {}
+
     def calls(self, inputs: Operands, outputs: Operands) -> tuple[Call, ...]:
         """One call an image."""
         (x,), (y,) = required(inputs, 1), required(outputs, 1)
@@ -88,6 +93,7 @@ class Pool2D(Op):
         }  # fmt: skip
         if x.dtype != f32:
             numbers["T"] = x.dtype
+        numbers |= self.more_numbers(x)
         kernel, batch = floats if x.dtype == f32 else integers, x.shape[0]
         places = ((In(0, n * (x.size // batch)), Out(0, n * (y.size // batch))) for n in range(batch))
         return tuple(call(kernel, x=source, y=target, **numbers) for source, target in places)
@@ -110,12 +116,19 @@ class Pool2D(Op):
 
 @dataclass(frozen=True)
 class AveragePool2D(Pool2D):
-    """Mean of the window's elements inside the input."""
+    """Mean of the window's elements inside the input; integers are rounded to nearest, ties away from zero.
 
+    upward: ties go up, as in models that were uint8, where nothing is below zero.
+    """
+
+    upward: bool = False
     kind = "average_pool2d"
 
     def kernels(self) -> tuple[Any, Any]:
-        return average_pool2d, average_pool2d_f32
+        return (average_pool2d_upward if self.upward else average_pool2d), average_pool2d_f32
+
+    def more_numbers(self, x: Tensor) -> dict[str, Any]:
+        return {"least": x.dtype.min} if self.upward and x.dtype != f32 else {}
 
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         (x,), (y,) = required(inputs, 1), required(outputs, 1)
@@ -123,6 +136,8 @@ class AveragePool2D(Pool2D):
         if x.dtype == f32:
             return (self.clamped(self.summed(x, y, given(values, 0)) / count.astype(np.float32), y),)
         total = self.summed(x, y, given(values, 0).astype(np.int64))
+        if self.upward:
+            return (self.clamped((total + count // 2) // count, y),)
         average = np.sign(total) * ((np.abs(total) + count // 2) // count)
         return (self.clamped(average, y),)
 

@@ -27,6 +27,26 @@ def average_pool2d(x: T[H, W, C], y: T[OH, OW, C], *, KH, KW, stride_h, stride_w
 
 
 @kernel
+def average_pool2d_upward(x: T[H, W, C], y: T[OH, OW, C], *, KH, KW, stride_h, stride_w, top, left, lo, hi, least):
+    """The same with ties upward; least: no element is below."""
+    for oh in par(OH):
+        row0 = max(oh * stride_h - top, 0)
+        row1 = min(oh * stride_h - top + KH, H)
+        for ow in par(OW):
+            column0 = max(ow * stride_w - left, 0)
+            column1 = min(ow * stride_w - left + KW, W)
+            count = (row1 - row0) * (column1 - column0)
+            assume(count > 0)
+            for c in par(C):
+                acc = 0
+                for row in seq(row0, row1):
+                    for column in seq(column0, column1):
+                        acc += widen(x[row, column, c]) - least
+                acc = (acc + count // 2) // count + least
+                y[oh, ow, c] = wrap(T, clamp(acc, lo, hi))
+
+
+@kernel
 def max_pool2d(x: T[H, W, C], y: T[OH, OW, C], *, KH, KW, stride_h, stride_w, top, left, lo, hi):
     """Largest element inside the input; lo is below all elements or the activation's bound."""
     for oh in par(OH):

@@ -25,18 +25,25 @@ from skosh.ops.common import (
 
 
 def check_weights(
-    x: Tensor, w: Tensor, bias: Tensor | None, channels: int, axis: int, wide_bias: tuple[DType, ...] = (i64,)
+    x: Tensor,
+    w: Tensor,
+    bias: Tensor | None,
+    channels: int,
+    axis: int,
+    wide_bias: tuple[DType, ...] = (i64,),
+    offset: bool = False,
 ) -> None:
     """A ModelError unless types and quantization of a layer's operands fit each other.
 
     axis: w's axis of output channels, of which there are ``channels``. wide_bias: what a bias of int16 inputs may be.
+    offset: weights that meet int8 may have a zero point.
     """
     check_dtype(x, i8, i16, f32)
     check_dtype(w, f32 if x.dtype == f32 else i8)
     check_constant(w)
     check_quant(x)
     if x.dtype != f32:
-        check_symmetric(w, axis)
+        check_symmetric(w, axis, offset and x.dtype == i8)
     if bias is not None:
         check_constant(bias)
         check_dtype(bias, *{f32: (f32,), i8: (i32,), i16: wide_bias}[x.dtype])
@@ -44,11 +51,14 @@ def check_weights(
             raise ModelError(f'"{bias.name}" must have {channels} elements, not {bias.size}')
 
 
-def check_symmetric(w: Tensor, axis: int) -> None:
-    """A ModelError unless weights have zero point 0 and one scale, or one for each index of ``axis``."""
+def check_symmetric(w: Tensor, axis: int, offset: bool = False) -> None:
+    """A ModelError unless weights have zero point 0 and one scale, or one for each index of ``axis``.
+
+    offset: one zero point, with one scale, will do.
+    """
     if w.quant is None:
         raise ModelError(f'"{w.name}" is {w.dtype.name} but has no scale')
-    if any(w.quant.zero_points):
+    if any(w.quant.zero_points) and (not offset or w.quant.per_channel):
         raise ModelError(f'weights "{w.name}" must have zero point 0', hint="quantize weights symmetrically")
     if w.quant.per_channel and w.quant.axis != axis:
         raise ModelError(f'"{w.name}" must have its scales along axis {axis}, not {w.quant.axis}')
@@ -75,15 +85,16 @@ def is_wide(inputs: Operands) -> bool:
     return x is not None and x.dtype == i16 and (bias is None or bias.dtype != i32)
 
 
-def operands(x: Tensor, xs: Array, ws: Array) -> tuple[Array, Array]:
-    """x - zx and w as numbers that add up exactly: float32 stays; integers become float64.
+def operands(x: Tensor, xs: Array, ws: Array, w: Tensor | None = None) -> tuple[Array, Array]:
+    """x - zx and w - zw as numbers that add up exactly: float32 stays; integers become float64. zw: 0 without ``w``.
 
-    Exact: |x - zx| < 2^16 and |w| <= 2^7, so 2^30 products stay below 2^53.
+    Exact: |x - zx| < 2^16 and |w - zw| < 2^8, so 2^29 products stay below 2^53.
     """
     if x.dtype == f32:
         return xs, ws
     assert x.quant is not None, "checked by infer"
-    return xs.astype(np.float64) - x.quant.zero_point, ws.astype(np.float64)
+    zw = 0 if w is None or w.quant is None else w.quant.zero_point
+    return xs.astype(np.float64) - x.quant.zero_point, ws.astype(np.float64) - zw
 
 
 def finished(acc: Array, inputs: Operands, y: Tensor, activation: str) -> Array:

@@ -103,17 +103,9 @@ class Forest(Op):
         levels = _levels(left, right, root)
         if self.sums == "votes":
             return
-        held = np.abs(value.astype(np.int64).reshape(len(value), -1)).max(axis=1)
-        largest = np.zeros(len(feature), np.int64)  # that a leaf below each node holds
-
-        def of(children: Array) -> Array:
-            inner = largest[np.maximum(children, 0)] if len(largest) else 0
-            return np.where(children < 0, held[np.maximum(-1 - children, 0)], inner)
-
-        for level in reversed(levels):
-            largest[level] = np.maximum(of(left[level]), of(right[level]))
-        if int(of(root).sum()) + int(np.abs(bias).max()) >= 1 << 31:
-            raise ModelError("the sums over all trees must fit 32 bits", hint="choose a larger step")
+        for column in np.abs(value.astype(np.int64).reshape(len(value), -1)).T:
+            if _largest_sum(column, left, right, root, levels) + int(np.abs(bias).max()) >= 1 << 31:
+                raise ModelError("the sums over all trees must fit 32 bits", hint="choose a larger step")
 
     def reference(self, inputs: Operands, outputs: Operands, values: Sequence[Array | None]) -> tuple[Array, ...]:
         x, feature, limit, left, right, missing, _, root, value, bias = (given(values, n) for n in range(10))
@@ -247,6 +239,19 @@ class Forest(Op):
         if self.sums == "rows":
             return call(k.sum_rows, **common, **sizes)
         return call(k.sum_groups, **common, K=bias.size, R=root.size // bias.size)
+
+
+def _largest_sum(held: Array, left: Array, right: Array, root: Array, levels: list[Array]) -> int:
+    """The sum over trees of the largest number that one of its leaves holds. held: [leaves], not negative."""
+    largest = np.zeros(len(left), np.int64)  # that a leaf below each node holds
+
+    def of(children: Array) -> Array:
+        inner = largest[np.maximum(children, 0)] if len(largest) else 0
+        return np.where(children < 0, held[np.maximum(-1 - children, 0)], inner)
+
+    for level in reversed(levels):
+        largest[level] = np.maximum(of(left[level]), of(right[level]))
+    return int(of(root).sum())
 
 
 def _types(x: DType) -> tuple[DType, ...]:

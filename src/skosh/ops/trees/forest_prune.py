@@ -51,9 +51,9 @@ def pruned(columns: Columns, *, bounds: bool) -> Columns:
                 results.append(n)
             else:
                 f, bound = feature[n], limit[n]
-                if bounds and high.get(f, np.inf) <= bound:
+                if bounds and f in high and high[f] <= bound:
                     work.append(("visit", left[n], None, 0))
-                elif bounds and low.get(f, -np.inf) >= bound:
+                elif bounds and f in low and low[f] >= bound:  # no bound yet: -inf itself is not above a limit of -inf
                     work.append(("visit", right[n], None, 0))
                 else:
                     kept.append(n)

@@ -27,6 +27,7 @@ from skosh.ops.classical.integer_gaussians import IntegerGaussians, IntegerQuadr
 from skosh.ops.classical.integer_points import IntegerDistances, IntegerNearest, reach_of
 from skosh.ops.classical.integer_scores import Above, IntegerPairs, IntegerScores, IntegerVotes, LabelVotes
 from skosh.ops.classical.neighbors import Nearest
+from skosh.ops.classical.precise import PreciseDense
 from skosh.ops.classical.svm import PairDecisions, PairVotes
 from skosh.ops.elements.comparisons import Compare
 from skosh.ops.elements.elementwise import Mul
@@ -42,6 +43,9 @@ from skosh.quantizer.networks.boundary import unused
 HEAVY = ("distances", "nearest", "nearest_in_tree", "triangular_quadratics", "pair_decisions", "pair_votes", "square")
 """Operators that only classical models have."""
 
+BESIDE = ("dense", "precise_dense", "add", "sub", "mul", "maximum", "minimum", "tamed")
+"""Those that a layer of weights may have beside it."""
+
 CURVES: dict[str, Callable[..., Array]] = {
     "exp": np.exp, "tanh": np.tanh, "square": np.square, "mul": np.multiply, "add": np.add, "sub": np.subtract,
 }  # fmt: skip
@@ -55,13 +59,13 @@ def is_classical(graph: Graph) -> bool:
     """
     if any(n.op.kind in HEAVY for n in graph.nodes):
         return True
-    layers = [(n, n.op) for n in graph.nodes if isinstance(n.op, Dense)]
+    layers = [(n, n.op) for n in graph.nodes if isinstance(n.op, Dense | PreciseDense)]
     if len(layers) != 1:
         return False
     ((node, op),) = layers
-    if op.activation != "none" or graph.tensors[node.inputs[0]].shape[:1] != (1,):
+    if getattr(op, "activation", "none") != "none" or graph.tensors[node.inputs[0]].shape[:1] != (1,):
         return False
-    after = {n.op.kind for n in graph.nodes if n.op.kind not in ("dense", "add", "sub", "mul", "maximum", "minimum")}
+    after = {n.op.kind for n in graph.nodes if n.op.kind not in BESIDE}
     plain = bool(after) or graph.notes.get("output") == "decision"
     if any(isinstance(n.op, Reshape) and n.op.shape != (1,) for n in graph.nodes):
         return False
@@ -241,7 +245,7 @@ class _Form:
 
     def _score(self, name: str, node: Node) -> Score | None:
         op = node.op
-        if isinstance(op, Dense):
+        if isinstance(op, Dense | PreciseDense):
             return self.dense(node)
         if isinstance(op, PairDecisions):
             return self.pairs(node)
@@ -260,10 +264,10 @@ class _Form:
 
     def dense(self, node: Node) -> Score | None:
         """A layer of features, or of functions of sums."""
-        assert isinstance(node.op, Dense), "a layer"
+        assert isinstance(node.op, Dense | PreciseDense), "a layer"
         x, w = node.inputs[:2]
         weights = self.data(w)
-        if node.op.activation != "none" or self.old.tensors[x].shape != (1, weights.shape[1]):
+        if getattr(node.op, "activation", "none") != "none" or self.old.tensors[x].shape != (1, weights.shape[1]):
             return None
         bias = self.data(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(len(weights))
         curved = self.curved(x)

@@ -39,6 +39,8 @@ def affine(graph: Graph, name: str) -> Affine:
         return whole
     if node.op.kind == "cast" and node.inputs[0] in graph.inputs:
         return Affine(node.inputs[0], whole.factor, whole.offset)
+    if node.op.kind == "tamed":  # rows out of reach: integers saturate
+        return affine(graph, node.inputs[0])
     if node.op.kind not in ("add", "sub", "mul", "div", "maximum", "minimum") or len(node.inputs) != 2:
         return whole
     left, right = (graph.tensors[n].data for n in node.inputs)
