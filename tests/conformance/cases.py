@@ -170,7 +170,7 @@ def select(code: str, dtype: str, seed: int) -> bytes:
     if code == "SELECT":
         shapes = [((6,), (6,), (6,)), ((2,), (2, 3), (2, 3)), ((), (4, 2), (4, 2))][seed % 3]
     x = quantized(shapes[1], dtype, rng)
-    out = alike(x, np.broadcast_shapes(*shapes))
+    out = alike(x, shapes[2] if code == "SELECT" else np.broadcast_shapes(*shapes))
     return model(code, [tensor(shapes[0], "bool"), x, alike(x, shapes[2])], [out])
 
 
