@@ -8,7 +8,7 @@ from textwrap import fill
 from skosh import __version__
 from skosh.emit.interface import Interface
 from skosh.emit.lines import comment, wrapped
-from skosh.emit.meaning import arena_text, conversions, features_text, labels_text, port_text, string
+from skosh.emit.meaning import arena_text, categories_text, conversions, features_text, labels_text, port_text, string
 from skosh.ir.graph import FIRST_STATUS, Graph
 from skosh.lower.program import Program
 
@@ -67,7 +67,7 @@ typedef enum {{
 
 /* The places of inputs and outputs inside the arena. An input's place is reused during the run. */
 {accessors}
-{state}{labels_text(graph, face)}{conversions(face)}
+{state}{categories_text(graph, face)}{labels_text(graph, face)}{conversions(face)}
 #ifdef __cplusplus
 }}
 #endif
