@@ -14,6 +14,7 @@ from textwrap import fill
 import numpy as np
 
 from skosh.base.dtypes import DType, f32
+from skosh.base.text import plain as plain_text
 from skosh.emit.expressions import float_literal
 from skosh.emit.interface import Interface, Port
 from skosh.emit.lines import comment, wrapped
@@ -265,8 +266,9 @@ def _identifiers(labels: Sequence[str]) -> list[str]:
 
 def string(text: str) -> str:
     """A C string literal of the text's UTF-8, with octal escapes, which no digit after them can lengthen."""
+    spoken = plain_text(text)
     plain = {'"': '\\"', "\\": "\\\\", "?": "\\?"}  # ?? begins a trigraph in C99
-    return '"' + "".join(plain.get(chr(b), chr(b)) if 32 <= b < 127 else f"\\{b:03o}" for b in text.encode()) + '"'
+    return '"' + "".join(plain.get(chr(b), chr(b)) if 32 <= b < 127 else f"\\{b:03o}" for b in spoken.encode()) + '"'
 
 
 # ------------------------------------------------------------------------------------------------------------------ arena
