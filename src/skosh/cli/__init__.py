@@ -6,6 +6,9 @@ wrong; 130, interrupted. Answers go to standard output, everything else to stand
 
 from __future__ import annotations
 
+import io
+import signal
+import sys
 from importlib import import_module
 from typing import Annotated
 
@@ -52,6 +55,15 @@ def _options(
     """Trained models as plain C for the smallest computers, proved bit for bit and measured."""
 
 
+def _ended(*_: object) -> None:
+    """SIGTERM ends as Ctrl-C does: what was being written is taken back, children are ended."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """What ``skosh`` on the command line calls."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of ASCII shows question marks, not a traceback
+    signal.signal(signal.SIGTERM, _ended)
     application()()

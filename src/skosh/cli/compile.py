@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, Model, Optimize, Search, Target, TrustPickle, opened
+from skosh.base.text import plain_lines
+from skosh.cli.options import Json, LoadBudget, Model, Optimize, Search, Target, TrustPickle, of_a_file, opened
 from skosh.cli.terminal import busy, compiling, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def command(
     show: Annotated[bool, typer.Option("--show", help="Print what the last stage left, as text.")] = False,
     search: Search = False,
     trust_pickle: TrustPickle = False,
+    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """From a model to C: NAME.h, NAME.c, NAME_weights.c, and NAME.json that tells their sizes."""
@@ -50,7 +52,7 @@ def command(
         return
     with compiling(f"compiling {Path(model).name} for {target}", search=search, quiet=json) as progress:
         build = skosh.compile(
-            opened(model, trust_pickle),
+            opened(model, trust_pickle, budget),
             target=target,
             optimize=optimize,
             name=name,
@@ -60,11 +62,11 @@ def command(
             progress=progress,
         )
     if show:
-        print(build.compiled.text(STAGES[-1]))
+        print(plain_lines(build.compiled.text(STAGES[-1])))
     if output is None:
         return
     with busy(f"measuring {build.program.name} on {target}", quiet=json):
-        folder = build.save(output)
+        folder = build.save(output, overwrite=of_a_file(build))
     files = {n: (folder / n).stat().st_size for n in (*build.sources, f"{build.program.name}.json")}
     if json:
         manifest = json_text.loads((folder / f"{build.program.name}.json").read_text(encoding="utf-8"))
@@ -84,7 +86,7 @@ def _show_stage(model: Any, stage: str, target: str, optimize: str, name: str | 
     if show and stage == "plan":
         out().print(text)  # its picture has colours
     elif show:
-        print(text)
+        print(plain_lines(text))
 
 
 def _print_summary(build: Build, folder: Path, files: dict[str, int]) -> None:

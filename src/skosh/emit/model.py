@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from skosh.base.dtypes import DType
+from skosh.base.text import in_comment
 from skosh.emit.assembly import assembly_switch, assembly_tests
 from skosh.emit.expressions import literal
 from skosh.emit.functions import builtins_used, function_text, kernel_text
@@ -43,7 +44,8 @@ def code_text(program: Program, face: Interface) -> str:
     scalar: dict[str, Function] = {}
     for k in kernels:
         for f in functions(k):
-            assert scalar.setdefault(f.name, f) == f, f"two functions are called {f.name}"
+            known = scalar.setdefault(f.name, f)
+            assert known == f, f"two functions are called {f.name}"
     helpers: dict[str, str] = {}
     things: list[Kernel | Function] = [*scalar.values(), *kernels]
     for thing in things:
@@ -178,8 +180,8 @@ def _reset_text(program: Program, face: Interface) -> str:
 def _state_line(program: Program, s: State) -> str:
     t, offset = program.graph.tensors[s.before], program.plan.offset_of[s.before]
     if s.name not in program.initial:
-        return f"    memset(a + {offset}, 0, {t.nbytes}); /* {s.name} */\n"
-    return f"    memcpy(a + {offset}, {program.initial[s.name]}, {t.nbytes}); /* {s.name} */\n"
+        return f"    memset(a + {offset}, 0, {t.nbytes}); /* {in_comment(s.name)} */\n"
+    return f"    memcpy(a + {offset}, {program.initial[s.name]}, {t.nbytes}); /* {in_comment(s.name)} */\n"
 
 
 def _run_text(program: Program, face: Interface) -> str:
