@@ -114,6 +114,8 @@ class Model:
     digest: str
     functions: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """FunctionProtos of the file by operator, as ``kind`` names them."""
+    fours: frozenset[str] = frozenset()
+    """Constants of 4 bits, which are read as integers of 8."""
     renewed: int | None = None
     """The operator set of the file where its nodes were put into a newer one."""
 
@@ -169,7 +171,14 @@ def model_of(proto: Any, loc: Loc, data: bytes) -> Model:
         if not port.name or port.name not in known:
             raise ModelError(f'the output "{port.name}" must be made by some node', loc=loc)
     functions = {kind_of(f.domain, f.name, getattr(f, "overload", "")): f for f in proto.functions}
-    return Model(loc, opset, nodes, constants, inputs, outputs, hashlib.sha256(data).hexdigest(), functions)
+    fours = {_text(t.name) for t in graph.initializer if t.data_type in (UINT4, INT4)}
+    fours |= {
+        _text(n.output[0])
+        for n in graph.node
+        if n.output and any(a.HasField("t") and a.t.data_type in (UINT4, INT4) for a in n.attribute)
+    }
+    digest = hashlib.sha256(data).hexdigest()
+    return Model(loc, opset, nodes, constants, inputs, outputs, digest, functions, frozenset(fours))
 
 
 def in_order(nodes: tuple[Record, ...], known: set[str]) -> tuple[Record, ...]:
