@@ -119,7 +119,8 @@ def compile_to_c(
         return done
 
     library = soft_float(target, prefix) if computes_with_floats(program) else {}
-    return replace(done, sources=emit(program, library=tuple(library)) | library)
+    narrow = target is not None and target.int_bits < 32
+    return replace(done, sources=emit(program, library=tuple(library), narrow_int=narrow) | library)
 
 
 def program_text(program: Program) -> str:

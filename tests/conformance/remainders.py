@@ -313,8 +313,8 @@ class Met:
         return bool(new)
 
 
-ALIKE = {"cortex-m7": "cortex-m4", "cortex-m33": "cortex-m4"}
-"""Targets that get the C of another one, timed otherwise."""
+ALIKE = {"cortex-m7": "cortex-m4", "cortex-m33": "cortex-m4", "generic": "host"}
+"""Targets that get the C of another one, timed or spelled otherwise."""
 
 
 def family(target: str) -> str:

@@ -41,6 +41,7 @@ class Builder:
         self.options: dict[str, Any] = {}  # what else ``load`` was asked for, by name
         self.taken: set[str] = set()  # the options that some converter knew
         self.frame: Frame | None = None  # names and categories of the input's columns, where the model knows them
+        self.original: Callable[[Graph], Any] | None = None  # graph -> its ``Original``, where the usual one doesn't do
         self.fills: dict[str, list[Any]] = {}  # tensor -> texts that a step puts where one of its columns has none
         self.unlike: set[str] = set()  # kinds of inputs (``originals.EDGES``) that the C reads otherwise than the library
         self.sparse: set[str] = set()  # tensors that are mostly zeros: counts of words
