@@ -56,6 +56,7 @@ def compile(
     max_flash: int | str | None = None,
     search: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    budget: Any = None,
 ) -> Build:
     """C for a target, from a Graph or anything that ``load`` takes.
 
@@ -63,25 +64,28 @@ def compile(
     optimize: "balanced", "speed", "flash", "ram" or "energy". max_ram, max_flash: bytes, or text like "64K" (1,024 each).
     search: measure every form of every layer in the target's emulator and take the best for the aim, instead of the rules'.
     That takes a minute or so; the result is kept for the next time. progress: told how many steps are done, of how many.
-    Raises FitError when the model needs more.
+    budget: what reading and compiling it may cost, as ``load`` takes it.
+    Raises FitError when the model needs more than the target has, BudgetError when its load or this would cost too much.
     """
+    from skosh.base.budget import budgeted
     from skosh.base.sizes import parse_size
     from skosh.built import build
     from skosh.ir.graph import Graph
     from skosh.targets import target as find_target
 
-    graph = model if isinstance(model, Graph) else load(model)
-    limits = [None if m is None else parse_size(m) for m in (max_ram, max_flash)]
-    return build(
-        graph,
-        target=find_target(target),
-        optimize=optimize,
-        name=name,
-        max_ram=limits[0],
-        max_flash=limits[1],
-        search=search,
-        progress=progress or (lambda done, of: None),
-    )
+    with budgeted(budget, model.loc if isinstance(model, Graph) else None):
+        graph = model if isinstance(model, Graph) else load(model)
+        limits = [None if m is None else parse_size(m) for m in (max_ram, max_flash)]
+        return build(
+            graph,
+            target=find_target(target),
+            optimize=optimize,
+            name=name,
+            max_ram=limits[0],
+            max_flash=limits[1],
+            search=search,
+            progress=progress or (lambda done, of: None),
+        )
 
 
 def split(graph: Graph, *, after: str | int) -> tuple[Graph, Graph]:

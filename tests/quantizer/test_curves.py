@@ -193,8 +193,8 @@ def test_layers_beside_masks_and_chains_have_their_share_of_the_loss() -> None:
     net.put("n", Sin(), "o")
     net.put("e", Dense(keep_dims=True), "n", samples(4, 8, seed=2) / 3)
     graph, x = net.graph("e"), samples(32, 6, 8)
-    assert [s.layer for s in skosh.quantizer.study.sensitivity(graph, x)] == ["d", "e"]
-    assert all(s.noise_db > 25 for s in skosh.quantizer.study.sensitivity(graph, x))
+    assert [s.layer for s in skosh.quantizer.sensitivity(graph, x)] == ["d", "e"]
+    assert all(s.noise_db > 25 for s in skosh.quantizer.sensitivity(graph, x))
     for scheme in ("mixed", "int4"):
         found = as_samples(graph, x)
         small = skosh.quantize(graph, x, scheme=scheme)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skosh.cli.options import Json, Model, Optimize, Search, TrustPickle, opened
+from skosh.cli.options import Json, LoadBudget, Model, Optimize, Search, TrustPickle, opened
 from skosh.cli.terminal import WIDE, bar, busy, compiling, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def command(
     optimize: Optimize = "balanced",
     search: Search = False,
     trust_pickle: TrustPickle = False,
+    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """Instructions, modelled cycles, flash and RAM of one inference, in all and by layer.
@@ -40,7 +41,7 @@ def command(
     targets = tuple(dict.fromkeys(target or ["cortex-m4"]))
     profiles = []
     with busy(f"reading {Path(model).name}", quiet=json):
-        graph = skosh.load(opened(model, trust_pickle))
+        graph = skosh.load(opened(model, trust_pickle, budget))
     for t in targets:
         with compiling(f"compiling and running {graph.name} on {t}", search=search, quiet=json) as progress:
             build = skosh.compile(graph, target=t, optimize=optimize, search=search, progress=progress)
