@@ -8,10 +8,11 @@ JOBS   ?= auto
 TORCH  ?= torch==2.13.0
 
 # what tests use besides Python packages: gcc, for the sanitizers; QEMU, for what Unicorn can't emulate
-DEBIAN := gcc libc6-dev make qemu-system-arm qemu-user
+DEBIAN := gcc libc6-dev make qemu-system-arm qemu-user cmake gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
+	qemu-system-misc arduino-builder arduino-core-avr arduino-ctags gcc-avr avr-libc simavr nodejs npm cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test quick torch check bench debian clean
+.PHONY: help env demo test quick torch golden check bench debian clean
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ quick: env  ## the tests that take no longer than a few seconds each
 
 torch: env  ## PyTorch too, which is large: its importer's tests run where it is installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) --editable '.[torch]'
+
+golden: env  ## hold the C that the compiler writes now (tests/golden)
+	$(BIN)/python -m tests.golden.programs --update
 
 check: env  ## lint and types
 	$(BIN)/ruff check src tests benchmarks

@@ -13,8 +13,6 @@ from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.emit.row_sums import summed_loop
 from skosh.emit.tidy import plain_comment, tidied
-from skosh.emit.vector.helium_moves import is_move, move_loop
-from skosh.emit.vector.helium_sums import sum_loop
 from skosh.emit.vector.loops import vector_loop
 from skosh.ir.kernel import (
     Assign,
@@ -44,6 +42,7 @@ from skosh.ir.kernel import (
 from skosh.ir.layout import address, used_numbers, with_step
 from skosh.ir.simplify import simplify
 from skosh.lower.unused import without_unused_locals
+from skosh.targets.simd import writers
 
 INDENT = "    "
 
@@ -117,9 +116,9 @@ def _is_clamp(e: Expr) -> bool:
     return isinstance(e, Binary) and e.op == "min" and isinstance(e.a, Binary) and e.a.op == "max"
 
 
-def function_text(function: Function, spell: Callable[[str], str]) -> str:
+def function_text(function: Function, spell: Callable[[str], str], *, narrow_int: bool = False) -> str:
     """A scalar function, ``static inline``."""
-    names = Names({}, spell)
+    names = Names({}, spell, narrow_int=narrow_int)
     params = ", ".join(f"{p.dtype.c} {p.name}" for p in function.params)
     doc = comment(plain_comment(function.doc, {p.name for p in function.params}))
     head = f"static inline {function.returns.c} {spell(function.name)}({params})"
@@ -141,6 +140,7 @@ def kernel_text(
     numbers: Sequence[Var] | None = None,
     restrict: bool = True,
     unit: str = "",
+    narrow_int: bool = False,
 ) -> str:
     """A kernel: pointers for buffers (const where only read), int32_t for free sizes and scalars.
 
@@ -152,7 +152,7 @@ def kernel_text(
     own |= {s.var for s in walk(kernel.body) if isinstance(s, For)}
     own |= {p.name for p in kernel.buffers.values()} | {v.name for v in kernel.numbers}
     names = Names(kernel.buffers, spell, sizes=frozenset(kernel.sizes), taken=own, separate=restrict)
-    names = replace(names, above=Above(name, unit, tuple(outer_scalars(kernel))))
+    names = replace(names, narrow_int=narrow_int, above=Above(name, unit, tuple(outer_scalars(kernel))))
     spoken = own | {f.name for f in functions(kernel)} | set(re.findall(r"\b(\w+) = -?\d", kernel.doc))
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
@@ -188,12 +188,9 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             if len(line) > WIDTH:
                 line = f"{pad}{buffer}[{at}] =\n{pad}{INDENT}{expression(value, names)};\n"
             return line
-        case For() if s.vector and not s.par:
-            return sum_loop(s, names, depth, _plain)
-        case For() if s.vector and is_move(s, names):
-            return move_loop(s, names, depth, _plain)
         case For() if s.vector:
-            return vector_loop(s, names, depth, _plain)
+            own = (write(s, names, depth, _plain) for write in writers(s.vector))
+            return next((text for text in own if text), "") or vector_loop(s, names, depth, _plain)
         case For() if s.function:
             return summed_loop(s, names, depth, _plain_loop)
         case For() if s.assembly:

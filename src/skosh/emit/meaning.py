@@ -1,8 +1,8 @@
 """What the header says about inputs and outputs: scales, the way from real numbers and back, labels, names, provenance.
 
 What an importer knows comes in the graph's notes: "classes" (labels in order), "output" (what a classifier gives: "label",
-"proba" or "decision"), "features" (names of the input's elements), "axes" (tensor -> a name for each axis), "meaning"
-(tensor -> text).
+"proba" or "decision"), "features" (names of the input's elements), "categories" (input element -> its categories), "axes"
+(tensor -> a name for each axis), "meaning" (tensor -> text).
 """
 
 from __future__ import annotations
@@ -14,17 +14,23 @@ from textwrap import fill
 import numpy as np
 
 from skosh.base.dtypes import DType, f32
+from skosh.base.text import plain as plain_text
 from skosh.emit.expressions import float_literal
 from skosh.emit.interface import Interface, Port
 from skosh.emit.lines import comment, wrapped
-from skosh.ir.graph import Graph, Tensor
+from skosh.ir.graph import Graph, Op, Tensor
+from skosh.ops.elements.activations import Logistic
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D, TransposeConv
+from skosh.ops.layers.pooling import Pool2D
+from skosh.ops.reductions.reductions import ArgMax
+from skosh.ops.reductions.softmax import Softmax
 
 _IMAGE = ("batch", "height", "width", "channels")
-_IMAGE_READERS = ("conv2d", "depthwise_conv2d", "average_pool2d", "max_pool2d", "transpose_conv2d")
-_ENDS = {
-    "softmax": "softmax: shares that add up to 1",
-    "logistic": "logistic: between 0 and 1",
-    "argmax": "the index of the largest",
+_IMAGE_READERS = (Conv2D, DepthwiseConv2D, TransposeConv, Pool2D)
+_ENDS: dict[type[Op], str] = {
+    Softmax: "softmax: shares that add up to 1",
+    Logistic: "logistic: between 0 and 1",
+    ArgMax: "the index of the largest",
 }
 
 
@@ -59,7 +65,7 @@ def scale_of(t: Tensor) -> tuple[float, int] | None:
 def axes_text(t: Tensor, graph: Graph) -> str:
     """ "axes: time 49, mel 10"; the last axis is that of neighbours in memory."""
     names = graph.notes.get("axes", {}).get(t.name)
-    if names is None and len(t.shape) == 4 and any(n.op.kind in _IMAGE_READERS for n in graph.consumers.get(t.name, ())):
+    if names is None and len(t.shape) == 4 and any(isinstance(n.op, _IMAGE_READERS) for n in graph.consumers.get(t.name, ())):
         names = _IMAGE
     if names is None:
         return ""
@@ -84,7 +90,7 @@ def _purpose(p: Port, graph: Graph, face: Interface) -> Sequence[str]:
         one = f"the decision value: above 0 for {where}[1], below for {where}[0]"
         return [one if p.tensor.size == 1 else "decision values"]
     producer = graph.producer.get(p.tensor.name)
-    kind = _ENDS.get(producer.op.kind, "") if producer is not None else ""
+    kind = _ENDS.get(type(producer.op), "") if producer is not None else ""
     order = f"in the order of {where}" if p.tensor.size == len(labels) > 0 else ""
     return [", ".join(x for x in (kind, order) if x)] if kind or order else []
 
@@ -201,6 +207,53 @@ def features_text(graph: Graph, face: Interface) -> str:
     return f"/* What the elements of {face.inputs[0].parameter} are, in order: {use} */\n{text}\n\n"
 
 
+def categories_text(graph: Graph, face: Interface) -> str:
+    """For each column of the input that holds codes of categories (``notes["categories"]``): an enum of them, and a function
+    that finds the code of a name."""
+    known = graph.notes.get("categories")
+    if not known:
+        return ""
+    m, p = face.macro, face.prefix
+    names = graph.notes.get("features") or ()
+    columns = [str(names[n]) if n < len(names) and names[n] else f"column_{n}" for n in known]
+    found, used = [_SAME_NAME.replace("PREFIX", p)], set[str]()
+    for (n, categories), name in zip(known.items(), _identifiers(columns), strict=True):
+        name = f"{name}_COLUMN" if name in _TAKEN else name
+        members = []
+        for i, c in enumerate(_identifiers(categories)):
+            member = f"{m}_{name}_{c}" if f"{m}_{name}_{c}" not in used else f"{m}_{name}_{c}_{n}"
+            used.add(member)
+            members.append(f"{member} = {i}")
+        tests = "".join(
+            f"    if ({p}_same_name(name, {string(c)})) {{\n        return {i};\n    }}\n" for i, c in enumerate(categories)
+        )
+        where = f"element {n} of {face.inputs[0].parameter}"
+        listed = ",\n    ".join(members)
+        found.append(
+            f"\n/* Codes of the categories of {where}; NAN stands for any other. */\n"
+            f"typedef enum {{\n    {listed}\n}} {p}_{name.lower()};\n\n"
+            f"/* The code of a name; -1 where it is none of them. */\n"
+            f"static inline int32_t {p}_encode_{name.lower()}(const char *name)\n{{\n{tests}    return -1;\n}}\n"
+        )
+    return "".join(found)
+
+
+_TAKEN = frozenset({"CLASS", "STATUS", "INPUT", "OUTPUT", "ARENA", "LABELS", "FEATURE", "MODEL", "SKOSH"})
+"""Beginnings of names that the header has already."""
+
+_SAME_NAME = """
+/* Are two names the same? */
+static inline int PREFIX_same_name(const char *a, const char *b)
+{
+    while (*a != '\\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+"""
+
+
 def _identifiers(labels: Sequence[str]) -> list[str]:
     """A C identifier for each label, all different."""
     found: list[str] = []
@@ -213,8 +266,9 @@ def _identifiers(labels: Sequence[str]) -> list[str]:
 
 def string(text: str) -> str:
     """A C string literal of the text's UTF-8, with octal escapes, which no digit after them can lengthen."""
+    spoken = plain_text(text)
     plain = {'"': '\\"', "\\": "\\\\", "?": "\\?"}  # ?? begins a trigraph in C99
-    return '"' + "".join(plain.get(chr(b), chr(b)) if 32 <= b < 127 else f"\\{b:03o}" for b in text.encode()) + '"'
+    return '"' + "".join(plain.get(chr(b), chr(b)) if 32 <= b < 127 else f"\\{b:03o}" for b in spoken.encode()) + '"'
 
 
 # ------------------------------------------------------------------------------------------------------------------ arena

@@ -6,7 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 
 from skosh.base.dtypes import DType
+from skosh.base.text import in_comment
 from skosh.emit.assembly import assembly_switch, assembly_tests
+from skosh.emit.build_id import with_build_id
+from skosh.emit.exact_floats import exact_floats_text
 from skosh.emit.expressions import literal
 from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.header import header_text, run_signature
@@ -18,41 +21,44 @@ from skosh.emit.vector.units import machine_helpers, machines_of, small_function
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
 from skosh.ir.kernel import Cast, Const, Function, Kernel, Let, all_exprs, functions, walk
+from skosh.lower.exits import exits
 from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, LayerCall, Number, Program
 from skosh.targets.simd import VectorMachine
 
 
-def emit(program: Program, *, library: Sequence[str] = ()) -> dict[str, str]:
+def emit(program: Program, *, library: Sequence[str] = (), narrow_int: bool = False) -> dict[str, str]:
     """{"kws.h": ..., "kws.c": ..., "kws_weights.c": ...}
 
-    library: names of further files that are to be linked, for the header to tell.
+    library: names of further files that are to be linked, for the header to tell. narrow_int: C's int may have 16 bits.
     """
     face = interface(program)
-    return {
+    sources = {
         f"{program.name}.h": header_text(program, face, library),
-        f"{program.name}.c": code_text(program, face),
+        f"{program.name}.c": code_text(program, face, narrow_int),
         f"{program.name}_weights.c": weights_text(program.data, program.name),
     }
+    return with_build_id(sources, program.name)
 
 
-def code_text(program: Program, face: Interface) -> str:
+def code_text(program: Program, face: Interface, narrow_int: bool = False) -> str:
     """The code unit: small functions, kernels, one function a layer, and run."""
     spell = _speller(program.name)
     kernels = [r.kernel for r in program.routines]
     scalar: dict[str, Function] = {}
     for k in kernels:
         for f in functions(k):
-            assert scalar.setdefault(f.name, f) == f, f"two functions are called {f.name}"
+            known = scalar.setdefault(f.name, f)
+            assert known == f, f"two functions are called {f.name}"
     helpers: dict[str, str] = {}
     things: list[Kernel | Function] = [*scalar.values(), *kernels]
     for thing in things:
         helpers |= builtins_used(thing)
     routines = [
-        kernel_text(r.kernel, r.name, spell, numbers=r.numbers, restrict=r.restrict, unit=program.name)
+        kernel_text(r.kernel, r.name, spell, numbers=r.numbers, restrict=r.restrict, unit=program.name, narrow_int=narrow_int)
         for r in program.routines
     ]
     small = [(spell(name), fill(helpers[name], spell(name))) for name in sorted(helpers)]
-    small += [(spell(f.name), function_text(f, spell)) for f in scalar.values()]
+    small += [(spell(f.name), function_text(f, spell, narrow_int=narrow_int)) for f in scalar.values()]
     machines = machines_of(kernels)
     tests = [*(m.test for m in machines), *assembly_tests(kernels, program.name), *sums_tests(kernels, program.name)]
     parts = [
@@ -98,7 +104,7 @@ def _prologue(
 
 {library}{booleans}#include <stddef.h>
 #include <string.h>
-{machine}
+{machine}{exact_floats_text(program)}
 #ifdef __cplusplus
 #define restrict __restrict /* C++ has it by this name only */
 #endif
@@ -177,8 +183,8 @@ def _reset_text(program: Program, face: Interface) -> str:
 def _state_line(program: Program, s: State) -> str:
     t, offset = program.graph.tensors[s.before], program.plan.offset_of[s.before]
     if s.name not in program.initial:
-        return f"    memset(a + {offset}, 0, {t.nbytes}); /* {s.name} */\n"
-    return f"    memcpy(a + {offset}, {program.initial[s.name]}, {t.nbytes}); /* {s.name} */\n"
+        return f"    memset(a + {offset}, 0, {t.nbytes}); /* {in_comment(s.name)} */\n"
+    return f"    memcpy(a + {offset}, {program.initial[s.name]}, {t.nbytes}); /* {in_comment(s.name)} */\n"
 
 
 def _run_text(program: Program, face: Interface) -> str:
@@ -194,9 +200,7 @@ def _run_text(program: Program, face: Interface) -> str:
         f"        memcpy({p.parameter}, {p.accessor}(arena), {p.length_macro} * sizeof {p.parameter}[0]);\n    }}\n"
         for p in face.outputs
     )
-    steps = "".join(
-        f"    {layer.name}(a);\n    {m}_LAYER_DONE({layer.index}, a);\n" for layer in program.layers if layer.calls
-    )
+    steps = _steps_text(program, m)
     place = "    uint8_t *const a = (uint8_t *)arena;\n\n" if steps else ""
     return (
         f"{run_signature(face)}\n{{\n{place}"
@@ -204,6 +208,26 @@ def _run_text(program: Program, face: Interface) -> str:
         f"    if ((uintptr_t)arena % {m}_ARENA_ALIGN != 0) {{\n        return {m}_MISALIGNED;\n    }}\n"
         f"{ins}{steps}{outs}    return {_result(face)};\n}}\n"
     )
+
+
+def _steps_text(program: Program, macro: str) -> str:
+    """A line for each layer. Those that a run may leave out stand in a block, "if (!sure)"."""
+    found, lines, deep = exits(program), list[str](), 1
+    for i, layer in enumerate(program.layers):
+        for e in found:
+            if e.last == i:
+                deep -= 1
+                lines.append(f"{'    ' * deep}}}\n")
+        for e in found:
+            if e.first == i:
+                place = arena_place(program.plan.offset_of[e.sure], program.graph.tensors[e.sure].dtype, const=True)
+                lines.append(f"{'    ' * deep}if (!*{place.replace('arena[', 'a[')}) {{ /* not sure: go on */\n")
+                deep += 1
+        if layer.calls:
+            space = "    " * deep
+            lines += [f"{space}{layer.name}(a);\n", f"{space}{macro}_LAYER_DONE({layer.index}, a);\n"]
+    assert deep == 1, "every block ends at its choice"
+    return "".join(lines)
 
 
 def _result(face: Interface) -> str:

@@ -6,42 +6,21 @@ is a ``State``: the tensor a run begins with and the tensor that becomes its val
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
 from skosh.base.dtypes import DType
 from skosh.base.errors import NOWHERE, Loc
+from skosh.ir.quant import Quant as Quant
+from skosh.ir.traits import Traits
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Quant:
-    """Affine quantization: real = scale * (q - zero_point), per tensor or per index of ``axis``."""
-
-    scales: tuple[float, ...]  # float32 values, held exactly
-    zero_points: tuple[int, ...]
-    axis: int | None = None  # None: one scale for the whole tensor
-
-    @property
-    def scale(self) -> float:
-        assert len(self.scales) == 1, "a per-channel tensor has no single scale"
-        return self.scales[0]
-
-    @property
-    def zero_point(self) -> int:
-        assert len(set(self.zero_points)) == 1, "a tensor with many zero points has no single one"
-        return self.zero_points[0]
-
-    @property
-    def per_channel(self) -> bool:
-        return len(self.scales) > 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +40,7 @@ class Tensor:
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
@@ -90,6 +69,7 @@ class Op:
     view: ClassVar[bool] = False  # the output is the input's bytes, unchanged, under another shape
     inplace: ClassVar[tuple[tuple[int, int], ...]] = ()  # (input, output) pairs that may share memory, shapes permitting
     update: ClassVar[tuple[tuple[int, int], ...]] = ()  # (input, output) pairs that always do: state, changed in place
+    traits: ClassVar[Traits] = Traits()  # what passes may know of it
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         """Output shapes and types; a ModelError (without place, the caller adds it) when the inputs don't fit."""
@@ -186,6 +166,19 @@ class Graph:
             for name in dict.fromkeys(n for n in node.inputs if n):
                 found[name].append(node)
         return {name: tuple(nodes) for name, nodes in found.items()}
+
+    @cached_property
+    def volatile(self) -> frozenset[str]:
+        """Tensors whose memory is written again: states, and what a node updates in place. Nobody may read them later."""
+        names = {n for s in self.states for n in (s.before, s.after)}
+        for node in self.nodes:
+            names |= {n for i, o in node.op.update for n in (node.inputs[i], node.outputs[o])}
+        return frozenset(names)
+
+    @cached_property
+    def outside(self) -> frozenset[str]:
+        """Tensors that someone outside knows: inputs, outputs, states, and what is updated in place."""
+        return frozenset({*self.inputs, *self.outputs}) | self.volatile
 
     @property
     def constants(self) -> Iterator[Tensor]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from skosh.ir.call import Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands
 from skosh.ir.interpret_kernel import run_kernel
+from skosh.ir.kernel import Kernel
 
 
 def run_calls(
@@ -20,10 +21,12 @@ def run_calls(
     *,
     shuffle: random.Random | None = None,
     calls: Sequence[Call] | None = None,
+    run: Callable[[Kernel, Mapping[str, Array], Mapping[str, int | float]], None] | None = None,
 ) -> tuple[Array, ...]:
     """Output values, computed by ``op.calls`` instead of ``op.reference``. Outputs start filled with junk, so that an
 
-    element that no kernel writes shows. ``op.update`` pairs share memory, as they will on the device.
+    element that no kernel writes shows. ``op.update`` pairs share memory, as they will on the device. run: another way to run
+    a kernel than the interpreter's.
     """
     junk = np.random.default_rng(7)
     flat_in = [None if v is None else np.array(v).reshape(-1) for v in values]
@@ -53,5 +56,8 @@ def run_calls(
                     if label not in scratch or scratch[label].dtype != dtype.np or scratch[label].size < elements:
                         scratch[label] = junk.integers(0, 2, elements * dtype.bytes).astype(np.uint8).view(dtype.np)
                     buffers[name] = scratch[label]
-        run_kernel(call.kernel, buffers, call.numbers, shuffle=shuffle)
+        if run is not None:
+            run(call.kernel, buffers, call.numbers)
+        else:
+            run_kernel(call.kernel, buffers, call.numbers, shuffle=shuffle)
     return tuple(v.reshape(o.shape) for v, o in zip(flat_out, outputs, strict=True) if o is not None)

@@ -7,7 +7,7 @@ on three targets); they rank forms, and foretell neither flash nor instructions 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,34 +16,20 @@ from skosh.ir.graph import Array, Op, Operands
 from skosh.ops.common import required
 from skosh.ops.trees.forest import AUTO, Forest, several_ways
 from skosh.ops.trees.forest_code import written_out
-from skosh.targets import Target
+from skosh.targets import ForestCosts, Target
 
 SHARES = (0.0, 0.3, 0.5, 1.0)
 """The forms that are tried: the share of nodes, the most visited first, that becomes code."""
+
+MOST = 1500
+"""So many nodes become code at the most, those that are visited most: more is more than a small computer's flash takes, and
+time to compile grows with them."""
 
 ROOM = 2.0
 """How many times the smallest form's flash another may take where neither flash nor speed is the aim."""
 
 FIXED_BYTES, FIXED_INSTRUCTIONS = 300, 60
 
-
-@dataclass(frozen=True)
-class Costs:
-    """Of a node as code in bytes, and of a step in instructions; (features of one byte, wider ones). loop: bytes of a tree's
-    own loop where its top is code."""
-
-    node: tuple[float, float]
-    code_step: tuple[float, float]
-    table_step: tuple[float, float]
-    loop: float
-
-
-COSTS = {
-    "cortex-m0plus": Costs((8.3, 15.6), (4.4, 5.0), (13, 17), 50),
-    "cortex-m4": Costs((9.6, 13.6), (3.2, 4.4), (12, 12.5), 60),
-    "rv32imc": Costs((10.1, 12.4), (3.9, 4.2), (14, 18), 85),
-}
-OTHERS = COSTS["cortex-m4"]
 
 CODE_TREE, TABLE_TREE, MIXED_VOTE, MIXED_SUM = 4, 16, 9, 20
 """Instructions of a tree, beside its steps."""
@@ -61,12 +47,12 @@ def formed(op: Op, inputs: Operands, target: Target | None, optimize: str) -> Op
     _, _, left, right, _, visits, root, _, _ = (_data(t.data) for t in constants)
     if x.shape[0] != 1 or op.sided or len(left) == 0 or several_ways(left, right, root):
         return replace(op, inline=0)
-    costs = OTHERS if target is None else COSTS.get(target.name, OTHERS)
+    costs = target.forest_costs if target is not None else ForestCosts()
     wide = int(x.dtype.bytes > 1)
     share = _share_of_samples(left, right, root, visits)
     found: list[tuple[float, float, Forest]] = []
     for part in SHARES:
-        made = replace(op, inline=int(np.ceil(len(left) * part)))
+        made = replace(op, inline=min(int(np.ceil(len(left) * part)), MOST))
         code = written_out(left, right, root, visits, made.inline)
         weights = _constants(made.calls(inputs, ()))
         whole, mixed = bool(code.all()), bool(code.any() and not code.all())

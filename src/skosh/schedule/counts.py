@@ -20,18 +20,18 @@ Case = Mapping[str, int | float]
 
 def rounds(kernel: Kernel, loop: For, case: Case) -> int | None:
     """How often a loop of this kernel runs in a call with these numbers; None where data or a loop around it decides."""
-    span = _value(_span(loop), case, _fixed(kernel))
-    return None if span is None else -(-span // loop.step)
+    count = _value(span(loop), case, _fixed(kernel))
+    return None if count is None else -(-count // loop.step)
 
 
 def divides(kernel: Kernel, loop: For, factor: int, cases: Sequence[Case] = ()) -> bool:
     """Is it shown that ``factor`` rounds in one leave none over: by the range itself, by an ``assume``, or in all ``cases``?"""
     step = loop.step * factor
-    span = simplify(_span(loop))
-    if _is_multiple(span, step) or any(_is_multiple(span, step, known) for known in _assumed(kernel, step)):
+    whole = simplify(span(loop))
+    if _is_multiple(whole, step) or any(_is_multiple(whole, step, known) for known in _assumed(kernel, step)):
         return True
     fixed = _fixed(kernel)
-    found = [_value(span, case, fixed) for case in cases]
+    found = [_value(whole, case, fixed) for case in cases]
     return bool(found) and all(v is not None and v % step == 0 for v in found)
 
 
@@ -47,7 +47,8 @@ def can_be_exact(kernel: Kernel, address: str, factor: int, cases: Sequence[Case
     return Yes()
 
 
-def _span(loop: For) -> Expr:
+def span(loop: For) -> Expr:
+    """From where a loop begins to where it ends."""
     return Binary("-", loop.hi, loop.lo, i32)
 
 
@@ -65,9 +66,9 @@ def _value(e: Expr, case: Case, fixed: frozenset[str]) -> int | None:
     return int(value.value) if isinstance(value, Const) else None
 
 
-def _is_multiple(span: Expr, step: int, known: Polynomial | None = None) -> bool:
+def _is_multiple(whole: Expr, step: int, known: Polynomial | None = None) -> bool:
     """Is a span a multiple of ``step``, given that ``known`` is one?"""
-    mine = polynomial(span)
+    mine = polynomial(whole)
     if known is None:
         return all(c % step == 0 for c in mine.values())
     names = set(mine) | set(known)

@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from skosh.base.errors import ModelError
+from skosh.importers.frames import is_missing
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import asked
+from skosh.importers.sklearn.several import labels_of_groups
 from skosh.importers.tree_sets import Ranges, below, ranges_of, with_ranges
 from skosh.importers.trees import Tree, fixed_point, fixed_points, float32_loses, forest, label, real, shares
 from skosh.ir.graph import Array
@@ -34,11 +36,17 @@ from skosh.ops.reductions.softmax import Softmax
 
 def classifier(model: Any, builder: Builder, x: str) -> str:
     """A tree, or the mean of trees' class shares."""
-    if model.n_outputs_ > 1:
-        raise ModelError(
-            "each sample must have one label, not several at once", hint="fit one classifier for each label"
-        )
     sided, made = missing(builder, model), _estimators(model)
+    if model.n_outputs_ > 1:
+        counts = [int(n) for n in model.n_classes_]
+
+        def every(t: Any) -> Any:
+            return np.concatenate([t.value[:, o, :n] for o, n in enumerate(counts)], axis=1)
+
+        both = [read(e.tree_, every) for e in made]
+        leaves, _ = shares(both, [np.asarray(e.tree_.weighted_n_node_samples) for e in made])
+        sums = forest(builder, x, both, leaves, [0] * sum(counts), "rows", sided=sided)
+        return labels_of_groups(builder, sums, model.classes_, model)
     trees = [read(e.tree_, lambda t: t.value[:, 0, :]) for e in made]
     weights = [np.asarray(e.tree_.weighted_n_node_samples) for e in made]
 
@@ -136,7 +144,7 @@ def histogram_regressor(model: Any, builder: Builder, x: str) -> str:
 
 def _histogram(model: Any, builder: Builder, x: str, sided: bool) -> tuple[str, float]:
     rounds = model._predictors
-    known = _categories(model)
+    known = _categories(model, builder, x)
     trees = [read_histogram(p[k], known) for k in range(len(rounds[0])) for p in rounds]
     bins = {n: np.asarray(b, np.float64) for n, b in enumerate(model._bin_mapper.bin_thresholds_) if len(b)}
     spans = {int(n if known is None else known.columns[n]): (float(b.min()), float(b.max())) for n, b in bins.items()}
@@ -207,8 +215,9 @@ class Categories:
     values: tuple[tuple[float, ...], ...]
 
 
-def _categories(model: Any) -> Categories | None:
-    """Of a model with categorical columns: their codes are their places among the values seen, all else is missing."""
+def _categories(model: Any, builder: Builder, x: str) -> Categories | None:
+    """Of a model with categorical columns: their codes are their places among the values seen, all else is missing. Of text the
+    model's input holds the codes."""
     encoder = getattr(model, "_preprocessor", None)
     if encoder is None:
         return None
@@ -216,9 +225,10 @@ def _categories(model: Any) -> Categories | None:
     values = []
     for column, found in zip(np.flatnonzero(chosen), encoder.named_transformers_["encoder"].categories_, strict=True):
         if np.asarray(found).dtype.kind not in "biuf":
-            raise ModelError(
-                f"the categories of feature {column} must be numbers, not text", hint="encode text as numbers"
-            )
+            listed = [c for c in np.asarray(found, dtype=object).tolist() if not is_missing(c)]
+            builder.told_categories(x, int(column), listed, float("nan"), float("nan"))
+            values.append(tuple(float(n) for n in range(len(listed))))
+            continue
         numbers = np.asarray(found, np.float64)
         values.append(tuple(float(v) for v in numbers[~np.isnan(numbers)]))
     return Categories(np.concatenate([np.flatnonzero(chosen), np.flatnonzero(~chosen)]), tuple(values))
@@ -233,6 +243,8 @@ def missing(builder: Builder, model: Any) -> bool:
     if asked is not None:
         return bool(asked)
     if hasattr(model, "_predictors"):
+        if getattr(model, "_preprocessor", None) is not None:
+            return True  # categories that were never seen are missing
         found = [(n["left"], n["right"], n["count"], n["missing_go_to_left"], n["is_leaf"]) for p in model._predictors
                  for n in (q.nodes for q in p)]  # fmt: skip
     else:
