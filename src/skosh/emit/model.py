@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from skosh.base.dtypes import DType
 from skosh.base.text import in_comment
 from skosh.emit.assembly import assembly_switch, assembly_tests
+from skosh.emit.build_id import with_build_id
+from skosh.emit.exact_floats import exact_floats_text
 from skosh.emit.expressions import literal
 from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.header import header_text, run_signature
@@ -30,11 +32,12 @@ def emit(program: Program, *, library: Sequence[str] = (), narrow_int: bool = Fa
     library: names of further files that are to be linked, for the header to tell. narrow_int: C's int may have 16 bits.
     """
     face = interface(program)
-    return {
+    sources = {
         f"{program.name}.h": header_text(program, face, library),
         f"{program.name}.c": code_text(program, face, narrow_int),
         f"{program.name}_weights.c": weights_text(program.data, program.name),
     }
+    return with_build_id(sources, program.name)
 
 
 def code_text(program: Program, face: Interface, narrow_int: bool = False) -> str:
@@ -101,7 +104,7 @@ def _prologue(
 
 {library}{booleans}#include <stddef.h>
 #include <string.h>
-{machine}
+{machine}{exact_floats_text(program)}
 #ifdef __cplusplus
 #define restrict __restrict /* C++ has it by this name only */
 #endif
