@@ -13,6 +13,7 @@ import numpy as np
 
 from skosh.base.dtypes import DType, f32, from_numpy, i32, u8
 from skosh.base.errors import Loc, ModelError, ModelWarning
+from skosh.base.text import plain
 from skosh.importers.frames import Column, Frame
 from skosh.importers.originals import EDGES
 from skosh.ir.graph import Array, Graph, Node, Op, Tensor
@@ -72,6 +73,7 @@ class Builder:
 
     def warn(self, text: str) -> None:
         """Tell the person who loads the model, and keep it in ``notes["warnings"]``."""
+        text = plain(text)
         self.notes["warnings"] = (*self.notes.get("warnings", ()), text)
         warnings.warn(text, ModelWarning, stacklevel=2)
 
