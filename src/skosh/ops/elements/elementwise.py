@@ -42,6 +42,7 @@ class Binary(Op):
     """What the operators of this file share: two inputs of one type, an output of their broadcast shape."""
 
     inplace = ((0, 0), (1, 0))
+    traits = Traits(elementwise=True)
     types: ClassVar[tuple[DType, ...]] = (i8, i16, i32, f32)
     quantized: ClassVar[bool] = True  # whether int8 and int16 need scales
 

@@ -107,6 +107,7 @@ class FloatFunction(Unary):
     """y = f(x) of float32 by one scalar function, and of int8, where a subclass has it, by a table."""
 
     function: ClassVar[Any]
+    traits = Traits(elementwise=True, unary=True, curve=True, rowwise=True)
 
     def meaning(self, x: Tensor, y: Tensor, v: Array) -> Array:
         return float_values(self.function, v) if y.dtype == f32 else self.quantized(x, y, v)
