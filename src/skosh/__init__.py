@@ -55,6 +55,7 @@ def compile(
     max_flash: int | str | None = None,
     search: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    self_check: bool = True,
 ) -> Build:
     """C for a target, from a Graph or anything that ``load`` takes.
 
@@ -62,6 +63,7 @@ def compile(
     optimize: "balanced", "speed", "flash", "ram" or "energy". max_ram, max_flash: bytes, or text like "64K" (1,024 each).
     search: measure every form of every layer in the target's emulator and take the best for the aim, instead of the rules'.
     That takes a minute or so; the result is kept for the next time. progress: told how many steps are done, of how many.
+    self_check: run each scheduled routine against its kernel on a little random data, once for each routine there is.
     Raises FitError when the model needs more.
     """
     from skosh.base.sizes import parse_size
@@ -80,6 +82,7 @@ def compile(
         max_flash=limits[1],
         search=search,
         progress=progress or (lambda done, of: None),
+        self_check=self_check,
     )
 
 

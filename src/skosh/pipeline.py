@@ -21,6 +21,7 @@ from skosh.lower.assemble import assemble
 from skosh.lower.calls import Lowered, choose_calls
 from skosh.lower.program import Program
 from skosh.lower.schedules import sums_by_function
+from skosh.lower.self_check import check_routines
 from skosh.optimize import optimize_graph
 from skosh.plan import check_plan, memory_map_text
 from skosh.search import Choice
@@ -53,11 +54,13 @@ def compile_to_c(
     name: str | None = None,
     means: Means = EVERYTHING,
     search: Callable[[Graph], Choice] | None = None,
+    self_check: bool = False,
 ) -> Compiled:
     """From a Graph to C. The same graph and options give the same bytes. target: None for plain C99, made for no machine.
 
     search: finds the form of each layer of the optimized graph; None: rules decide, at once.
     means: less than everything only to learn what something is worth.
+    self_check: run each scheduled routine against its kernel, on a few rounds of each loop.
 
     Raises
     ------
@@ -82,6 +85,8 @@ def compile_to_c(
 
     sums = sums_by_function(target, optimize)
     program = assemble(lowered, optimize=optimize, name=prefix, steps=means.steps, float_sums=sums)
+    if self_check:
+        check_routines(lowered, program)
 
     library = soft_float(target, prefix) if computes_with_floats(program) else {}
     sources = emit(program, library=tuple(library)) | library

@@ -34,6 +34,13 @@ def command(
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print what the last stage left, as text.")] = False,
     search: Search = False,
+    self_check: Annotated[
+        bool,
+        typer.Option(
+            "--self-check/--no-self-check",
+            help="Run each scheduled routine against its kernel on a little random data; what was checked is kept.",
+        ),
+    ] = True,
     trust_pickle: TrustPickle = False,
     json: Json = False,
 ) -> None:
@@ -55,6 +62,7 @@ def command(
             max_flash=max_flash,
             search=search,
             progress=progress,
+            self_check=self_check,
         )
     if show:
         stage = stop_after or STAGES[-1]
