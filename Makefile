@@ -11,7 +11,7 @@ TORCH  ?= torch==2.13.0
 DEBIAN := gcc libc6-dev make qemu-system-arm qemu-user
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test quick torch check bench debian clean
+.PHONY: help env demo test quick torch golden check bench debian clean
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ quick: env  ## the tests that take no longer than a few seconds each
 
 torch: env  ## PyTorch too, which is large: its importer's tests run where it is installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) --editable '.[torch]'
+
+golden: env  ## hold the C that the compiler writes now (tests/golden)
+	$(BIN)/python -m tests.golden.programs --update
 
 check: env  ## lint and types
 	$(BIN)/ruff check src tests benchmarks

@@ -258,7 +258,7 @@ def test_save_leaves_what_was_there(fail_at: int, tmp_path: Path, monkeypatch: p
     other = made(graph(units=7), name="m")
     monkeypatch.setattr(os, "replace", failing_replace(fail_at))
     with pytest.raises(InputError) as caught:
-        other.save(tmp_path)
+        other.save(tmp_path, overwrite=True)
     assert str(caught.value) == f"{tmp_path}: can't be written: no space left on device."
     assert content(tmp_path) == before, "half of the new files"
 

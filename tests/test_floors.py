@@ -124,3 +124,67 @@ def test_architecture_tells_the_same_floors() -> None:
     built = {p: f for p, f in FLOORS.items() if (SOURCE / "skosh" / p).is_dir() and p != "skosh"}
     missing = {p: f for p, f in built.items() if told.get(p) != f}
     assert not missing, f"ARCHITECTURE.md must say that these live on these floors: {missing}"
+
+
+MACHINES = re.compile(
+    r"helium|thumb|cortex|\bneon\b|\bsve\b|\brvv\b|\bavx|\bsse4|rv32|rv64|risc-?v|\barm\b|arm_dsp|aarch64|x86|xtensa", re.I
+)
+"""What a machine is called. Below ``machines/`` only tables of the registry say it, and prose."""
+
+MACHINE_FREE = ("language", "schedule", "lower", "emit", "ops", "optimize", "plan", "ir", "quantizer")
+
+
+def named_things(tree: ast.AST) -> list[tuple[int, str]]:
+    """(line, text) of every name, attribute and string of code; docstrings are prose."""
+    prose = {
+        id(n.body[0].value)
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef) and n.body and isinstance(n.body[0], ast.Expr)
+    }
+    prose |= {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
+    found = []
+    for n in ast.walk(tree):
+        match n:
+            case ast.Name(id=text) | ast.Attribute(attr=text) | ast.alias(name=text) | ast.arg(arg=text):
+                found.append((n.lineno, text))
+            case ast.ImportFrom(module=str(text)) | ast.FunctionDef(name=text) | ast.ClassDef(name=text):
+                found.append((n.lineno, text))
+            case ast.Constant(value=str(text)) if id(n) not in prose:
+                found.append((n.lineno, text))
+    return found
+
+
+@pytest.mark.parametrize("package", MACHINE_FREE)
+def test_nothing_below_machines_names_a_machine(package: str) -> None:
+    said = [
+        f"{file.relative_to(SOURCE)}:{line}: {text!r}"
+        for file in FILES
+        if package_of(module_of(file)) == package
+        for line, text in named_things(ast.parse(file.read_text(encoding="utf-8")))
+        if MACHINES.search(text)
+    ]
+    assert not said, "\n".join(said)
+
+
+def asked(node: ast.AST) -> list[ast.expr]:
+    """What a comparison, a match or a look-up is about."""
+    match node:
+        case ast.Compare(left=left, comparators=others):
+            return [left, *others]
+        case ast.Match(subject=subject):
+            return [subject]
+        case ast.Call(func=ast.Attribute(value=value, attr="startswith" | "endswith" | "get"), args=args):
+            return [value, *args]
+    return []
+
+
+def test_kernels_are_told_apart_by_what_they_are() -> None:
+    """No comparison with a kernel's name: a kernel that is renamed would silently lose its forms and schedules."""
+    compared = [
+        f"{file.relative_to(SOURCE)}:{node.lineno}: {ast.unparse(side)}"
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for side in asked(node)
+        if isinstance(side, ast.Attribute) and side.attr == "name" and ast.unparse(side.value).endswith("kernel")
+    ]
+    assert not compared, "\n".join(compared)

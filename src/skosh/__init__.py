@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from skosh.built import Build
     from skosh.ir.graph import Graph
+    from skosh.place.hierarchy import Hierarchy
     from skosh.placing import Placement
 
 __version__ = "0.1.0"
-__all__ = ["compile", "load", "place", "quantize", "split"]
+__all__ = ["compile", "early_exit", "hierarchy", "load", "place", "quantize", "split"]
 
 
 def load(source: Any, **options: Any) -> Graph:
@@ -55,6 +56,7 @@ def compile(
     max_flash: int | str | None = None,
     search: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    budget: Any = None,
     self_check: bool = True,
 ) -> Build:
     """C for a target, from a Graph or anything that ``load`` takes.
@@ -64,26 +66,29 @@ def compile(
     search: measure every form of every layer in the target's emulator and take the best for the aim, instead of the rules'.
     That takes a minute or so; the result is kept for the next time. progress: told how many steps are done, of how many.
     self_check: run each scheduled routine against its kernel on a little random data, once for each routine there is.
-    Raises FitError when the model needs more.
+    budget: what reading and compiling it may cost, as ``load`` takes it.
+    Raises FitError when the model needs more than the target has, BudgetError when its load or this would cost too much.
     """
+    from skosh.base.budget import budgeted
     from skosh.base.sizes import parse_size
     from skosh.built import build
     from skosh.ir.graph import Graph
     from skosh.targets import target as find_target
 
-    graph = model if isinstance(model, Graph) else load(model)
-    limits = [None if m is None else parse_size(m) for m in (max_ram, max_flash)]
-    return build(
-        graph,
-        target=find_target(target),
-        optimize=optimize,
-        name=name,
-        max_ram=limits[0],
-        max_flash=limits[1],
-        search=search,
-        progress=progress or (lambda done, of: None),
-        self_check=self_check,
-    )
+    with budgeted(budget, model.loc if isinstance(model, Graph) else None):
+        graph = model if isinstance(model, Graph) else load(model)
+        limits = [None if m is None else parse_size(m) for m in (max_ram, max_flash)]
+        return build(
+            graph,
+            target=find_target(target),
+            optimize=optimize,
+            name=name,
+            max_ram=limits[0],
+            max_flash=limits[1],
+            search=search,
+            progress=progress or (lambda done, of: None),
+            self_check=self_check,
+        )
 
 
 def split(graph: Graph, *, after: str | int) -> tuple[Graph, Graph]:
@@ -107,3 +112,24 @@ def place(model: Any, samples: Any = None, labels: Any = None, *, device: str, l
     from skosh.placing import place
 
     return place(model, samples, labels, device=device, link=link, **options)
+
+
+def hierarchy(small: Graph, large: Graph, samples: Any, labels: Any, *, cost_ratio: float = 0.1, **options: Any) -> Hierarchy:
+    """A small classifier that knows when to ask the large one; ``.graph`` compiles to C that says whether it is sure.
+
+    cost_ratio: what sending a sample costs, a wrong answer costing 1. The rule is a threshold on the confidence, by
+    temperature scaling, or a logistic decision on the scores: whichever costs less on samples that fitted neither.
+    """
+    from skosh.place.hierarchy import hierarchy
+
+    return hierarchy(small, large, samples, labels, cost_ratio=cost_ratio, **options)
+
+
+def early_exit(graph: Graph, samples: Any, labels: Any, **options: Any) -> Graph:
+    """The classifier with side heads where they save most; its C stops where one is sure. int8 graphs only.
+
+    options: drop (accuracy that may be lost, 0.005), most (exits, 2). ``notes["exits"]`` says what each does.
+    """
+    from skosh.place.exits import early_exit
+
+    return early_exit(graph, samples, labels, **options)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,8 @@ import numpy as np
 
 from skosh.base.arith import round_half_away
 from skosh.base.errors import FitError, InputError, ToolError
+from skosh.base.files import write_folder
+from skosh.base.text import plain, plain_json
 from skosh.build import compile_firmware, compile_host
 from skosh.build.host import own_machine
 from skosh.emit.batch import batch_harness
@@ -31,7 +31,7 @@ from skosh.pipeline import Compiled, compile_to_c
 from skosh.search import Choice
 from skosh.search import search as find_forms
 from skosh.targets import Firmware, Target, missing, target
-from skosh.verify.measure import Profile, host_profile, measure
+from skosh.verify.measure import Profile, host_profile, measure, measure_exits
 from skosh.verify.oracles import library, oracle
 from skosh.verify.proof import Proof, prove
 from skosh.verify.samples import Samples, as_samples, load_samples, random_samples
@@ -219,7 +219,14 @@ class Build:
         runner, tracer = self.runner, self.tracer
         assert isinstance(runner, DeviceRunner) and isinstance(tracer, DeviceRunner), "a device is emulated"
         (inputs,) = random_samples(self.source, 1).inputs
-        return measure(self.program, self.optimize, self.firmware, runner, tracer, inputs)
+        examples = [x for x in self.source.notes.get("exit_examples", ()) if x is not None]
+        if examples:  # the last takes the longest way
+            inputs = (examples[-1],)
+        profile = measure(self.program, self.optimize, self.firmware, runner, tracer, inputs)
+        if not examples:
+            return profile
+        notes = self.source.notes
+        return replace(profile, exits=measure_exits(runner, notes["exits"], notes["exit_examples"]))
 
     def profile(self) -> Profile:
         """Time, RAM and flash of one run on random input."""
@@ -259,62 +266,44 @@ class Build:
         sizes = self.firmware.sizes
         return sizes.flash_code + sizes.flash_support + sizes.flash_weights
 
-    def save(self, folder: str | Path, *, proof: Proof | None = None) -> Path:
+    def save(self, folder: str | Path, *, proof: Proof | None = None, overwrite: bool = False) -> Path:
         """Write kws.h, kws.c, kws_weights.c and kws.json, and kws_float.S where floats are computed without an FPU.
 
         proof: what ``verify`` gave; the header and kws.json then tell it. All or nothing: a failure leaves what was there.
+        InputError where the folder holds another model of the same name, unless it may be overwritten; the same file's
+        model, compiled again, is no other one.
         """
+        if not overwrite:
+            self._check_own(Path(folder) / f"{self.program.name}.json")
         profile = None if self.target.is_host else self.profile()
         told = manifest(self.program, self.source, self.optimize, self.target, self.sources, profile)
         sources = self.sources
         if proof is not None:
             told["proof"] = proof.as_json()
             sources = with_proof(sources, self.program.name, proof.sentence)
-        text = json.dumps(told, indent=2) + "\n"
+        text = json.dumps(plain_json(told), indent=2) + "\n"
         return write_folder(Path(folder), {**sources, f"{self.program.name}.json": text})
+
+    def _check_own(self, path: Path) -> None:
+        """InputError when the manifest there is that of another model."""
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))["source"]
+            file, digest = told["file"], told["sha256"]
+        except (OSError, ValueError, LookupError, TypeError):
+            return  # there is none that could be read: no model of ours is lost
+        own = plain(self.source.loc.file)
+        if digest != self.source.digest and (file != own or own.startswith("<")):
+            raise InputError(
+                f'the folder holds another model called "{self.program.name}", from {plain(file)}',
+                loc=str(path.parent),
+                hint='give this one a name of its own, name="..." (--name), or write it elsewhere; overwrite=True replaces it',
+            )
 
 
 def _ram_hint(build: Build) -> str:
     if build.optimize != "ram":
         return 'try optimize="ram"'
     return f"its largest step needs {build.program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
-
-
-def write_folder(folder: Path, files: dict[str, str]) -> Path:
-    """Write text files into a folder, each complete or not at all. InputError when the folder can't be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".skosh-", dir=folder))
-    except OSError as error:
-        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(folder)) from error
-    try:
-        for name, text in files.items():
-            (staging / name).write_text(text, encoding="utf-8")
-        _replace_all(staging, folder, list(files))
-    except OSError as error:
-        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(folder)) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return folder
-
-
-def _replace_all(staging: Path, folder: Path, names: Sequence[str]) -> None:
-    """Move files over those of the same names; when one can't be moved, put back what was there."""
-    before = {name: staging / f"{name}.before" for name in names if (folder / name).exists()}
-    for name, kept in before.items():
-        shutil.copy2(folder / name, kept)
-    done: list[str] = []
-    try:
-        for name in names:
-            (staging / name).replace(folder / name)
-            done.append(name)
-    except OSError:
-        for name in done:
-            if name in before:
-                before[name].replace(folder / name)
-            else:
-                (folder / name).unlink()
-        raise
 
 
 BATCH_ROWS = 64

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from skosh.base.errors import InputError
 from skosh.build import flags
@@ -34,16 +34,37 @@ STAGES = ("load", "optimize", "plan", "lower", "emit")
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """What the stages left: the graph after each, the program, the C. ``shown``: stage -> its text, made on demand.
+    """What each stage left; a stage that was never reached left None.
 
     choice: what a search decided, where one was asked for.
     """
 
     source: Graph
-    program: Program
-    sources: dict[str, str]
-    shown: dict[str, Callable[[], str]] = field(default_factory=dict)
+    optimized: Graph | None = None
     choice: Choice | None = None
+    lowered: Lowered | None = None
+    assembled: Program | None = None
+    sources: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def program(self) -> Program:
+        assert self.assembled is not None, "the compiler was stopped before there was a program"
+        return self.assembled
+
+    def text(self, stage: str) -> str:
+        """What a stage left, for people. The stage must have been reached."""
+        match stage:
+            case "load":
+                return graph_text(self.source)
+            case "optimize" if self.optimized is not None:
+                return graph_text(self.optimized)
+            case "plan" if self.lowered is not None:
+                return memory_map_text(self.lowered.graph, self.lowered.plan)
+            case "lower" if self.lowered is not None:
+                return f"{program_text(self.program)}\n{arithmetic_text(self.lowered)}"
+            case "emit" if self.sources:
+                return self.sources[f"{self.program.name}.c"]
+        raise AssertionError(f"{stage} was never reached")
 
 
 def compile_to_c(
@@ -55,50 +76,54 @@ def compile_to_c(
     means: Means = EVERYTHING,
     search: Callable[[Graph], Choice] | None = None,
     self_check: bool = False,
+    until: str = STAGES[-1],
 ) -> Compiled:
     """From a Graph to C. The same graph and options give the same bytes. target: None for plain C99, made for no machine.
 
     search: finds the form of each layer of the optimized graph; None: rules decide, at once.
     means: less than everything only to learn what something is worth.
     self_check: run each scheduled routine against its kernel, on a few rounds of each loop.
+    until: the stage, one of STAGES, after which to stop.
 
     Raises
     ------
     ModelError: the graph is not a legal one, or can't be computed exactly. InputError: an option is unknown.
     """
-    if optimize not in OPTIMIZE:
-        raise InputError(f'optimize must be one of {", ".join(OPTIMIZE)}, not "{optimize}"')
+    for option, value, known in (("optimize", optimize, OPTIMIZE), ("until", until, STAGES)):
+        if value not in known:
+            raise InputError(f'{option} must be one of {", ".join(known)}, not "{value}"')
     prefix = c_name(name or graph.name)
 
     check_graph(graph)
-    source = graph
+    done = Compiled(graph)
+    if until == "load":
+        return done
 
     graph = optimize_graph(graph) if means.passes else graph
     check_graph(graph)
-    optimized = graph
+    done = replace(done, optimized=graph)
+    if until == "optimize":
+        return done
 
     choice = search(graph) if search is not None else None
     chosen = chosen_calls(graph, choice, target) if choice is not None and target is not None else {}
 
     lowered = choose_calls(graph, optimize=optimize, target=means.of(target), chosen=chosen)
     check_plan(lowered.graph, lowered.plan)
+    done = replace(done, choice=choice, lowered=lowered)
+    if until == "plan":
+        return done
 
     sums = sums_by_function(target, optimize)
     program = assemble(lowered, optimize=optimize, name=prefix, steps=means.steps, float_sums=sums)
     if self_check:
         check_routines(lowered, program)
+    done = replace(done, assembled=program)
+    if until == "lower":
+        return done
 
     library = soft_float(target, prefix) if computes_with_floats(program) else {}
-    sources = emit(program, library=tuple(library)) | library
-
-    shown: dict[str, Callable[[], str]] = {
-        "load": lambda: graph_text(source),
-        "optimize": lambda: graph_text(optimized),
-        "plan": lambda: memory_map_text(lowered.graph, lowered.plan),
-        "lower": lambda: f"{program_text(program)}\n{arithmetic_text(lowered)}",
-        "emit": lambda: sources[f"{prefix}.c"],
-    }
-    return Compiled(source, program, sources, shown, choice)
+    return replace(done, sources=emit(program, library=tuple(library)) | library)
 
 
 def program_text(program: Program) -> str:

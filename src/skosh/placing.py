@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from skosh.ir.graph import Array, Graph, Node, Tensor, macs, node_macs
 from skosh.place.band import Band
 from skosh.place.catalogue import catalogue as read_catalogue
 from skosh.place.compress import Compressed, measure
+from skosh.place.exits import early_exit
 from skosh.place.flips import Flip
+from skosh.place.hierarchy import hierarchy
 from skosh.place.options import Option, Wants
 from skosh.place.pieces import cuts
 from skosh.place.planner import Answer, make_setting, plan
@@ -27,6 +29,8 @@ from skosh.place.work import CutWork, Partial, Work
 from skosh.targets.toolchain import cached
 
 CYCLES_PER_INSTRUCTION = Band(0.6, 1.5)  # assumed, for machines whose cycles aren't modelled
+TOLERANCE = 0.005  # accuracy that early exits and hierarchies may lose
+COST_RATIOS = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.003)
 MOST_COMPRESSED = 200  # samples whose compressed size is measured
 
 
@@ -344,8 +348,69 @@ def accuracy_of(graph: Graph, values: Array, labels: Any) -> float:
 def with_partial(
     work: Work, build: Build, samples: Any, labels: Any, *, small: Any, early: bool, say: Callable[[str], None]
 ) -> Work:
-    """Early exits and a small model in front are what ``skosh.early_exit`` and ``skosh.hierarchy`` make of the samples."""
+    """With early exits and a small model in front, as ``skosh.early_exit`` and ``skosh.hierarchy`` make them of the samples.
+
+    Both may lose as much accuracy as TOLERANCE.
+    """
+    if samples is None or labels is None:
+        return work
+    graph = build.source
+    wanted = classes_of(graph, labels)
+    if early:
+        say("fitting early exits")
+        made = early_exit(graph, model_inputs(graph, samples), wanted, drop=TOLERANCE)
+        if made.notes["exits"]:
+            work = replace(work, early=_early(made, build, work.accuracy or 0.0))
+        else:
+            work = replace(
+                work, why_no_early=f"no exit saves anything for at most {100 * TOLERANCE:g} points of accuracy"
+            )
+    else:
+        work = replace(work, why_no_early="not fitted: ask for it by --early-exit")
+    if small is not None:
+        say("fitting when to ask the large model")
+        work = replace(work, hierarchy=_hierarchy(_graph(small), build, samples, wanted, work.accuracy or 0.0))
     return work
+
+
+def _graph(model: Any) -> Graph:
+    return model if isinstance(model, Graph) else skosh.load(model)
+
+
+def _early(made: Graph, build: Build, whole: float) -> Partial:
+    """What a model with exits costs in the mean and at the 95th percentile, each way run in the emulator.
+
+    whole: accuracy without exits, on all samples; what exits change of it is known from samples that fitted nothing.
+    """
+    compiled = skosh.compile(made, target=build.target.name, optimize=build.optimize)
+    profile = compiled.profile()
+    ways = sorted(
+        ((cycles_band(e.instructions, e.cycles_modelled), e.share) for e in profile.exits),
+        key=lambda way: way[0].middle,
+    )
+    mean, late, seen = Band(0, 0), ways[-1][0], 0.0
+    for cycles, share in reversed(ways):
+        mean += cycles.scaled(share)
+    for cycles, share in ways:
+        seen += share
+        if seen >= 0.95:
+            late = cycles
+            break
+    places = ", ".join(f"{100 * e.share:.0f} % after {e.after}" for e in profile.exits if e.after)
+    accuracy = whole + made.notes["exit_accuracy"]["with"] - made.notes["exit_accuracy"]["without"]
+    return Partial(mean, late, accuracy, flash=profile.flash.total, ram=profile.ram.total, note=places)
+
+
+def _hierarchy(small: Graph, build: Build, samples: Any, labels: Array, whole: float) -> Partial:
+    """The dearest sending at which both models together are as good as the large one alone, but for TOLERANCE."""
+    found = [hierarchy(small, build.source, samples, labels, cost_ratio=r) for r in COST_RATIOS]
+    good = [h for h in found if h.accuracy >= h.accuracy_large - TOLERANCE] or [max(found, key=lambda h: h.accuracy)]
+    h = min(good, key=lambda h: h.sent)
+    compiled = skosh.compile(h.graph, target=build.target.name, optimize=build.optimize)
+    costs = costs_of(compiled)
+    cycles = cycles_band(costs.instructions, costs.cycles)
+    accuracy, note = whole + h.accuracy - h.accuracy_large, f"by {h.rule.kind}"
+    return Partial(cycles, cycles, accuracy, h.sent, macs(build.source), costs.flash, costs.ram, note)
 
 
 __all__: Sequence[str] = ("Costs", "Partial", "Placement", "accuracy_of", "costs_of", "measured", "place")

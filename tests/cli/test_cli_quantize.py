@@ -67,8 +67,8 @@ def test_c_is_written(files: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (("--samples", "none.npy"), "skosh: none.npy: can't be read: no such file."),
-        (("--samples", "net.onnx"), "skosh: net.onnx: can't be read: it must be a whole .npy or .npz file."),
+        (("--samples", "none.npy"), "skosh: none.npy: can't be read: no such file or directory."),
+        (("--samples", "net.onnx"), "skosh: net.onnx: must be a .npy or .npz file of numbers: it must begin as .npy files do."),
         (("--samples", "x.npy", "--scheme", "int3"), "skosh: scheme must be one of int8, "),
         (("--samples", "x.npy", "--calibration", "max"), "skosh: calibration must be one of minmax, "),
         (("--samples", "y.npy"), 'skosh: net.onnx: samples for "x" must have shape (samples, 6), not (40,).'),

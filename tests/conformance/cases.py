@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skosh.importers.tflite import FAMILIES, _converters, load
+from skosh.importers.tflite import load
+from skosh.importers.tflite.families import FAMILIES, converters, expansions
 from skosh.ir.graph import Graph, Tensor
 from tests.ops.layers import ACTIVATIONS, activation_tensor, bias_tensor, layer, output_scale, weights_tensor
 from tests.ops.one_operator import constant, model, tensor
@@ -49,8 +50,13 @@ class Case:
 
 
 def families() -> dict[str, str]:
-    """TFLite operator -> family, for all that the importer converts."""
-    return {code: family for family in reversed(FAMILIES) for code in _converters(family)}
+    """TFLite operator -> family, for all that the importer makes nodes of."""
+    made = {code: family for family in reversed(FAMILIES) for code in expansions(family) if code not in LEAVE_NOTHING}
+    return made | {code: family for family in reversed(FAMILIES) for code in converters(family)}
+
+
+LEAVE_NOTHING = ("WHILE", "IF", "DYNAMIC_UPDATE_SLICE")
+"""Loops, branches and lists leave the operators of their steps in the graph: tests/importers/test_tflite_control.py."""
 
 
 def cases(seeds: range, *, turns: bool = False) -> Iterator[Case]:
@@ -160,6 +166,8 @@ def binary(code: str, dtype: str, seed: int) -> bytes:
 def select(code: str, dtype: str, seed: int) -> bytes:
     rng = generator(code, dtype, seed)
     shapes = [((6,), (6,), (6,)), ((2, 3), (1,), (2, 3)), ((1, 3, 1), (4, 1, 2), (3, 2))][seed % 3]
+    if code == "SELECT":
+        shapes = [((6,), (6,), (6,)), ((2,), (2, 3), (2, 3)), ((), (4, 2), (4, 2))][seed % 3]
     x = quantized(shapes[1], dtype, rng)
     out = alike(x, np.broadcast_shapes(*shapes))
     return model(code, [tensor(shapes[0], "bool"), x, alike(x, shapes[2])], [out])
@@ -195,9 +203,22 @@ def prelu(code: str, dtype: str, seed: int) -> bytes:
 
 
 def convolution(code: str, dtype: str, seed: int) -> bytes:
+    if code == "CONV_3D":
+        return volume(seed)
     if code == "TRANSPOSE_CONV":
         return transpose_model(500 + seed, dtype)
     return conv_model(700 + seed, dtype, depthwise=code == "DEPTHWISE_CONV_2D")
+
+
+def volume(seed: int) -> bytes:
+    """A small 3D convolution of floats."""
+    rng = np.random.default_rng(seed)
+    w = tensor((2, 2, 3, 2, 3), "float32", data=rng.normal(0, 1, (2, 2, 3, 2, 3)).astype(np.float32))
+    same = seed % 2 == 0
+    options = {"padding": "SAME" if same else "VALID", "stride_d": 1, "stride_h": 1, "stride_w": 1}
+    options |= {"dilation_d_factor": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    y = (1, 3, 4, 5, 3) if same else (1, 2, 3, 3, 3)
+    return model("CONV_3D", [tensor((1, 3, 4, 5, 2), "float32"), w], [tensor(y, "float32")], options)
 
 
 def dense(code: str, dtype: str, seed: int) -> bytes:
@@ -359,11 +380,9 @@ def movement(code: str, dtype: str, seed: int) -> bytes:
             return model(code, [small, constant(shape)], [x])
         case "PAD" | "PADV2" | "MIRROR_PAD":
             return padding(code, x, rng, seed)
-        case "SHAPE":
-            return model(code, [x], [tensor((rank,), "int32")], {"out_type": "INT32"})
         case "FILL":
             value = TensorSpec("", (), dtype, x.scales, x.zero_points)
-            return model(code, [constant(shape), replace(value, data=any_values(value, rng))], [x])
+            return model(code, [constant(shape), value], [x])
     raise AssertionError(f"no case of {code}")
 
 
@@ -488,7 +507,9 @@ TABLE: dict[str, tuple[str, Maker]] = {
     **dict.fromkeys(("EQUAL", "NOT_EQUAL"), ("int8 int16 int32 int64 float32 bool", binary)),
     **dict.fromkeys(("LOGICAL_AND", "LOGICAL_OR"), ("bool", binary)),
     "LOGICAL_NOT": ("bool", unary),
-    "SELECT_V2": (ALL, select),
+    **dict.fromkeys(("SELECT", "SELECT_V2"), (ALL, select)),
+    **dict.fromkeys(("FLOOR_DIV", "FLOOR_MOD"), ("int32", binary)),
+    "CONV_3D": ("float32", convolution),
     **dict.fromkeys(
         ("RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "LOGISTIC", "TANH"), ("int8 int16 float32", unary)
     ),
@@ -504,7 +525,7 @@ TABLE: dict[str, tuple[str, Maker]] = {
     "RESIZE_BILINEAR": ("int8 float32", resize),
     **dict.fromkeys(
         ("TRANSPOSE", "SLICE", "STRIDED_SLICE", "REVERSE_V2", "TILE", "BROADCAST_TO", "PAD", "PADV2", "MIRROR_PAD",
-         "SHAPE", "FILL"), (ALL, movement),
+         "FILL"), (ALL, movement),
     ),
     **dict.fromkeys(("CONCATENATION", "PACK", "UNPACK", "SPLIT", "SPLIT_V"), (ALL, joins)),
     **dict.fromkeys(("GATHER", "GATHER_ND"), (ALL, gathers)),

@@ -16,10 +16,6 @@ from skosh.build import compile_firmware
 from skosh.emit.assembly import assembly_switch
 from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.model import fill
-from skosh.emit.thumb import Assembled, assemble
-from skosh.emit.thumb.code import THUMB_2, Ins, Reg
-from skosh.emit.thumb.order import arranged
-from skosh.emit.thumb.select import NotAssembled
 from skosh.emulate import Machine
 from skosh.ir.interpret_kernel import run_kernel
 from skosh.ir.kernel import (
@@ -40,9 +36,14 @@ from skosh.ir.kernel import (
     functions,
 )
 from skosh.language import clamp, kernel, par, seq, widen
-from skosh.lower.arm_dsp.tile_kernels import tile
+from skosh.machines.arm_m import instructions as arm_dsp
+from skosh.machines.arm_m.thumb import assemble
+from skosh.machines.arm_m.thumb.code import THUMB_2, Ins, Reg
+from skosh.machines.arm_m.thumb.order import arranged
+from skosh.machines.arm_m.tile_kernels import tile
 from skosh.schedule.assembled import assemble as in_assembly
-from skosh.targets import Target, arm_dsp, target
+from skosh.targets import Target, target
+from skosh.targets.assembler import Assembled, NotAssembled
 
 M4 = target("cortex-m4")
 ROWS, DEPTH = 5, 7

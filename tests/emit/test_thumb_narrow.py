@@ -10,18 +10,18 @@ import pytest
 
 from skosh import schedule
 from skosh.base.dtypes import i8, i16, i32, u32
-from skosh.emit.thumb import Assembled, assemble
-from skosh.emit.thumb.code import Ins, Reg
-from skosh.emit.thumb.select import NotAssembled
-from skosh.emit.thumb.two_address import two_address
 from skosh.ir.interpret_kernel import run_kernel
 from skosh.ir.kernel import Binary, CallExpr, Cast, Const, Expr, For, Kernel, Load, Var
 from skosh.language import assume, clamp, func, kernel, par, seq, widen, wrap
 from skosh.language.decorators import resolve
 from skosh.lower.unused import without_unused_locals
-from skosh.lower.words.twin_kernels import quads, split_rescaled
+from skosh.machines.arm_m.thumb import assemble
+from skosh.machines.arm_m.thumb.code import Ins, Reg
+from skosh.machines.arm_m.thumb.two_address import two_address
+from skosh.machines.words.twin_kernels import quads, split_rescaled
 from skosh.schedule.assembled import assemble as in_assembly
 from skosh.targets import target
+from skosh.targets.assembler import Assembled, NotAssembled
 from tests.emit.test_thumb import DEPTH, ROWS, Maker, run_loops, trial
 
 M0 = target("cortex-m0plus")

@@ -8,8 +8,8 @@ import pytest
 
 from skosh.base.errors import ToolError
 from skosh.emulate import Snapshot
-from skosh.targets.timings import BlockCycles, Insn
-from skosh.targets.timings_riscv import riscv_block_cycles
+from skosh.machines.arm_m.timings import BlockCycles, Insn
+from skosh.machines.riscv.timings import riscv_block_cycles
 from tests.emulate.test_emulate_machine import TWO_LAYERS, X, body, machine, second
 
 NAME = "rv32imc"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skosh.targets.timings import TABLES, BlockCycles, Insn, base_name, block_cycles, register_count, writes_pc
+from skosh.machines.arm_m.timings import TABLES, BlockCycles, Insn, base_name, block_cycles, register_count, writes_pc
 
 DOT = [
     Insn("ldrsb", "r0, [r1], #1"), Insn("ldrsb", "r2, [r3], #1"), Insn("mla", "r4, r0, r2, r4"),

@@ -14,7 +14,6 @@ pytest.importorskip("onnxruntime")
 import onnx
 
 import skosh
-from skosh.base.errors import UnsupportedError
 from skosh.ir.text import graph_text
 from tests.importers.onnx_models import kinds, model, node, random, reference, runtime
 
@@ -86,17 +85,12 @@ def test_a_matrix_product_of_integers() -> None:
     assert np.abs(reference(graph, x)[0] - runtime(proto, x)[0]).max() <= 0.004 * 1.001
 
 
-def test_scales_that_are_found_at_run_time_are_refused() -> None:
+def test_scales_that_are_found_at_run_time_are_computed() -> None:
     nodes = [
-        node("DynamicQuantizeLinear", "x", "q s z"), node("MatMulInteger", "q w z", "i"), node("Cast", "i", to=1),
+        node("DynamicQuantizeLinear", "x", "q s z"), node("MatMulInteger", "q w z", "i"), node("Cast", "i", "f", to=1),
+        node("Mul", "f s"),
     ]  # fmt: skip
-    proto = model(nodes, {"x": (1, 8)}, {"w": np.ones((8, 5), np.int8)}, opset=17)
-    with pytest.raises(UnsupportedError) as caught:
-        skosh.load(proto)
-    hint = "its scales are found at run time: quantize statically, onnxruntime.quantization.quantize_static"
-    assert str(caught.value) == (
-        "<onnx>: 2 obstacles to compiling this model\n"
-        f'  node 0 "q": DynamicQuantizeLinear: QuantizeLinear: activations must be int8 or uint8 with one constant scale. '
-        "Hint: quantize activations per tensor, to 8 bits\n"
-        f'  node 1 "i": MatMulInteger is not among the operators that skosh reads. Hint: {hint}'
-    )
+    proto = model(nodes, {"x": (1, 8)}, {"w": random((8, 5), 1, 50).astype(np.int8)}, opset=17)
+    x = random((1, 8), 2)
+    (want,), (got,) = runtime(proto, [x]), reference(skosh.load(proto), [x])
+    assert np.allclose(got, want, rtol=1e-6)

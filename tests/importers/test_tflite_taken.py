@@ -14,7 +14,10 @@ import tflite
 
 from skosh.base.errors import ModelError, UnsupportedError
 from skosh.importers.tflite import load
+from skosh.importers.tflite.families import FAMILIES
 from skosh.importers.tflite.flatbuffer import left_over
+from skosh.importers.tflite.folding import BY_SHAPE, FOLDS
+from skosh.importers.tflite.versions import NEWEST
 from tests.support.tflite_writer import OperatorSpec, TensorSpec, model_bytes
 
 X = TensorSpec("x", (1, 4), np.float32)
@@ -165,3 +168,36 @@ def test_a_field_that_is_newer_than_the_schema_is_seen() -> None:
     data = bytes(b.Output())
     position = int(flatbuffers.encode.Get(flatbuffers.packer.uoffset, data, 0))
     assert left_over(SoftmaxOptions, data, position, {"Beta"}, "file") == {"field number 3": "set"}
+
+
+# ------------------------------------------------------------------------------------------------------------ versions
+
+
+def test_a_version_that_nobody_knows_is_an_obstacle() -> None:
+    text = complaint(OperatorSpec("RELU", [0], [1], version=99))
+    assert text.startswith('node 0 "y": RELU of version 99 isn\'t known here, 3 is the newest. Hint: convert the model')
+
+
+def test_every_version_in_the_table_is_one_that_the_reference_knows() -> None:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    unknown = []
+    for code, version in NEWEST.items():
+        data = model_bytes([X, Y], [OperatorSpec(code, [0], [1], version=version)], [0], [1])
+        said = []
+        for kind in (OpResolverType.BUILTIN_REF, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES):
+            try:
+                Interpreter(model_content=data, experimental_op_resolver_type=kind)
+            except ValueError as error:
+                said.append(str(error))
+        if sum("Didn't find op" in s for s in said) == 2:
+            unknown.append(code)
+    assert not unknown
+
+
+def test_every_operator_that_is_converted_has_a_version() -> None:
+    codes = set(FOLDS) | set(BY_SHAPE)
+    for family in FAMILIES:
+        module = import_module(f"skosh.importers.tflite.{family}")
+        codes |= {*getattr(module, "CONVERTERS", {}), *getattr(module, "EXPANSIONS", {})}
+    assert {c for c in codes if not c.startswith("CUSTOM:")} - set(NEWEST) == set()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from skosh.ladder.models import WAYS, climb_model
-from skosh.lower.allowed import STEPS, Means
+from skosh.lower.allowed import Means
+from skosh.schedule.draft import STEPS
 from skosh.targets import target
 from tests.cli.run import run
 from tests.support.shared import models_folder

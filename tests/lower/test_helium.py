@@ -16,8 +16,8 @@ from skosh.emit.functions import kernel_text
 from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.language import kernel, par, seq, widen
-from skosh.lower.helium.recipes import by_fours
-from skosh.lower.recipes import for_target
+from skosh.lower.forms import for_target
+from skosh.machines.helium.forms import by_fours
 from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
 from skosh.ops.layers.dense import Dense
 from skosh.schedule.sums import can_vectorize_sum, vectorize_sum

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from skosh.base.dtypes import i32
 from skosh.ir.interpret_calls import run_calls
 from skosh.ir.kernel import For, walk
-from skosh.lower.recipes import for_target
+from skosh.lower.forms import for_target
 from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
 from skosh.ops.layers.dense import Dense
 from skosh.targets import target

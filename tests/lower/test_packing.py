@@ -13,10 +13,12 @@ from skosh.base.dtypes import f32, i8, i32
 from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.ir.interpret_kernel import run_function
-from skosh.lower.narrow import recipes as packing
+from skosh.lower.forms import stored as packed
+from skosh.lower.narrow import forms as packing
 from skosh.lower.narrow.float16_kernels import real_of_half
+from skosh.lower.narrow.forms import FORMATS, in_bytes, in_fields
 from skosh.lower.narrow.kernels import crumb, nibble, odd_crumb
-from skosh.lower.narrow.recipes import FORMATS, in_bytes, in_fields, in_words, packed
+from skosh.machines.arm_m.packed_pair_forms import in_words
 from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
 from skosh.ops.layers.dense import Dense
 from skosh.targets import target

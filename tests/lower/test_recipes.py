@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from skosh.base.dtypes import i8, i16, i32, i64
 from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
-from skosh.lower.recipes import for_target, interleave
+from skosh.lower.forms import for_target
+from skosh.machines.arm_m.pair_forms import interleave
 from skosh.ops.layers.convolution import Conv2D
 from skosh.ops.layers.dense import Dense
 from skosh.targets import target

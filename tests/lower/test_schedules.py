@@ -9,8 +9,8 @@ from skosh import schedule
 from skosh.ir.interpret_kernel import run_kernel
 from skosh.ir.kernel import For, walk
 from skosh.language import kernel, seq
-from skosh.lower.arm_dsp.tile_kernels import depthwise_tiles
 from skosh.lower.schedules import Draft, apply_schedule
+from skosh.machines.arm_m.tile_kernels import depthwise_tiles
 from tests.language.zoo import ZOO
 
 

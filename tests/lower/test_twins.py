@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from skosh.base.dtypes import i8, i32
 from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
-from skosh.lower.recipes import for_target
-from skosh.lower.words.staircase import SIGNED, SPLIT, WIDE, Staircase, cheapest
-from skosh.lower.words.twin_kernels import signed_rescaled, split_rescaled, wide_rescaled
-from skosh.lower.words.twin_recipes import LONGEST, ROOM, fitting
+from skosh.lower.forms import for_target
+from skosh.machines.words.staircase import SIGNED, SPLIT, WIDE, Staircase, cheapest
+from skosh.machines.words.twin_forms import LONGEST, ROOM, fitting
+from skosh.machines.words.twin_kernels import signed_rescaled, split_rescaled, wide_rescaled
 from skosh.ops.layers.convolution import Conv2D
 from skosh.ops.layers.dense import Dense
 from skosh.targets import target

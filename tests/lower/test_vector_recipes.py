@@ -14,8 +14,8 @@ from skosh.base.dtypes import f32, i8, i32
 from skosh.ir.graph import Quant, Tensor
 from skosh.ir.interpret_calls import run_calls
 from skosh.ir.kernel import For, walk
-from skosh.lower.recipes import for_target
-from skosh.lower.vectors.recipes import STAGED, interleaved, rows_at_a_time
+from skosh.lower.forms import for_target
+from skosh.machines.vectors.forms import STAGED, interleaved, rows_at_a_time
 from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D, TransposeConv
 from skosh.ops.layers.dense import BatchMatMul, Dense
 from skosh.targets import target

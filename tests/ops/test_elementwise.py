@@ -14,9 +14,10 @@ from skosh.base.errors import UnsupportedError
 from skosh.importers.tflite import load
 from skosh.ir.graph import Tensor
 from skosh.ir.interpret_graph import run_graph
-from tests.ops.one_operator import check, model, tensor
+from tests.ops.one_operator import check, check_kernels, model, tensor
 from tests.support.agree import Maker, random_input
-from tests.support.tflite_writer import TensorSpec
+from tests.support.litert import run_litert
+from tests.support.tflite_writer import OperatorSpec, TensorSpec, model_bytes
 
 Array = npt.NDArray[Any]
 Generator = np.random.Generator
@@ -227,3 +228,18 @@ def test_complaints() -> None:
     ints = tensor((3,), "int32")
     problem = complaint(model("ADD", [ints, ints], [ints], {"fused_activation_function": "RELU"}))
     assert problem == "an addition of i32 can't have the activation relu, which TFLM ignores"
+
+
+@pytest.mark.parametrize("code", ["FLOOR_DIV", "FLOOR_MOD"])
+def test_floor_division_of_int32(code: str) -> None:
+    """Against LiteRT, since TFLM has floats only; by zero, where it stops, the answer is 0."""
+    tensors = [TensorSpec("a", (4, 50), np.int32), TensorSpec("b", (50,), np.int32), TensorSpec("y", (4, 50), np.int32)]
+    data = model_bytes(tensors, [OperatorSpec(code, [0, 1], [2])], [0, 1], [2])
+    graph = load(data)
+    rng = np.random.default_rng(3)
+    a, b = rng.integers(-40, 40, (4, 50)).astype(np.int32), rng.integers(-9, 10, 50).astype(np.int32)
+    a[0, :4], b[:4] = (2**31 - 1, -(2**31), 2**31 - 1, 7), (3, -5, -1, 2**31 - 1)
+    b[b == 0] = 4
+    assert np.array_equal(run_graph(graph, [a, b]).values["y"], run_litert(data, [a, b])[0])
+    assert not run_graph(graph, [a, np.zeros_like(b)]).values["y"].any()
+    check_kernels(graph)

@@ -12,7 +12,7 @@ from skosh.ir.interpret_calls import run_calls
 from skosh.ir.interpret_graph import run_graph
 from skosh.language import kernel, par
 from skosh.lower.calls import node_calls
-from skosh.lower.forms import STYLES, Form, node_forms, style_of
+from skosh.lower.forms import STYLES, Candidate, node_forms, style_of
 from skosh.ops.layers.convolution import Conv2D
 from skosh.search.trial import measured, steered_by_data, trials
 from skosh.targets import target
@@ -74,8 +74,8 @@ def test_every_form_is_exact_in_the_emulator(machine: str) -> None:
         zip(forms, measured(graph.nodes[0], made, values, target=target(machine), optimize="balanced"), strict=True)
     )
     assert all(c.instructions > 0 and c.shared > 0 and c.weights >= 8 * 27 for c in costs.values())
-    assert costs[Form("frugal plain", "flash")].scratch == 0 < costs[Form("plain", "flash")].scratch
-    assert (costs[Form("plain", "speed")].cycles is None) == (machine == "cortex-m55")
+    assert costs[Candidate("frugal plain", "flash")].scratch == 0 < costs[Candidate("plain", "flash")].scratch
+    assert (costs[Candidate("plain", "speed")].cycles is None) == (machine == "cortex-m55")
 
 
 def test_the_style_of_an_aim() -> None:

@@ -9,7 +9,8 @@ from skosh.build import compile_firmware
 from skosh.emit.functions import function_text
 from skosh.emulate import run_firmware
 from skosh.ir.interpret_kernel import run_function
-from skosh.targets import arm_dsp, target
+from skosh.machines.arm_m import instructions as arm_dsp
+from skosh.targets import target
 
 INSTRUCTIONS = (arm_dsp.sxtb16, arm_dsp.sxtb16_odd, arm_dsp.smlad)
 WORDS = (0, 1, 0x7F80_FF01, 0x8000_8000, 0x7FFF_8000, 0xFFFF_FFFF, 0x0102_0304, 0xDEAD_BEEF)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from skosh.base.text import plain, plain_lines
+
 
 @dataclass(frozen=True)
 class Loc:
@@ -19,13 +21,14 @@ class Loc:
     index: int | None = None
 
     def __str__(self) -> str:
-        if self.index is not None and self.node:
-            return f'{self.file}: node {self.index} "{self.node}"'
+        file, node = plain(self.file), plain(self.node)
+        if self.index is not None and node:
+            return f'{file}: node {self.index} "{node}"'
         if self.index is not None:
-            return f"{self.file}: node {self.index}"
-        if self.node:
-            return f'{self.file}: "{self.node}"'
-        return self.file
+            return f"{file}: node {self.index}"
+        if node:
+            return f'{file}: "{node}"'
+        return file
 
 
 NOWHERE = Loc("<memory>")
@@ -43,10 +46,11 @@ class SkoshError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        text = f"{self.loc}: {self.message}" if self.loc is not None else self.message
+        message = plain_lines(self.message)
+        text = f"{plain(self.loc)}: {message}" if self.loc is not None else message
         if not text.endswith((".", "!", "?")) and "\n" not in text:
             text += "."
-        return f"{text} Hint: {self.hint}" if self.hint else text
+        return f"{text} Hint: {plain_lines(self.hint)}" if self.hint else text
 
 
 class ModelError(SkoshError):
@@ -91,10 +95,10 @@ class UnsupportedError(ModelError):
         assert obstacles, "an UnsupportedError without obstacles says nothing"
         self.obstacles = obstacles
         count = "1 obstacle" if len(obstacles) == 1 else f"{len(obstacles)} obstacles"
-        lines = [f"  {_inside(o.loc)}: {o.problem}. Hint: {o.advice}" for o in obstacles]
+        lines = [f"  {_inside(o.loc)}: {plain(o.problem)}. Hint: {plain(o.advice)}" for o in obstacles]
         super().__init__(f"{count} to compiling this model\n" + "\n".join(lines), loc=loc)
 
 
 def _inside(loc: Loc) -> str:
     text = str(loc)
-    return text.removeprefix(f"{loc.file}: ")
+    return text.removeprefix(f"{plain(loc.file)}: ")

@@ -1,9 +1,17 @@
-"""Reading files of which nothing is believed, not even that they are files."""
+"""Files: read of which nothing is believed, not even that they are files; written complete, or not at all.
+
+What is written goes to a name of its own beside its place first, to the disk (fsync), and then takes its place by a rename,
+so that whoever reads sees all of the old or all of the new, also after a loss of power.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from skosh.base.budget import spend
@@ -39,3 +47,96 @@ def read_text(path: str | Path, loc: str | None = None) -> str:
 def _opened(path: str, flags: int) -> int:
     """A pipe that nobody writes to must not make us wait."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+
+
+# ------------------------------------------------------------------------------------------------------------- writing
+
+
+def write_folder(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write text files into a folder, all of them or none. InputError when the folder can't be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".skosh-", dir=folder))
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        for name, text in files.items():
+            write_through(staging / name, text)
+        _replace_all(staging, folder, list(files))
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return folder
+
+
+def write_file(path: Path, text: str) -> Path:
+    """Write one text file, complete or not at all. InputError when it can't be written."""
+    try:
+        if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing to keep
+            path.write_text(text, encoding="utf-8")
+            return path
+        place = path.resolve()  # what a link leads to, not the link
+        handle, name = tempfile.mkstemp(prefix=".skosh-", dir=place.parent)
+        os.close(handle)
+        aside = Path(name)
+        try:
+            write_through(aside, text)
+            aside.chmod(stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o666 & ~_umask())
+            aside.replace(place)
+        finally:
+            with suppress(OSError):
+                aside.unlink()
+        sync_folder(place.parent)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return path
+
+
+def write_through(path: Path, text: str) -> None:
+    """Write a text file, down to the disk."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Names in a folder down to the disk, where the system can do that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def unwritable(place: Path, error: OSError) -> InputError:
+    return InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(place))
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _replace_all(staging: Path, folder: Path, names: Sequence[str]) -> None:
+    """Move files over those of the same names; when one can't be moved, put back what was there."""
+    before = {name: staging / f"{name}.before" for name in names if (folder / name).exists()}
+    for name, kept in before.items():
+        shutil.copy2(folder / name, kept)
+    done: list[str] = []
+    try:
+        for name in names:
+            done.append(name)  # before it is done: whatever stops it, it is put back
+            (staging / name).replace(folder / name)
+        sync_folder(folder)
+    except BaseException:
+        for name in done:
+            if name in before:
+                before[name].replace(folder / name)
+            else:
+                with suppress(FileNotFoundError):
+                    (folder / name).unlink()
+        raise

@@ -6,6 +6,9 @@ wrong; 130, interrupted. Answers go to standard output, everything else to stand
 
 from __future__ import annotations
 
+import io
+import signal
+import sys
 from importlib import import_module
 from typing import Annotated
 
@@ -15,8 +18,8 @@ from skosh import __version__
 from skosh.cli.letters import plainly
 
 COMMANDS = (
-    "demo", "inspect", "quantize", "compile", "verify", "profile", "report", "ladder", "targets", "devices", "links", "place",
-    "doctor",
+    "demo", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "ladder", "targets", "devices",
+    "links", "place", "doctor",
 )  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
 
@@ -52,6 +55,15 @@ def _options(
     """Trained models as plain C for the smallest computers, proved bit for bit and measured."""
 
 
+def _ended(*_: object) -> None:
+    """SIGTERM ends as Ctrl-C does: what was being written is taken back, children are ended."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """What ``skosh`` on the command line calls."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of ASCII shows question marks, not a traceback
+    signal.signal(signal.SIGTERM, _ended)
     application()()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json as json_text
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, Model, Optimize, Search, Target, TrustPickle, opened
+from skosh.base.text import plain_lines
+from skosh.cli.options import Json, LoadBudget, Model, Optimize, Search, Target, TrustPickle, of_a_file, opened
 from skosh.cli.terminal import busy, compiling, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def command(
         ),
     ] = True,
     trust_pickle: TrustPickle = False,
+    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """From a model to C: NAME.h, NAME.c, NAME_weights.c, and NAME.json that tells their sizes."""
@@ -52,9 +54,12 @@ def command(
         raise InputError(f'--stop-after must be one of {", ".join(STAGES)}, not "{stop_after}"')
     if output is None and stop_after is None and not show:
         raise InputError("compile must know where to put the C", hint="-o DIR; or --show to see it only")
+    if stop_after is not None:
+        _show_stage(opened(model, trust_pickle), stop_after, target, optimize, name, show=show)
+        return
     with compiling(f"compiling {Path(model).name} for {target}", search=search, quiet=json) as progress:
         build = skosh.compile(
-            opened(model, trust_pickle),
+            opened(model, trust_pickle, budget),
             target=target,
             optimize=optimize,
             name=name,
@@ -65,22 +70,31 @@ def command(
             self_check=self_check,
         )
     if show:
-        stage = stop_after or STAGES[-1]
-        text = build.compiled.shown[stage]()
-        if stage == "plan":
-            out().print(text)  # its picture has colours
-        else:
-            print(text)
-    if output is None or stop_after is not None:
+        print(plain_lines(build.compiled.text(STAGES[-1])))
+    if output is None:
         return
     with busy(f"measuring {build.program.name} on {target}", quiet=json):
-        folder = build.save(output)
+        folder = build.save(output, overwrite=of_a_file(build))
     files = {n: (folder / n).stat().st_size for n in (*build.sources, f"{build.program.name}.json")}
     if json:
         manifest = json_text.loads((folder / f"{build.program.name}.json").read_text(encoding="utf-8"))
         print_json({"folder": str(folder), "files": files, **manifest})
     elif not show:
         _print_summary(build, folder, files)
+
+
+def _show_stage(model: Any, stage: str, target: str, optimize: str, name: str | None, *, show: bool) -> None:
+    """The stages up to this one, and no further: whoever looks for the stage that fails sees what the one before it left."""
+    import skosh
+    from skosh.pipeline import compile_to_c
+    from skosh.targets import target as find_target
+
+    graph = skosh.load(model)
+    text = compile_to_c(graph, target=find_target(target), optimize=optimize, name=name, until=stage).text(stage)
+    if show and stage == "plan":
+        out().print(text)  # its picture has colours
+    elif show:
+        print(plain_lines(text))
 
 
 def _print_summary(build: Build, folder: Path, files: dict[str, int]) -> None:

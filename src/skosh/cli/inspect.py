@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from skosh.base.errors import ModelError, Obstacle, UnsupportedError
-from skosh.cli.options import Json, Model, TrustPickle, opened
+from skosh.cli.options import Json, LoadBudget, Model, TrustPickle, opened
 from skosh.cli.terminal import WIDE, busy, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EXAMPLE = "skosh inspect kws.tflite"
 
 
-def command(model: Model, trust_pickle: TrustPickle = False, json: Json = False) -> None:
+def command(model: Model, trust_pickle: TrustPickle = False, budget: LoadBudget = None, json: Json = False) -> None:
     """Layers, multiplications, sizes, quantization, and everything that stands in the way, at once.
 
     Exit status 1 when something does.
@@ -32,7 +32,7 @@ def command(model: Model, trust_pickle: TrustPickle = False, json: Json = False)
     file = Path(model).name
     try:
         with busy(f"reading {file}", quiet=json):
-            graph = skosh.load(opened(model, trust_pickle))
+            graph = skosh.load(opened(model, trust_pickle, budget))
             found = obstacles(graph)
     except UnsupportedError as error:
         if json:

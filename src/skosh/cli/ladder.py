@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skosh.base.errors import InputError
+from skosh.base.files import unwritable, write_file
 from skosh.cli.options import Json
 from skosh.cli.terminal import bar, err, number, out, print_json, row, table
 
@@ -77,9 +77,9 @@ def command(
 def _write(file: Path, text: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{file}: can't write: {error.strerror}") from error
+        raise unwritable(file, error) from error
+    write_file(file, text)
 
 
 @contextmanager

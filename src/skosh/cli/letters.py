@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -37,13 +38,29 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
             write("stopped.")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # the reader, perhaps ``head``, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _close_output()
             raise typer.Exit(0) from None
+        except OSError as error:  # a full disk, too many open files: the computer's fault, not ours
+            _close_output()
+            write(f"{error.filename or 'standard output'}: can't be read or written: {(error.strerror or str(error)).lower()}.")
+            raise typer.Exit(BUG) from None
+        except MemoryError:
+            write("there isn't memory enough. Hint: use a smaller model, fewer samples, or a computer with more memory.")
+            raise typer.Exit(BUG) from None
+        except RecursionError:
+            write("things lie too deep inside things. Hint: the model may be damaged, or made to do harm.")
+            raise typer.Exit(BUG) from None
         except Exception as error:
             write(bug(error))
             raise typer.Exit(BUG) from None
 
     return told
+
+
+def _close_output() -> None:
+    """What is still to be written to standard output goes nowhere, so that Python's end doesn't fail for it again."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def bug(error: Exception) -> str:

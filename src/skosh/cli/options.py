@@ -35,8 +35,25 @@ TrustPickle = Annotated[
 ]
 
 
-def opened(model: str, trust_pickle: bool) -> Any:
-    """The model's path, or what a trusted pickle holds, as a Graph. A pickle that isn't trusted stays a path, and refused."""
-    from skosh.importers.saved import PICKLES, load
+LoadBudget = Annotated[
+    float | None,
+    typer.Option("--budget", metavar="N", help="Reading MODEL may cost N times as much memory and work as usual."),
+]
 
-    return load(model, trust_pickle=True) if trust_pickle and Path(model).suffix.lower() in PICKLES else model
+
+def opened(model: str, trust_pickle: bool, budget: float | None = None) -> Any:
+    """The model's path, or, where an option says how to read it, what is in it, as a Graph.
+
+    A pickle that isn't trusted stays a path, and refused.
+    """
+    from skosh.importers import load
+    from skosh.importers.saved import PICKLES
+
+    if trust_pickle and Path(model).suffix.lower() in PICKLES:
+        return load(model, trust_pickle=True, budget=budget)
+    return model if budget is None else load(model, budget=budget)
+
+
+def of_a_file(build: Any) -> bool:
+    """Whether the model came as a file of a library's object, which has the file's name: compiled again, it replaces itself."""
+    return str(build.source.loc.file).startswith("<")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skosh.cli.options import Json, Model, Optimize, Search, TrustPickle, opened
+from skosh.cli.options import Json, LoadBudget, Model, Optimize, Search, TrustPickle, opened
 from skosh.cli.terminal import WIDE, bar, busy, compiling, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def command(
     optimize: Optimize = "balanced",
     search: Search = False,
     trust_pickle: TrustPickle = False,
+    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """Instructions, modelled cycles, flash and RAM of one inference, in all and by layer.
@@ -40,7 +41,7 @@ def command(
     targets = tuple(dict.fromkeys(target or ["cortex-m4"]))
     profiles = []
     with busy(f"reading {Path(model).name}", quiet=json):
-        graph = skosh.load(opened(model, trust_pickle))
+        graph = skosh.load(opened(model, trust_pickle, budget))
     for t in targets:
         with compiling(f"compiling and running {graph.name} on {t}", search=search, quiet=json) as progress:
             build = skosh.compile(graph, target=t, optimize=optimize, search=search, progress=progress)
@@ -51,6 +52,8 @@ def command(
     console = out()
     console.print(totals(profiles, f"{graph.name}, optimize={optimize}, {number(profiles[0].macs)} MACs"))
     console.print(by_layer(profiles, console.width))
+    if any(p.exits for p in profiles):
+        console.print(by_exit(profiles))
 
 
 def totals(profiles: Sequence[Profile], title: str) -> Table:
@@ -61,6 +64,17 @@ def totals(profiles: Sequence[Profile], title: str) -> Table:
         per_mac = f"{p.instructions / p.macs:.2f}" if p.instructions is not None and p.macs else "-"
         sizes = (p.flash.code if p.instructions is not None else None, p.flash.weights, p.ram.arena, p.ram.stack)
         row(shown, p.target, number(p.instructions), per_mac, number(p.cycles_modelled), *map(number, sizes))
+    return shown
+
+
+def by_exit(profiles: Sequence[Profile]) -> Table:
+    """One line for each way through a model with early exits: how many samples take it, and what that costs."""
+    right = ("samples", "instructions", "cycles (modelled)")
+    shown = table("exit", "after", "target", *right, right=right)
+    for p in profiles:
+        for e in p.exits:
+            costs = (number(e.instructions), number(e.cycles_modelled))
+            row(shown, e.exit, e.after or "-", p.target, f"{100 * e.share:.1f} %", *costs)
     return shown
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skosh.base.errors import InputError
-from skosh.cli.options import Json, Model, Optimize, Target
+from skosh.base.files import write_file
+from skosh.cli.options import Json, Model, Optimize, Target, of_a_file
 from skosh.cli.terminal import bar, busy, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def command(
     if output is not None:
         with busy(f"compiling for {target}", quiet=json):
             build = skosh.compile(made, target=target, optimize=optimize)
-            answer["folder"] = str(build.save(output))
+            answer["folder"] = str(build.save(output, overwrite=of_a_file(build)))
     if html is not None:
         from skosh.deliver.sensitivity_page import sensitivity_html
 
@@ -129,23 +129,11 @@ def weights(graph: Graph) -> int:
 
 def arrays(path: Path) -> Any:
     """The array of a .npy file, or the list of those in an .npz, in their order. InputError for anything else."""
-    import zipfile
+    from skosh.verify.samples import read_arrays
 
-    import numpy as np
-
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else "it must be a whole .npy or .npz file"
-        raise InputError(f"can't be read: {reason}", loc=str(path)) from error
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded:
-        return [loaded[name] for name in loaded.files]
+    found = read_arrays(path)
+    return list(found.values()) if isinstance(found, dict) else found
 
 
 def write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+    write_file(path, text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, Model, Optimize, Search, Target, TrustPickle, opened
+from skosh.cli.options import Json, LoadBudget, Model, Optimize, Search, Target, TrustPickle, opened
 from skosh.cli.quantize import write
 from skosh.cli.terminal import bar, busy, compiling, counting, number, out, print_json, row, table
 from skosh.cli.verify import as_count_or_file, verdict
@@ -39,6 +39,7 @@ def command(
     optimize: Optimize = "balanced",
     search: Search = False,
     trust_pickle: TrustPickle = False,
+    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """A page about a compiled model: the proof, what each layer costs, memory over time, and what each aim trades.
@@ -55,7 +56,7 @@ def command(
         raise InputError("--samples and --golden can't both be given", hint="the golden file brings its own inputs")
     wanted = golden if golden is not None else as_count_or_file(samples or FEW_SAMPLES)
     with busy(f"reading {Path(model).name}", quiet=json):
-        graph = skosh.load(opened(model, trust_pickle))
+        graph = skosh.load(opened(model, trust_pickle, budget))
     with compiling(f"compiling {graph.name} for {target}", search=search, quiet=json) as told:
         build = skosh.compile(graph, target=target, optimize=optimize, search=search, progress=told)
         total = len(build.samples(wanted))

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
+from skosh.base.text import plain_json, plain_lines
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -24,6 +26,9 @@ def out() -> Console:
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # rich would exit with 1, which here means "no"
 
+        def print(self, *objects: Any, **how: Any) -> None:
+            super().print(*map(shown, objects), **how)
+
     console = Output(highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
@@ -33,12 +38,21 @@ def out() -> Console:
 def err() -> Console:
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, emoji=False)
+    class Errors(Console):
+        def print(self, *objects: Any, **how: Any) -> None:
+            super().print(*map(shown, objects), **how)
+
+    return Errors(stderr=True, highlight=False, emoji=False)
+
+
+def shown(thing: Any) -> Any:
+    """Texts without what a terminal obeys; tables and the like stay."""
+    return plain_lines(thing) if isinstance(thing, str) else thing
 
 
 def print_json(value: Any) -> None:
     """For programs: one JSON value, and nothing else, on standard output."""
-    print(json.dumps(value, indent=2, default=_plain))
+    print(json.dumps(plain_json(value), indent=2, default=_plain))
 
 
 def _plain(value: Any) -> Any:
@@ -137,7 +151,7 @@ def row(to: Table, *cells: object, style: str | None = None) -> None:
     """Adds a line of cells, as they are: brackets are no markup."""
     from rich.text import Text
 
-    to.add_row(*(c if isinstance(c, Text) else Text("" if c is None else str(c)) for c in cells), style=style)
+    to.add_row(*(c if isinstance(c, Text) else Text("" if c is None else plain_lines(str(c))) for c in cells), style=style)
 
 
 def number(value: int | float | None) -> str:

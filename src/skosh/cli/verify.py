@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, Model, Optimize, Search, Target, TrustPickle, opened
+from skosh.cli.options import Json, LoadBudget, Model, Optimize, Search, Target, TrustPickle, opened
 from skosh.cli.terminal import compiling, counting, number, out, print_json
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def command(
     optimize: Optimize = "balanced",
     search: Search = False,
     trust_pickle: TrustPickle = False,
+    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """Run the compiled firmware, and compare it bit for bit with the model's meaning, layer by layer.
@@ -52,7 +53,7 @@ def command(
         raise InputError("--samples and --golden can't both be given", hint="the golden file brings its own inputs")
     wanted = golden if golden is not None else as_count_or_file(samples)
     with compiling(f"compiling {Path(model).name} for {target}", search=search, quiet=json) as told:
-        read = opened(model, trust_pickle)
+        read = opened(model, trust_pickle, budget)
         build = skosh.compile(read, target=target, optimize=optimize, search=search, progress=told)
         total = len(build.samples(wanted))
         others = tuple(part.strip() for part in (against or "").split(",") if part.strip())

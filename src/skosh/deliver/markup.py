@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from skosh.base.text import plain_lines
+
 
 class Markup(str):
     """Text that is HTML or SVG already."""
@@ -20,7 +22,7 @@ VOID = frozenset({"meta", "rect", "path", "circle"})
 def el(tag: str, /, *content: Content, **attributes: str | int | float | None) -> Markup:
     """An element. Attributes: ``class_`` is class, other underscores are hyphens; None leaves one out."""
     shown = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{escape(plain_lines(str(value)))}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -31,7 +33,7 @@ def el(tag: str, /, *content: Content, **attributes: str | int | float | None) -
 
 def join(*content: Content, by: str = "") -> Markup:
     """Pieces one after the other, text escaped."""
-    parts = [c if isinstance(c, Markup) else escape(str(c)) for c in content if c is not None]
+    parts = [c if isinstance(c, Markup) else escape(plain_lines(str(c))) for c in content if c is not None]
     return Markup(escape(by).join(parts))
 
 

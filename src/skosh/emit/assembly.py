@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from skosh.emit.expressions import Names, expression
 from skosh.emit.lines import wrapped
-from skosh.emit.thumb import Assembled, assemble
 from skosh.ir.kernel import Assign, For, Kernel, Let, Store, Var, walk
 from skosh.ir.simplify import simplify
+from skosh.targets.assembler import Assembled, Assembler, assembler
 
 
 @dataclass
@@ -46,15 +46,12 @@ def assembly_switch(kernels: Sequence[Kernel], unit: str) -> str:
         return ""
     macro = unit.upper()
     used = {s.assembly for k in kernels for s in walk(k.body) if isinstance(s, For) and s.assembly}
-    needs = " && ".join(sorted({"defined(__GNUC__)"} | {test for name in used for test in _NEEDS[name]}, reverse=True))
+    needs = " && ".join(sorted({"defined(__GNUC__)"} | {test for name in used for test in assembler(name).tests}, reverse=True))
     return f"""/* The hottest loops are in assembly too, with the same results. Define {macro}_PLAIN_C to have them in C. */
 #if {needs} && !defined({macro}_PLAIN_C)
 #define {macro}_ASSEMBLY 1
 #endif
 """
-
-
-_NEEDS = {"thumb-dsp": ("defined(__ARM_FEATURE_DSP)", "defined(__thumb2__)"), "thumb-1": ("defined(__thumb__)",)}
 
 
 def _has_assembly(kernels: Sequence[Kernel]) -> bool:
@@ -67,13 +64,14 @@ def assembled_loop(s: For, names: Names, depth: int, plain: Callable[[For, Names
     assert isinstance(above, Above), "a loop in assembly belongs to a routine"
     inner = {x.var for x in walk((s,)) if isinstance(x, For)} | {x.var.name for x in walk((s,)) if isinstance(x, Let)}
     known = [v for v in above.scalars if v.name not in inner]
-    found = assemble(s, names.params, names.steps, known)
+    machine = assembler(s.assembly)
+    found = machine.write(s, names.params, names.steps, known)
     if not isinstance(found, Assembled):
         return plain(s, names, depth)
     name = f"{above.routine}_{s.var}"
     if any(f"void {name}(" in text for text in above.texts):
         name = f"{name}{len(above.texts) + 1}"
-    above.texts.append(_function_text(name, found, s, names, above.unit))
+    above.texts.append(_function_text(name, found, machine, s, names, above.unit))
     pad = "    " * depth
     arguments = []
     for buffer, start in found.pointers:
@@ -84,20 +82,20 @@ def assembled_loop(s: For, names: Names, depth: int, plain: Callable[[For, Names
     return f"#if defined({above.unit.upper()}_ASSEMBLY)\n{call}#else\n{plain(s, names, depth)}#endif\n"
 
 
-def _function_text(name: str, found: Assembled, loop: For, names: Names, unit: str) -> str:
+def _function_text(name: str, found: Assembled, machine: Assembler, loop: For, names: Names, unit: str) -> str:
     written = {s.buffer for s in walk((loop,)) if isinstance(s, Store)}
     changed = {s.var.name for s in walk((loop,)) if isinstance(s, Assign)}
     assert not changed & {v.name for v in found.numbers}, "a function in assembly gives back nothing but what it stores"
     takes = [f"{'' if b in written else 'const '}{names.params[b].dtype.c} *{b}" for b, _ in found.pointers]
     takes += [f"{v.dtype.c} {v.name}" for v in found.numbers]
     section = f'.pushsection .text.{name}, \\"ax\\", %progbits'
-    first = (".balign 4", f".global {name}", f".hidden {name}", f".type {name}, %function", ".thumb_func", f"{name}:")
+    first = (line.format(name=name) for line in machine.begins)
     head = [(text, "") for text in first]
     pieces = []
     for part in _parts([*head, *found.lines, (f".size {name}, . - {name}", "")]):
         body = "\n".join(_literal(text, note) for text, note in part)
         pieces.append(
-            f'__asm__(\n    "    .syntax unified\\n"\n    "    {section}\\n"\n{body}\n    "    .popsection\\n");\n'
+            f'__asm__(\n    "    {machine.syntax}\\n"\n    "    {section}\\n"\n{body}\n    "    .popsection\\n");\n'
         )
     declaration = wrapped(f"void {name}(", takes, ");")
     return f"#if defined({unit.upper()}_ASSEMBLY)\n{declaration}\n\n{''.join(pieces)}#endif\n\n"

@@ -13,8 +13,6 @@ from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.emit.row_sums import summed_loop
 from skosh.emit.tidy import plain_comment, tidied
-from skosh.emit.vector.helium_moves import is_move, move_loop
-from skosh.emit.vector.helium_sums import sum_loop
 from skosh.emit.vector.loops import vector_loop
 from skosh.ir.kernel import (
     Assign,
@@ -44,6 +42,7 @@ from skosh.ir.kernel import (
 from skosh.ir.layout import address, used_numbers, with_step
 from skosh.ir.simplify import simplify
 from skosh.lower.unused import without_unused_locals
+from skosh.targets.simd import writers
 
 INDENT = "    "
 
@@ -192,12 +191,9 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             if len(line) > WIDTH:
                 line = f"{pad}{buffer}[{at}] =\n{pad}{INDENT}{expression(value, names)};\n"
             return line
-        case For() if s.vector and not s.par:
-            return sum_loop(s, names, depth, _plain)
-        case For() if s.vector and is_move(s, names):
-            return move_loop(s, names, depth, _plain)
         case For() if s.vector:
-            return vector_loop(s, names, depth, _plain)
+            own = (write(s, names, depth, _plain) for write in writers(s.vector))
+            return next((text for text in own if text), "") or vector_loop(s, names, depth, _plain)
         case For() if s.function:
             return summed_loop(s, names, depth, _plain_loop)
         case For() if s.assembly:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 from skosh import __version__
+from skosh.base.text import in_comment
 from skosh.emit.interface import Interface
 from skosh.emit.lines import comment, wrapped
-from skosh.emit.meaning import arena_text, conversions, features_text, labels_text, port_text, string
+from skosh.emit.meaning import arena_text, categories_text, conversions, features_text, labels_text, port_text, string
 from skosh.ir.graph import FIRST_STATUS, Graph
 from skosh.lower.program import Program
 
@@ -67,7 +68,7 @@ typedef enum {{
 
 /* The places of inputs and outputs inside the arena. An input's place is reused during the run. */
 {accessors}
-{state}{labels_text(graph, face)}{conversions(face)}
+{state}{categories_text(graph, face)}{labels_text(graph, face)}{conversions(face)}
 #ifdef __cplusplus
 }}
 #endif
@@ -80,7 +81,7 @@ def _status_codes(graph: Graph, macro: str) -> str:
     """The statuses of this model alone, one a line."""
     codes = graph.status.codes if graph.status is not None else ()
     lines = [
-        f"    {macro}_{name} = {FIRST_STATUS + i}{',' if i + 1 < len(codes) else ''} /* {meaning} */"
+        f"    {macro}_{name} = {FIRST_STATUS + i}{',' if i + 1 < len(codes) else ''} /* {in_comment(meaning)} */"
         for i, (name, meaning) in enumerate(codes)
     ]
     return "".join(f"{line}\n" for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -17,17 +18,6 @@ _KEYWORDS = frozenset(
         "bool",
     ]
 )  # fmt: skip
-
-_HEADERS = frozenset(
-    [
-        "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math", "setjmp",
-        "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib", "stdnoreturn",
-        "string", "strings", "tgmath", "threads", "time", "uchar", "wchar", "wctype", "memory", "malloc", "unistd", "sched",
-        "semaphore", "regex", "search", "endian", "features", "arm_acle", "arm_neon", "arm_mve", "arm_sve", "immintrin",
-        "arduino", "wire", "spi", "core_cm0plus", "core_cm4",
-    ]
-)  # fmt: skip
-"""Headers of C libraries and machines without their .h: a model's own header must not stand in their way."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +53,42 @@ class Interface:
         return (*self.inputs, *self.outputs)
 
 
+_HEADERS = """
+assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool stddef
+stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype
+
+algorithm any array atomic barrier bit bitset charconv chrono codecvt compare concepts coroutine deque exception execution
+expected filesystem format functional future generator initializer_list iomanip ios iosfwd iostream istream iterator latch list
+map memory mutex new numbers numeric optional ostream print queue random ranges ratio regex scoped_allocator semaphore set span
+sstream stack stacktrace stdexcept stdfloat streambuf strstream syncstream system_error thread tuple type_traits typeindex
+typeinfo unordered_map unordered_set utility valarray variant vector version memory_resource
+
+aio cpio dirent dlfcn fcntl fmtmsg fnmatch ftw glob grp iconv langinfo libgen monetary mqueue ndbm netdb nl_types poll pthread
+pwd sched search spawn strings stropts sys syslog tar termios trace ulimit unistd utime utmpx wordexp
+
+malloc alloca endian features getopt values windows arm_neon arm_mve arm_acle arm_sve immintrin arduino
+wire spi core_cm0plus core_cm4
+"""
+HEADERS = frozenset(_HEADERS.split())
+"""Headers of C11, of C++23, of POSIX.1-2017, and of compilers: a model called so would stand in their way."""
+
+OWN = re.compile(r"main|skosh(_.*)?|.*_(weights|float|vector)")
+"""Names of files that skosh writes beside a model's, or compiles with it, of vector headers, and of C's own main."""
+
+LONGEST = 40
+"""Letters of a model's name: with what follows it, C's 63 significant ones are kept."""
+
+
 def c_name(text: str, fallback: str = "model") -> str:
-    """A C identifier in the style of the emitted code, from any text."""
+    """A C identifier in the style of the emitted code, from any text: no keyword, no header, and not too long for C."""
     name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or fallback
     if name[0].isdigit():
         name = f"{fallback}_{name}"
-    return f"{name}_" if name in _KEYWORDS else f"{name}_{fallback}" if name in _HEADERS else name
+    if len(name) > LONGEST:
+        name = f"{name[: LONGEST - 9].rstrip('_')}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    if name in HEADERS or OWN.fullmatch(name):
+        return f"{name}_{fallback}"
+    return f"{name}_" if name in _KEYWORDS else name
 
 
 def _own_name(tensor: str, i: int) -> str:

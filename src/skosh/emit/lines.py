@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from skosh.base.text import in_comment
+
 WIDTH = 116
 
 
@@ -17,5 +19,5 @@ def wrapped(start: str, parts: list[str], end: str, width: int = WIDTH) -> str:
 
 
 def comment(text: str) -> str:
-    lines = [line.rstrip().replace("*/", "* /").replace("/*", "/ *") for line in text.strip().splitlines()]
+    lines = [in_comment(line.rstrip()) for line in text.strip().split("\n")] if text.strip() else []
     return "/* " + "\n".join(lines).replace("\n", "\n * ").replace(" * \n", " *\n") + " */\n" if lines else ""

@@ -1,8 +1,8 @@
 """What the header says about inputs and outputs: scales, the way from real numbers and back, labels, names, provenance.
 
 What an importer knows comes in the graph's notes: "classes" (labels in order), "output" (what a classifier gives: "label",
-"proba" or "decision"), "features" (names of the input's elements), "axes" (tensor -> a name for each axis), "meaning"
-(tensor -> text).
+"proba" or "decision"), "features" (names of the input's elements), "categories" (input element -> its categories), "axes"
+(tensor -> a name for each axis), "meaning" (tensor -> text).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from textwrap import fill
 import numpy as np
 
 from skosh.base.dtypes import DType, f32
+from skosh.base.text import plain as plain_text
 from skosh.emit.expressions import float_literal
 from skosh.emit.interface import Interface, Port
 from skosh.emit.lines import comment, wrapped
@@ -201,6 +202,53 @@ def features_text(graph: Graph, face: Interface) -> str:
     return f"/* What the elements of {face.inputs[0].parameter} are, in order: {use} */\n{text}\n\n"
 
 
+def categories_text(graph: Graph, face: Interface) -> str:
+    """For each column of the input that holds codes of categories (``notes["categories"]``): an enum of them, and a function
+    that finds the code of a name."""
+    known = graph.notes.get("categories")
+    if not known:
+        return ""
+    m, p = face.macro, face.prefix
+    names = graph.notes.get("features") or ()
+    columns = [str(names[n]) if n < len(names) and names[n] else f"column_{n}" for n in known]
+    found, used = [_SAME_NAME.replace("PREFIX", p)], set[str]()
+    for (n, categories), name in zip(known.items(), _identifiers(columns), strict=True):
+        name = f"{name}_COLUMN" if name in _TAKEN else name
+        members = []
+        for i, c in enumerate(_identifiers(categories)):
+            member = f"{m}_{name}_{c}" if f"{m}_{name}_{c}" not in used else f"{m}_{name}_{c}_{n}"
+            used.add(member)
+            members.append(f"{member} = {i}")
+        tests = "".join(
+            f"    if ({p}_same_name(name, {string(c)})) {{\n        return {i};\n    }}\n" for i, c in enumerate(categories)
+        )
+        where = f"element {n} of {face.inputs[0].parameter}"
+        listed = ",\n    ".join(members)
+        found.append(
+            f"\n/* Codes of the categories of {where}; NAN stands for any other. */\n"
+            f"typedef enum {{\n    {listed}\n}} {p}_{name.lower()};\n\n"
+            f"/* The code of a name; -1 where it is none of them. */\n"
+            f"static inline int32_t {p}_encode_{name.lower()}(const char *name)\n{{\n{tests}    return -1;\n}}\n"
+        )
+    return "".join(found)
+
+
+_TAKEN = frozenset({"CLASS", "STATUS", "INPUT", "OUTPUT", "ARENA", "LABELS", "FEATURE", "MODEL", "SKOSH"})
+"""Beginnings of names that the header has already."""
+
+_SAME_NAME = """
+/* Are two names the same? */
+static inline int PREFIX_same_name(const char *a, const char *b)
+{
+    while (*a != '\\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+"""
+
+
 def _identifiers(labels: Sequence[str]) -> list[str]:
     """A C identifier for each label, all different."""
     found: list[str] = []
@@ -213,8 +261,9 @@ def _identifiers(labels: Sequence[str]) -> list[str]:
 
 def string(text: str) -> str:
     """A C string literal of the text's UTF-8, with octal escapes, which no digit after them can lengthen."""
+    spoken = plain_text(text)
     plain = {'"': '\\"', "\\": "\\\\", "?": "\\?"}  # ?? begins a trigraph in C99
-    return '"' + "".join(plain.get(chr(b), chr(b)) if 32 <= b < 127 else f"\\{b:03o}" for b in text.encode()) + '"'
+    return '"' + "".join(plain.get(chr(b), chr(b)) if 32 <= b < 127 else f"\\{b:03o}" for b in spoken.encode()) + '"'
 
 
 # ------------------------------------------------------------------------------------------------------------------ arena

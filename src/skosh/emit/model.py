@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from skosh.base.dtypes import DType
+from skosh.base.text import in_comment
 from skosh.emit.assembly import assembly_switch, assembly_tests
 from skosh.emit.expressions import literal
 from skosh.emit.functions import builtins_used, function_text, kernel_text
@@ -18,6 +19,7 @@ from skosh.emit.vector.units import machine_helpers, machines_of, small_function
 from skosh.emit.weights import declaration, weights_text
 from skosh.ir.graph import State
 from skosh.ir.kernel import Cast, Const, Function, Kernel, Let, all_exprs, functions, walk
+from skosh.lower.exits import exits
 from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, LayerCall, Number, Program
 from skosh.targets.simd import VectorMachine
 
@@ -42,7 +44,8 @@ def code_text(program: Program, face: Interface) -> str:
     scalar: dict[str, Function] = {}
     for k in kernels:
         for f in functions(k):
-            assert scalar.setdefault(f.name, f) == f, f"two functions are called {f.name}"
+            known = scalar.setdefault(f.name, f)
+            assert known == f, f"two functions are called {f.name}"
     helpers: dict[str, str] = {}
     things: list[Kernel | Function] = [*scalar.values(), *kernels]
     for thing in things:
@@ -177,8 +180,8 @@ def _reset_text(program: Program, face: Interface) -> str:
 def _state_line(program: Program, s: State) -> str:
     t, offset = program.graph.tensors[s.before], program.plan.offset_of[s.before]
     if s.name not in program.initial:
-        return f"    memset(a + {offset}, 0, {t.nbytes}); /* {s.name} */\n"
-    return f"    memcpy(a + {offset}, {program.initial[s.name]}, {t.nbytes}); /* {s.name} */\n"
+        return f"    memset(a + {offset}, 0, {t.nbytes}); /* {in_comment(s.name)} */\n"
+    return f"    memcpy(a + {offset}, {program.initial[s.name]}, {t.nbytes}); /* {in_comment(s.name)} */\n"
 
 
 def _run_text(program: Program, face: Interface) -> str:
@@ -194,9 +197,7 @@ def _run_text(program: Program, face: Interface) -> str:
         f"        memcpy({p.parameter}, {p.accessor}(arena), {p.length_macro} * sizeof {p.parameter}[0]);\n    }}\n"
         for p in face.outputs
     )
-    steps = "".join(
-        f"    {layer.name}(a);\n    {m}_LAYER_DONE({layer.index}, a);\n" for layer in program.layers if layer.calls
-    )
+    steps = _steps_text(program, m)
     place = "    uint8_t *const a = (uint8_t *)arena;\n\n" if steps else ""
     return (
         f"{run_signature(face)}\n{{\n{place}"
@@ -204,6 +205,26 @@ def _run_text(program: Program, face: Interface) -> str:
         f"    if ((uintptr_t)arena % {m}_ARENA_ALIGN != 0) {{\n        return {m}_MISALIGNED;\n    }}\n"
         f"{ins}{steps}{outs}    return {_result(face)};\n}}\n"
     )
+
+
+def _steps_text(program: Program, macro: str) -> str:
+    """A line for each layer. Those that a run may leave out stand in a block, "if (!sure)"."""
+    found, lines, deep = exits(program), list[str](), 1
+    for i, layer in enumerate(program.layers):
+        for e in found:
+            if e.last == i:
+                deep -= 1
+                lines.append(f"{'    ' * deep}}}\n")
+        for e in found:
+            if e.first == i:
+                place = arena_place(program.plan.offset_of[e.sure], program.graph.tensors[e.sure].dtype, const=True)
+                lines.append(f"{'    ' * deep}if (!*{place.replace('arena[', 'a[')}) {{ /* not sure: go on */\n")
+                deep += 1
+        if layer.calls:
+            space = "    " * deep
+            lines += [f"{space}{layer.name}(a);\n", f"{space}{macro}_LAYER_DONE({layer.index}, a);\n"]
+    assert deep == 1, "every block ends at its choice"
+    return "".join(lines)
 
 
 def _result(face: Interface) -> str:

@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import Any
 
 from skosh.emulate.counter import Blocks
-from skosh.targets.timings import BlockCycles, Insn, block_cycles
-from skosh.targets.timings_riscv import TABLES as RISCV
-from skosh.targets.timings_riscv import riscv_block_cycles
+from skosh.machines.arm_m.timings import BlockCycles, Insn, block_cycles
+from skosh.machines.riscv.timings import TABLES as RISCV
+from skosh.machines.riscv.timings import riscv_block_cycles
 
 
 @dataclass(frozen=True)

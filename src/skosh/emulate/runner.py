@@ -120,7 +120,8 @@ class DeviceRunner:
         wanted = [(layer, t) for layer, tensors in written(self.program).items() for t in tensors]
         wishes = [Snapshot(layer, self.arena + offsets[t.name], t.nbytes) for layer, t in wanted]
         run = self._call(inputs, wishes)
-        return {t.name: _shaped(raw, t) for (_, t), raw in zip(wanted, run.snapshots, strict=True)}
+        taken = zip(wanted, run.snapshots, strict=True)
+        return {t.name: _shaped(raw, t) for (layer, t), raw in taken if layer in run.layers}  # others were left out
 
     def _call(self, inputs: Sequence[Array], wishes: Sequence[Snapshot]) -> Run:
         for port, x in zip(self.face.inputs, inputs, strict=True):

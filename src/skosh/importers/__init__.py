@@ -17,6 +17,7 @@ import numpy as np
 from skosh.base import registry
 from skosh.base.budget import Budget, budgeted, spend
 from skosh.base.errors import InputError
+from skosh.importers.clean import with_plain_names
 from skosh.importers.originals import of_estimator
 from skosh.ir.graph import Graph
 
@@ -68,6 +69,7 @@ def load(source: Any, name: str | None = None, budget: Budget | float | None = N
     with budgeted(budget, place_of(source)), np.errstate(all="ignore"):  # odd numbers are told of by letters, not warnings
         graph: Graph = registry.load(IMPORTERS, importer, "an importer")(source, name=name, **options)
         spend("nodes", len(graph.nodes), "the graph")
+        graph = with_plain_names(graph)
         for t in graph.tensors.values():
             spend("tensor", math.prod(t.shape), f'the tensor "{t.name}"')
     if importer not in ESTIMATORS or "library" in graph.notes or isinstance(source, (str, Path)):

@@ -15,6 +15,7 @@ import numpy as np
 
 from skosh.base.dtypes import f32, i32
 from skosh.base.errors import ModelError
+from skosh.importers.frames import Frame
 from skosh.importers.originals import EDGES, Answers, Inputs, Original, called, quietly, rows_of
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import scalar
@@ -138,10 +139,12 @@ def _labels(builder: Builder, sums: Sums, link: Link) -> str:
     return builder.apply(Cast(i32), builder.apply(Compare(">"), sums.name, bound, name="is_more"), name="labels")
 
 
-def without_nan(builder: Builder, x: str, value: float = 0.0) -> str:
-    """x with a number in place of NaN."""
+def without_nan(builder: Builder, x: str, values: Any = 0.0) -> str:
+    """x with a number in place of NaN, one for all columns or one for each."""
     gone = builder.apply(Compare("!="), x, x, name="missing")
-    return builder.apply(Select(), gone, builder.constant("in_place", [[value]]), x, name="with_numbers")
+    row = np.reshape(values, (1, -1))
+    row = row[:, :1] if (row == row[0, 0]).all() else row
+    return builder.apply(Select(), gone, builder.constant("in_place", row), x, name="with_numbers")
 
 
 def with_nan(builder: Builder, x: str, value: float) -> str:
@@ -158,9 +161,10 @@ Ask = Callable[[Any], Any]
 
 
 def original(
-    builder: Builder, source: Any, asks: dict[str, tuple[str, Ask]], decode: Callable[[Array], Any] = lambda rows: rows
+    builder: Builder, source: Any, asks: dict[str, tuple[str, Ask]], frame: Frame | None, dtype: Any = np.float64
 ) -> Original | None:
-    """Asks the library by ``notes["output"]``; asks: for each output the method's name and the method."""
+    """Asks the library by ``notes["output"]``; asks: for each output the method's name and the method. It is given frames, or
+    without one rows of dtype."""
     output = builder.notes["output"]
     if output not in asks:
         return None
@@ -168,17 +172,19 @@ def original(
     place = {c: n for n, c in enumerate(builder.notes.get("classes", ()))}
 
     def answers(inputs: Inputs) -> Answers:
-        taken = decode(rows_of(inputs))
+        rows = rows_of(inputs)
+        taken = rows.astype(dtype) if frame is None else frame.decode(rows)
+        known = None if frame is None else frame.tells(rows)
         given = np.asarray(quietly(ask, taken))
         if output == "label":
             scores = np.asarray(quietly(asks["scores"][1], taken), np.float64) if "scores" in asks else None
             if scores is not None and scores.ndim == 1:
                 scores = np.stack([1 - scores, scores], axis=1)
-            return Answers((np.array([[place[c]] for c in given.tolist()]),), scores)
+            return Answers((np.array([[place[c]] for c in given.tolist()]),), scores, known)
         if output == "labels":
-            return Answers((given.astype(np.int64).reshape(len(given), -1),))
+            return Answers((given.astype(np.int64).reshape(len(given), -1),), None, known)
         if output == "proba" and given.ndim == 2 and given.shape[1] == 2 and 1 <= len(place) <= 2:
             given = given[:, 1:]
-        return Answers((given.astype(np.float64).reshape(len(given), -1),))
+        return Answers((given.astype(np.float64).reshape(len(given), -1),), None, known)
 
     return Original(called(source, name), answers, tuple(e for e in EDGES if e not in builder.unlike))

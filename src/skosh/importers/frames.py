@@ -18,11 +18,13 @@ from skosh.ir.graph import Array
 @dataclass(frozen=True)
 class Column:
     """name: as the model was fitted, "" when it had none. categories: in the order of their codes, None for numbers.
-    unseen: what stands for a category that was not there in fitting; None: the library refuses it."""
+    unseen: what stands for a category that was not there in fitting; None: the library refuses it. missing: what stands for
+    no value at all, the code of what is put in its place, say."""
 
     name: str
     categories: tuple[Any, ...] | None = None
     unseen: float | None = float("nan")
+    missing: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -79,18 +81,20 @@ class Frame:
         if column.categories is None:
             return self._floats(np.asarray(values))
         code = {c: float(n) for n, c in enumerate(column.categories)}
+        gone = next((float(n) for n, c in enumerate(column.categories) if is_missing(c)), column.missing)
         out = np.full(len(values), np.nan)
         for n, value in enumerate(np.asarray(values, dtype=object).tolist()):
-            if is_missing(value) and not any(is_missing(c) for c in column.categories):
-                continue
-            found = next((float(k) for k, c in enumerate(column.categories) if is_missing(c)), None) if is_missing(
-                value) else code.get(value)  # fmt: skip
-            if found is None and column.unseen is None:
+            if is_missing(value):
+                out[n] = gone
+            elif (found := code.get(value)) is not None:
+                out[n] = found
+            elif column.unseen is not None:
+                out[n] = column.unseen
+            else:
                 raise InputError(
                     f'column "{column.name}" must hold categories that the model knows, not {value!r}', loc=self.where,
                     hint=f"it knows {', '.join(map(str, column.categories[:8]))}",
                 )  # fmt: skip
-            out[n] = column.unseen if found is None else found
         return out
 
     def _floats(self, values: Array) -> Array:
@@ -98,6 +102,15 @@ class Frame:
             return np.asarray(values.astype(np.float64).astype(np.float32))
         except (TypeError, ValueError) as error:
             raise InputError(f"columns of numbers must hold numbers: {error}", loc=self.where) from error
+
+    def tells(self, rows: Array) -> Array:
+        """[rows]: whether all codes of a row are codes of categories, or NaN, so that a frame can say the same."""
+        good = np.ones(len(rows), bool)
+        for n, c in enumerate(self.columns):
+            if c.categories is not None:
+                code = rows[:, n]
+                good &= np.isnan(code) | ((code >= 0) & (code < len(c.categories)) & (code == np.floor(code)))
+        return good
 
     def decode(self, rows: Array) -> Any:
         """A pandas frame of rows of the C's numbers; what is no code of a category is missing."""
@@ -110,7 +123,10 @@ class Frame:
             else:
                 known = (rows[:, n] >= 0) & (rows[:, n] < len(c.categories)) & (rows[:, n] == np.floor(rows[:, n]))
                 codes = np.where(known, rows[:, n], -1).astype(int)
-                made[c.name or n] = pd.Categorical.from_codes(codes, categories=list(c.categories))
+                if c.missing == c.missing or any(map(is_missing, c.categories)):  # what is no code is then no missing value
+                    made[c.name or n] = pd.Series([(*c.categories, "(unseen)")[k] for k in codes], dtype=object)
+                else:
+                    made[c.name or n] = pd.Categorical.from_codes(codes, categories=list(c.categories))
         return pd.DataFrame(made)
 
     def example(self, rng: np.random.Generator) -> tuple[Array]:
@@ -118,7 +134,8 @@ class Frame:
         row = rng.standard_normal(len(self.columns))
         for n, c in enumerate(self.columns):
             if c.categories is not None:
-                row[n] = rng.integers(0, len(c.categories)) if rng.integers(8) else np.nan
+                some = c.unseen is None or rng.integers(8) > 0
+                row[n] = rng.integers(0, len(c.categories)) if some else np.nan
         return (row[None].astype(np.float32),)
 
     @property

@@ -52,6 +52,9 @@ ZERO_IS = float(np.float32(1e-35))
 """LightGBM's kZeroThreshold: numbers that aren't farther from 0 count as 0."""
 
 
+NO_CATEGORY = -2.0
+
+
 def load(source: Any, name: str | None = None, output: str | None = None, **options: Any) -> Graph:
     """A Graph of what ``predict`` gives for a row; of a classifier's Booster that is its probabilities.
 
@@ -156,7 +159,9 @@ def prepared(builder: Builder, x: str, read: Sequence[Leaves]) -> tuple[str, boo
         x = builder.apply(Select(), none, nan, x, name="with_missing")
     if (kinds != 0).any():
         return x, True
-    return (without_nan(builder, x) if used.any() else x), False
+    if not any((r.tree.left >= 0).any() for r in read):
+        return x, False
+    return without_nan(builder, x, np.where(used, 0.0, NO_CATEGORY)), False
 
 
 def summed(
@@ -222,7 +227,7 @@ def asked_of(source: Any, builder: Builder, frame: Frame) -> Original | None:
         return None
     if builder.output == "decision":
         asks["values"] = asks["decision"]
-    return original(builder, source, asks, frame.decode if frame.has_categories else lambda rows: rows)
+    return original(builder, source, asks, frame if frame.has_categories else None)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,22 +63,24 @@ def of_estimator(source: Any, graph: Graph) -> Original | None:
     """An estimator with scikit-learn's interface: its ``predict``, ``predict_proba``, ``decision_function`` or ``transform``,
     whichever the graph computes. None where it has none, or where the graph's inputs are no rows of numbers.
 
-    ``notes["decode"]``, rows [samples, features] -> what the library takes, is for models of frames.
+    ``notes["decode"]``, rows [samples, features] -> what the library takes, is for models of frames; ``notes["tells"]``, rows
+    -> [samples], for rows that have no such form.
     """
     methods = {None: "predict", "label": "predict", "proba": "predict_proba", "decision": "decision_function"}
     output = graph.notes.get("output")
     method = methods[output] if hasattr(source, methods[output]) else "transform"
-    decode = graph.notes.get("decode")
+    decode, tells = graph.notes.get("decode"), graph.notes.get("tells")
     if not hasattr(source, method) or len(graph.inputs) != 1 or graph.states or "predict" in graph.notes:
         return None
-    if decode is None and "encode" in graph.notes:
+    if decode is None and "encode" in graph.notes and "features" not in graph.notes:
         return None
 
     def answers(inputs: Inputs) -> Answers:
         rows = rows_of(inputs)
         taken = rows if decode is None else decode(rows)
         given = quietly(getattr(source, method), taken)
-        return estimator_answers(graph, given, scores_of(source, taken) if output == "label" else None)
+        made = estimator_answers(graph, given, scores_of(source, taken) if output == "label" else None)
+        return made if tells is None else replace(made, known=tells(rows))
 
     alike = graph.notes.get("edges", EDGES)
     return Original(called(source, method), answers, tuple(kind for kind in edges_of(graph) if kind in alike))

@@ -128,6 +128,9 @@ def converted(source: Any, learner: dict[str, Any], builder: Builder) -> str:
             source, "get_booster") else None  # fmt: skip
         trees, vectors, known = read(gradient_booster, groups, None if rounds is None else rounds + 1)
         frame = framed(names, kinds, features, known)
+        if any("\ufffd" in str(c) for column in known for c in column or ()):
+            builder.warn("XGBoost cut the text of categories that aren't plain ASCII when it stored them, so they can't be "
+                         "told by name. Hint: fit with ASCII names, or give codes")  # fmt: skip
         sums = summed(builder, y, trees, vectors, margin(base, objective), apart=targets > 1)
     put_frame(builder, frame)
     out = answer(builder, source, sums, link, labels_apart=targets > 1 and link.kind == "logistic")
@@ -194,7 +197,7 @@ def asked_of(source: Any, builder: Builder, frame: Frame) -> Original | None:
 
         asks = {"values": ("predict", predict(builder.output == "decision")), "label": ("predict", predict(False))}
         return None if builder.output == "label" else original(
-            builder, source, asks, frame.decode if frame.has_categories else lambda rows: rows.astype(np.float32))  # fmt: skip
+            builder, source, asks, frame if frame.has_categories else None, np.float32)  # fmt: skip
     ask: dict[str, tuple[str, Any]] = {
         "values": ("predict", source.predict), "label": ("predict", source.predict), "labels": ("predict", source.predict),
         "decision": ("predict, output_margin=True", lambda rows: source.predict(rows, output_margin=True)),
@@ -203,7 +206,7 @@ def asked_of(source: Any, builder: Builder, frame: Frame) -> Original | None:
         ask |= {"proba": ("predict_proba", source.predict_proba), "scores": ("predict_proba", source.predict_proba)}
     if builder.output == "decision" and builder.notes["output"] == "values":
         ask["values"] = ask["decision"]
-    return original(builder, source, ask, frame.decode if any(frame.names) else lambda rows: rows.astype(np.float32))
+    return original(builder, source, ask, frame if any(frame.names) else None, np.float32)
 
 
 def _link(objective: str, targets: int) -> Link:

@@ -6,8 +6,9 @@ A ``Call`` names a kernel and binds its parameters: buffers to the node's tensor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -56,11 +57,25 @@ class Scratch:
 Buffer = In | Out | Const | Scratch
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """How the loops of a kernel's routines are rewritten, and how many routines there are.
+
+    ``rewrite``: a function over a ``schedule.draft.Draft``. ``fixed``: numbers that routines are always specialised for,
+    whatever the aim. ``shared``: (number, value) of the calls that share a routine even where every shape gets one of its own.
+    """
+
+    rewrite: Callable[[Any], None] | None = None
+    fixed: tuple[str, ...] = ()
+    shared: tuple[str, int] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Call:
     """One kernel applied. ``buffers`` and ``numbers`` together bind every parameter of ``kernel``.
 
     ``aim``: what its routine is made for ("speed", "balanced", "flash") where that isn't the aim of the whole model.
+    ``schedule``: how its loops are rewritten; they stay as they are without one.
     """
 
     kernel: Kernel
@@ -68,6 +83,7 @@ class Call:
     numbers: Mapping[str, int | float] = field(default_factory=dict)
     functions: Mapping[str, Function] = field(default_factory=dict)  # what its function parameters are, in ``kernel`` already
     aim: str = ""
+    schedule: Schedule = field(default=Schedule())
 
 
 def flat(data: Array, dtype: DType) -> Array:

@@ -6,13 +6,13 @@ is a ``State``: the tensor a run begins with and the tensor that becomes its val
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
 from skosh.base.dtypes import DType
@@ -61,7 +61,7 @@ class Tensor:
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
@@ -186,6 +186,19 @@ class Graph:
             for name in dict.fromkeys(n for n in node.inputs if n):
                 found[name].append(node)
         return {name: tuple(nodes) for name, nodes in found.items()}
+
+    @cached_property
+    def volatile(self) -> frozenset[str]:
+        """Tensors whose memory is written again: states, and what a node updates in place. Nobody may read them later."""
+        names = {n for s in self.states for n in (s.before, s.after)}
+        for node in self.nodes:
+            names |= {n for i, o in node.op.update for n in (node.inputs[i], node.outputs[o])}
+        return frozenset(names)
+
+    @cached_property
+    def outside(self) -> frozenset[str]:
+        """Tensors that someone outside knows: inputs, outputs, states, and what is updated in place."""
+        return frozenset({*self.inputs, *self.outputs}) | self.volatile
 
     @property
     def constants(self) -> Iterator[Tensor]:

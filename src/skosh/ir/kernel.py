@@ -240,6 +240,21 @@ class Function:
     instruction: Instruction | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """What a kernel was made from: the function that its author wrote, and the types that stand for its type variables.
+
+    Whatever rewrites a kernel leaves it, so that kernels are told apart by what they are, never by what they are called.
+    """
+
+    source: object
+    types: tuple[tuple[str, DType], ...] = ()
+
+    def of(self, other: Definition) -> bool:
+        """Is this ``other``, or ``other`` for certain types?"""
+        return self.source is other.source and (not other.types or self.types == other.types)
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A procedure over buffers. ``sizes``: i32 parameters named in shapes; ``scalars``: the other numbers it takes.
@@ -255,6 +270,7 @@ class Kernel:
     doc: str = ""
     steps: tuple[str, ...] = ()
     loc: Loc = field(default=NOWHERE, compare=False)
+    definition: Definition | None = field(default=None, compare=False, repr=False)
 
     def param(self, name: str) -> Param:
         return next(p for p in self.params if p.name == name)

@@ -12,8 +12,9 @@ from skosh.base.errors import ToolError
 from skosh.built import Build
 from skosh.ir.graph import Graph, macs
 from skosh.ir.interpret_graph import run_graph
-from skosh.lower.allowed import STEPS, Means
+from skosh.lower.allowed import Means
 from skosh.pipeline import compile_to_c
+from skosh.schedule.draft import STEPS
 from skosh.targets import target as find_target
 from skosh.verify.samples import random_samples
 

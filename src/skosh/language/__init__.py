@@ -16,6 +16,7 @@ from skosh.language.decorators import (
     func,
     instr,
     kernel,
+    made_from,
     par,
     ram,
     register,
@@ -25,13 +26,14 @@ from skosh.language.decorators import (
     set_word,
     sqrt,
     trunc,
+    typed,
     widen,
     word,
     wrap,
 )
 
 __all__ = [
-    "arithmetic_of", "assume", "bits", "bounded", "call", "clamp", "flash", "from_bits", "func", "instr", "kernel", "par",
-    "ram", "register", "requantize", "requantize_bounded", "rounded_high", "rounding_divide_by_pot", "rows", "sat", "seq",
-    "set_word", "sqrt", "srdhm", "trunc", "widen", "word", "wrap",
+    "arithmetic_of", "assume", "bits", "bounded", "call", "clamp", "flash", "from_bits", "func", "instr", "kernel",
+    "made_from", "par", "ram", "register", "requantize", "requantize_bounded", "rounded_high", "rounding_divide_by_pot",
+    "rows", "sat", "seq", "set_word", "sqrt", "srdhm", "trunc", "typed", "widen", "word", "wrap",
 ]  # fmt: skip

@@ -21,12 +21,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from skosh.base.dtypes import DType
-from skosh.ir.kernel import Function, Instruction, Kernel
+from skosh.ir.kernel import Definition, Function, Instruction, Kernel
 from skosh.language import definition, frontend
 
 __all__ = [
-    "Generic", "assume", "bits", "bounded", "clamp", "flash", "from_bits", "func", "instr", "kernel", "par", "ram", "register",
-    "resolve", "rows", "sat", "seq", "set_word", "sqrt", "trunc", "widen", "word", "wrap",
+    "Generic", "assume", "bits", "bounded", "clamp", "definition_of", "flash", "from_bits", "func", "instr", "kernel",
+    "made_from", "par", "ram", "register", "resolve", "rows", "sat", "seq", "set_word", "sqrt", "trunc", "typed", "widen",
+    "word", "wrap",
 ]  # fmt: skip
 
 
@@ -98,6 +99,28 @@ def resolve(thing: Any, bound: Mapping[str, DType | Function]) -> Kernel:
         return thing.of(**bound)
     assert isinstance(thing, Kernel), f"{thing!r} is not a kernel: decorate it with @kernel"
     return thing
+
+
+def definition_of(thing: Any) -> Definition:
+    """What ``thing`` is: a kernel as its author wrote it, for all types or for those of ``typed``."""
+    if isinstance(thing, Definition):
+        return thing
+    if isinstance(thing, Generic):
+        return Definition(thing.source)
+    assert isinstance(thing, Kernel) and thing.definition is not None, f"{thing!r} is not a kernel that someone wrote"
+    return Definition(thing.definition.source)
+
+
+def typed(thing: Any, **types: DType) -> Definition:
+    """A generic kernel for these types, and only these: ``typed(batch_matmul, ACC=i32, T=i8)``."""
+    assert isinstance(thing, Generic), f"{thing!r} has no type variables"
+    return Definition(thing.source, tuple(sorted(types.items(), key=lambda item: item[0])))
+
+
+def made_from(kernel: Kernel, *definitions: Any) -> bool:
+    """Was ``kernel`` made from one of these, whatever its name is by now and whatever steps it went through?"""
+    found = kernel.definition
+    return found is not None and any(found.of(definition_of(d)) for d in definitions)
 
 
 def _word(name: str, meaning: str) -> Callable[..., Any]:

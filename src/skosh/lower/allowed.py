@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from skosh.schedule.draft import STEPS
 from skosh.targets import Target
-
-STEPS = ("tile", "pack", "unroll", "assemble")
-"""The schedule steps of ``lower.schedules.Draft``, in the order in which they pay."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from skosh.ir.kernel import Const as ConstExpr
 from skosh.ir.kernel import Kernel, Param, Var, functions, map_expr
 from skosh.ir.layout import used_numbers
 from skosh.ir.simplify import simplify
-from skosh.lower.allowed import STEPS
 from skosh.lower.calls import Lowered, scratches
 from skosh.lower.program import (
     ArenaPointer,
@@ -35,7 +34,8 @@ from skosh.lower.program import (
     Program,
     Routine,
 )
-from skosh.lower.schedules import FIXED, ONE_ROW, apply_schedule
+from skosh.lower.schedules import apply_schedule
+from skosh.schedule.draft import STEPS
 
 HEADER_NAMES = ("run", "reset", "input", "output", "labels", "quantize", "dequantize", "status", "class")
 """What the header itself declares, after the model's name."""
@@ -104,17 +104,18 @@ def assemble(
 
 def group_key(call: Call, optimize: str) -> object:
     """Calls with equal keys share a routine."""
-    aim = call.aim or optimize
-    if aim == "speed" and not (call.kernel.name in ONE_ROW and call.numbers["M"] == 1):
-        return (call.kernel, call.aim, tuple(sorted(call.numbers.items())))
-    return (call.kernel, call.aim, tuple(call.numbers[n] for n in FIXED.get(call.kernel.name, ())))
+    own, how = (call.aim or optimize) == "speed", call.schedule
+    if own and not (how.shared and call.numbers[how.shared[0]] == how.shared[1]):
+        return (call.kernel, how, call.aim, tuple(sorted(call.numbers.items())))
+    return (call.kernel, how, call.aim, tuple(call.numbers[n] for n in how.fixed))
 
 
 def _routine_kernel(
     call: Call, cases: Sequence[Mapping[str, int | float]], optimize: str, steps: tuple[str, ...], float_sums: bool
 ) -> Kernel:
     common = {n: v for n, v in cases[0].items() if all(c[n] == v for c in cases)}
-    return apply_schedule(schedule.bind(call.kernel, common), cases, call.aim or optimize, steps, float_sums)
+    bound = schedule.bind(call.kernel, common)
+    return apply_schedule(bound, call.schedule, cases, call.aim or optimize, steps, float_sums)
 
 
 def _unique(name: str, taken: set[str]) -> str:

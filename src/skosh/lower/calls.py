@@ -15,8 +15,7 @@ from skosh.ir.checks.overflow import Arithmetic
 from skosh.ir.graph import Graph, Node
 from skosh.lower.arithmetic import check_arithmetic
 from skosh.lower.forests import formed
-from skosh.lower.narrow.recipes import packed
-from skosh.lower.recipes import for_target
+from skosh.lower.forms import as_asked, for_target, stored
 from skosh.ops.moves.reshape import Copy
 from skosh.plan import Plan, plan_memory
 from skosh.targets import Target
@@ -47,9 +46,9 @@ def node_calls(
     """frugal: without scratch memory where that can be had. pack: weights of few bits lie several to a byte."""
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
     op = formed(node.op, ins, target, optimize)
-    calls = tuple(op.frugal_calls(ins, outs) if frugal else op.calls(ins, outs))
+    calls = as_asked(op.frugal_calls(ins, outs) if frugal else op.calls(ins, outs))
     if pack:
-        calls = tuple(packed(c, ins, target, optimize) for c in calls)
+        calls = tuple(stored(c, ins, target, optimize) for c in calls)
     return calls if frugal else for_target(calls, ins, target, optimize)
 
 

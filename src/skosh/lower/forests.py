@@ -7,7 +7,7 @@ on three targets); they rank forms, and foretell neither flash nor instructions 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from skosh.ir.graph import Array, Op, Operands
 from skosh.ops.common import required
 from skosh.ops.trees.forest import AUTO, Forest, several_ways
 from skosh.ops.trees.forest_code import written_out
-from skosh.targets import Target
+from skosh.targets import ForestCosts, Target
 
 SHARES = (0.0, 0.3, 0.5, 1.0)
 """The forms that are tried: the share of nodes, the most visited first, that becomes code."""
@@ -26,24 +26,6 @@ ROOM = 2.0
 
 FIXED_BYTES, FIXED_INSTRUCTIONS = 300, 60
 
-
-@dataclass(frozen=True)
-class Costs:
-    """Of a node as code in bytes, and of a step in instructions; (features of one byte, wider ones). loop: bytes of a tree's
-    own loop where its top is code."""
-
-    node: tuple[float, float]
-    code_step: tuple[float, float]
-    table_step: tuple[float, float]
-    loop: float
-
-
-COSTS = {
-    "cortex-m0plus": Costs((8.3, 15.6), (4.4, 5.0), (13, 17), 50),
-    "cortex-m4": Costs((9.6, 13.6), (3.2, 4.4), (12, 12.5), 60),
-    "rv32imc": Costs((10.1, 12.4), (3.9, 4.2), (14, 18), 85),
-}
-OTHERS = COSTS["cortex-m4"]
 
 CODE_TREE, TABLE_TREE, MIXED_VOTE, MIXED_SUM = 4, 16, 9, 20
 """Instructions of a tree, beside its steps."""
@@ -61,7 +43,7 @@ def formed(op: Op, inputs: Operands, target: Target | None, optimize: str) -> Op
     _, _, left, right, _, visits, root, _, _ = (_data(t.data) for t in constants)
     if x.shape[0] != 1 or op.sided or len(left) == 0 or several_ways(left, right, root):
         return replace(op, inline=0)
-    costs = OTHERS if target is None else COSTS.get(target.name, OTHERS)
+    costs = target.forest_costs if target is not None else ForestCosts()
     wide = int(x.dtype.bytes > 1)
     share = _share_of_samples(left, right, root, visits)
     found: list[tuple[float, float, Forest]] = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from skosh.base.dtypes import i8, i16
-from skosh.ir.graph import Array, Graph, Op, Tensor
+from skosh.ir.graph import Array, Graph, Node, Op, Tensor
 from skosh.ops.common import activation_range, clamp_float
 from skosh.ops.elements.elementwise import Add, Div, Mul
 from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D, TransposeConv
@@ -34,6 +34,8 @@ def activation_fusion(graph: Graph) -> Graph:
 
         a = conv2d x; y = relu a      ->      y = conv2d x, activation relu
     """
+    fused: dict[int, Node] = {}  # by the layer's identity: the layer with its activation
+    gone: set[int] = set()  # clamps that a layer took in
     for node in graph.nodes:
         if node.op.kind not in UNARY or node.inputs[0] not in graph.producer:
             continue
@@ -47,10 +49,11 @@ def activation_fusion(graph: Graph) -> Graph:
         signed = not isinstance(before.op, SUMS)
         activation = next((a for a in ACTIVATIONS if _allowed(x) and clamps_as(node.op, x, y, a, signed)), None)
         if activation is not None:
-            made = replace(renamed(before, {name: y.name}), op=replace(before.op, activation=activation))
-            nodes = tuple(made if n is before else n for n in graph.nodes if n is not node)
-            return activation_fusion(graph.with_(nodes=nodes))
-    return graph
+            fused[id(before)] = replace(renamed(before, {name: y.name}), op=replace(before.op, activation=activation))
+            gone.add(id(node))
+    if not fused:
+        return graph
+    return graph.with_(nodes=tuple(fused.get(id(n), n) for n in graph.nodes if id(n) not in gone))
 
 
 def _allowed(x: Tensor) -> bool:

@@ -15,7 +15,14 @@ def common_subexpressions(graph: Graph) -> Graph:
 
         a = relu x; b = relu x; y = add a, b      ->      a = relu x; y = add a, a
     """
-    graph = _equal_constants(graph)
+    again = True
+    while again:
+        graph, again = _merged(_equal_constants(graph))
+    return graph
+
+
+def _merged(graph: Graph) -> tuple[Graph, bool]:
+    """(the graph with equal nodes merged, whether one was merged that has to be looked at again)."""
     fixed, rewritten = outside(graph), volatile(graph)
     names: dict[str, str] = {}
     first: dict[Any, Node] = {}
@@ -32,10 +39,10 @@ def common_subexpressions(graph: Graph) -> Graph:
         elif not fixed.intersection(first[key].outputs):  # the output keeps its name, and the first makes it
             back = dict(zip(first[key].outputs, node.outputs, strict=True))
             rest = tuple(renamed(n, back) for n in graph.nodes if n is not original)
-            return common_subexpressions(graph.with_(nodes=rest))
+            return graph.with_(nodes=rest), True
         else:
             nodes.append(node)
-    return graph.with_(nodes=tuple(nodes)) if names else graph
+    return graph.with_(nodes=tuple(nodes)) if names else graph, False
 
 
 def _key(graph: Graph, node: Node) -> Any:

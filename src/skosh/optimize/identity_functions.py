@@ -8,7 +8,7 @@ from skosh.base.dtypes import i8, i16
 from skosh.ir.graph import Graph, Node
 from skosh.optimize.elementwise import UNARY, function_of
 from skosh.optimize.ranges import Ranges, value_ranges
-from skosh.optimize.rewrite import bypass
+from skosh.optimize.rewrite import bypass_all
 
 
 def identity_functions(graph: Graph) -> Graph:
@@ -23,12 +23,8 @@ def identity_functions(graph: Graph) -> Graph:
     if not any(_candidate(graph, node) for node in graph.nodes):
         return graph
     ranges = value_ranges(graph)
-    while True:
-        idle = (n for n in graph.nodes if _candidate(graph, n) and changes_nothing(graph, n, ranges))
-        found = next((g for g in (bypass(graph, n, n.inputs[0]) for n in idle) if g is not None), None)
-        if found is None:
-            return graph
-        graph = found  # the ranges stay true: a tensor takes the name of an equal one
+    # the ranges stay true: a tensor takes the name of an equal one
+    return bypass_all(graph, [n for n in graph.nodes if _candidate(graph, n) and changes_nothing(graph, n, ranges)])
 
 
 def _candidate(graph: Graph, node: Node) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from skosh.ir.graph import Graph, Node, Op
 from skosh.ops.moves.movement import BroadcastTo, Concat, Pack, Slice, Split, Tile, Transpose
 from skosh.ops.moves.padding import BatchToSpace, MirrorPad, Pad, SpaceToBatch
 from skosh.ops.moves.reshape import Copy, Reshape
-from skosh.optimize.rewrite import bypass, outside, volatile
+from skosh.optimize.rewrite import alike, bypass_all, outside, volatile
 
 
 def no_op_nodes(graph: Graph) -> Graph:
@@ -21,34 +22,36 @@ def no_op_nodes(graph: Graph) -> Graph:
         y = transpose x[1, 1, 64], (0, 2, 1)       ->      y = reshape x
         y = pad x by nothing; z = relu y           ->      z = relu x
     """
-    changed = True
-    while changed:
-        changed = False
-        for node in graph.nodes:
-            found = _without(graph, node)
-            if found is not None:
-                graph, changed = found, True
-                break
-    return graph
+    while True:
+        made: dict[str, Node] = {}  # who makes each tensor, as it is now
+        nodes, idle = [], []
+        for original in graph.nodes:
+            node = original
+            while (shorter := _shortened(graph, node, made)) is not None:
+                node = shorter
+            if keeps_order(graph, node):
+                if removable(graph, node):
+                    idle.append(node)
+                elif not isinstance(node.op, (Reshape, Copy)):
+                    node = replace(node, op=Reshape(graph.tensors[node.outputs[0]].shape))
+            nodes.append(node)
+            made |= dict.fromkeys(node.outputs, node)
+        if not idle and all(new is old for new, old in zip(nodes, graph.nodes, strict=True)):
+            return graph
+        graph = bypass_all(graph.with_(nodes=tuple(nodes)), idle)
 
 
-def _without(graph: Graph, node: Node) -> Graph | None:
-    """The graph with one step done at ``node``; None when there is nothing to do."""
-    shorter = _shortened(graph, node)
-    if shorter is not None:
-        return graph.with_(nodes=tuple(shorter if n is node else n for n in graph.nodes))
-    if not keeps_order(graph, node):
-        return None
-    without = bypass(graph, node, node.inputs[0])
-    if without is not None or isinstance(node.op, (Reshape, Copy)):
-        return without
-    view = replace(node, op=Reshape(graph.tensors[node.outputs[0]].shape))
-    return graph.with_(nodes=tuple(view if n is node else n for n in graph.nodes))
+def removable(graph: Graph, node: Node) -> bool:
+    """Whether ``bypass`` takes the node out, which keeps the order of elements."""
+    source, (made,) = node.inputs[0], node.outputs
+    if not alike(graph.tensors[made], graph.tensors[source]) or volatile(graph) & {source, made}:
+        return False
+    return made not in outside(graph) or (source not in outside(graph) and not graph.tensors[source].is_constant)
 
 
-def _shortened(graph: Graph, node: Node) -> Node | None:
-    """The node reading what the movement before it reads, when the two are one movement."""
-    before = graph.producer.get(node.inputs[0]) if node.inputs else None
+def _shortened(graph: Graph, node: Node, made: Mapping[str, Node]) -> Node | None:
+    """The node reading what the movement before it reads, when the two are one movement. made: who makes each tensor."""
+    before = made.get(node.inputs[0]) if node.inputs else None
     if before is None or before.inputs[0] in volatile(graph):
         return None
     op: Op | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import replace
 
 from skosh.ir.graph import Graph, Node, Tensor
@@ -10,15 +10,12 @@ from skosh.ir.graph import Graph, Node, Tensor
 
 def outside(graph: Graph) -> frozenset[str]:
     """Tensors that someone outside knows: inputs, outputs, states, and what is updated in place."""
-    return frozenset({*graph.inputs, *graph.outputs}) | volatile(graph)
+    return graph.outside
 
 
 def volatile(graph: Graph) -> frozenset[str]:
     """Tensors whose memory is written again: states, and what a node updates in place. Nobody may read them later."""
-    names = {n for s in graph.states for n in (s.before, s.after)}
-    for node in graph.nodes:
-        names |= {n for i, o in node.op.update for n in (node.inputs[i], node.outputs[o])}
-    return frozenset(names)
+    return graph.volatile
 
 
 def alike(a: Tensor, b: Tensor) -> bool:
@@ -52,6 +49,34 @@ def bypass(graph: Graph, node: Node, source: str) -> Graph | None:
     else:
         return None
     return graph.with_(nodes=tuple(renamed(n, names) for n in graph.nodes if n is not node))
+
+
+def bypass_all(graph: Graph, idle: Collection[Node]) -> Graph:
+    """The graph without those of the nodes that ``bypass`` can take out, each equal to its first input, in one pass.
+
+    Only where the outside knows a node's output, which its input must then be called, nodes are taken out one by one.
+    """
+    fixed = outside(graph)
+    of = {id(n) for n in idle}
+    names: dict[str, str] = {}
+    nodes, later = [], []
+    for original in graph.nodes:
+        node = renamed(original, names)
+        if id(original) not in of:
+            nodes.append(node)
+            continue
+        (made,), source = node.outputs, node.inputs[0]
+        if not alike(graph.tensors[made], graph.tensors[source]) or made in fixed or source in volatile(graph):
+            nodes.append(node)
+            later.append(node)
+        else:
+            names[made] = source
+    if names:
+        graph = graph.with_(nodes=tuple(nodes))
+    for node in later:
+        kept = next((n for n in graph.nodes if n.outputs == node.outputs), None)
+        graph = (bypass(graph, kept, kept.inputs[0]) if kept is not None else None) or graph
+    return graph
 
 
 def replace_node(graph: Graph, node: Node, *by: Node, tensors: Iterable[Tensor] = ()) -> Graph:

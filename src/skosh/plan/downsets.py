@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
+import numpy as np
+
 from skosh.ir.graph import Graph
 from skosh.plan.liveness import Rounding, Scratch, matching
 from skosh.plan.storage import Storages, inplace_pairs
@@ -117,12 +119,14 @@ class Problem:
     def relations(self) -> tuple[list[int], list[int]]:
         """All that must come before, and all that must come after, each node."""
         earlier, later = [0] * len(self.nodes), [0] * len(self.nodes)
-        for v in self.some_order():
+        order = self.some_order()
+        for v in order:
             earlier[v] = self.before[v]
             for u in bits(self.before[v]):
                 earlier[v] |= earlier[u]
-            for u in bits(earlier[v]):
-                later[u] |= 1 << v
+        for v in reversed(order):
+            for u in self.after[v]:
+                later[v] |= 1 << u | later[u]
         return earlier, later
 
     def some_order(self) -> list[int]:
@@ -143,18 +147,24 @@ class Problem:
     def bound(self) -> int:
         """Bytes that some node needs in every order: its own, and those made before it for someone after it."""
         earlier, later = self.relations
-        bound = self.begin
-        for v in range(len(self.nodes)):
-            need = self.extra[v] + self.made[v]
-            for k, s in enumerate(self.found.storages):
-                if k in self.makes[v]:
-                    continue
-                there = self.starts[k] or (s.writer is not None and earlier[v] >> self.bit[s.writer] & 1)
-                if there and (self.stays[k] or self.readers[k] & (later[v] | 1 << v)):
-                    need += self.size[k]
-            need -= matching([e for e in self.heirs[v] if not self.readers[e[0]] & later[v]])[0]
-            bound = max(bound, need)
-        return bound
+        count = len(self.nodes)
+        need = np.array(self.extra, np.int64) + np.array(self.made, np.int64)
+        for k, s in enumerate(self.found.storages):
+            there = self.full if self.starts[k] or s.writer is None else later[self.bit[s.writer]]
+            if not self.stays[k]:
+                there &= self._until(k, earlier)
+            marks = np.frombuffer(there.to_bytes((count + 7) // 8, "little"), np.uint8)
+            need += self.size[k] * np.unpackbits(marks, count=count, bitorder="little").astype(np.int64)
+        for v in range(count):
+            need[v] -= matching([e for e in self.heirs[v] if not self.readers[e[0]] & later[v]])[0]
+        return max(self.begin, int(need.max(initial=0)))
+
+    def _until(self, k: int, earlier: list[int]) -> int:
+        """The readers of a storage, and all that must come before one of them."""
+        found = self.readers[k]
+        for reader in bits(self.readers[k]):
+            found |= earlier[reader]
+        return found
 
     def own_order(self) -> tuple[int, ...] | None:
         """The graph's order, if the edges of updates in place allow it."""

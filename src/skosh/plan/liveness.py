@@ -73,12 +73,13 @@ def find_live(graph: Graph, found: Storages, order: Sequence[int], scratch: Scra
         nbytes = scratch[index][k]
         items.append(Item(rounding.size(nbytes), rounding.of_scratch(nbytes), step[index], step[index]))
     heirs: list[Heir] = []
+    known: set[tuple[int, int, int]] = set()
     for index in order:
         for i, o in inplace_pairs(graph, found, index):
             node = graph.nodes[index]
             old, new = found.of[node.inputs[i]], found.of[node.outputs[o]]
-            same = any(h.old == old and h.new == new and h.node == index for h in heirs)
-            if items[old].last == step[index] and not same:
+            if items[old].last == step[index] and (old, new, index) not in known:
+                known.add((old, new, index))
                 heirs.append(Heir(old, new, index, (i, o)))
     live = Live(tuple(items), tuple(names), tuple(heirs), 0)
     return Live(live.items, live.scratch, live.heirs, max(live_bytes(live), default=0))

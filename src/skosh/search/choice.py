@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from skosh.lower.forms import Form
+from skosh.lower.forms import Candidate
 from skosh.search.trial import Cost
 
 
@@ -30,11 +30,11 @@ class LayerChoice:
 
     node: int
     name: str
-    chosen: Form
-    costs: Mapping[Form, Cost]
+    chosen: Candidate
+    costs: Mapping[Candidate, Cost]
 
     @property
-    def rules(self) -> Form:
+    def rules(self) -> Candidate:
         return next(iter(self.costs))
 
 
@@ -47,7 +47,7 @@ class Choice:
     chosen: Totals
 
     @property
-    def forms(self) -> dict[int, Form]:
+    def forms(self) -> dict[int, Candidate]:
         """Node -> form, where it isn't that of the rules."""
         return {layer.node: layer.chosen for layer in self.layers if layer.chosen != layer.rules}
 
@@ -71,7 +71,7 @@ def choice_from_json(given: Mapping[str, Any]) -> Choice:
     for entry in given["layers"]:
         costs = {}
         for of_form in entry["costs"]:
-            form = Form(of_form.pop("recipe"), of_form.pop("style"))
+            form = Candidate(of_form.pop("recipe"), of_form.pop("style"))
             costs[form] = Cost(**of_form)
-        layers.append(LayerChoice(entry["node"], entry["name"], Form(**entry["chosen"]), costs))
+        layers.append(LayerChoice(entry["node"], entry["name"], Candidate(**entry["chosen"]), costs))
     return Choice(tuple(layers), Totals(**given["rules"]), Totals(**given["chosen"]))

@@ -22,7 +22,7 @@ from skosh.ir.graph import Array, Graph
 from skosh.ir.interpret_graph import run_graph
 from skosh.lower.assemble import group_key
 from skosh.lower.calls import with_constant_outputs_copied
-from skosh.lower.forms import STYLES, Form, node_forms, style_of
+from skosh.lower.forms import STYLES, Candidate, node_forms, style_of
 from skosh.plan import plan_memory
 from skosh.plan.liveness import Rounding, find_live, live_bytes
 from skosh.plan.sharing import find_storages
@@ -84,7 +84,7 @@ class _Candidates:
     """The forms of a node, that of the rules first, and a trial of each. Nodes that are alike share their trials."""
 
     node: int
-    forms: Mapping[Form, tuple[Call, ...]]
+    forms: Mapping[Candidate, tuple[Call, ...]]
     trials: tuple[Trial, ...]
 
 
@@ -157,7 +157,7 @@ def _candidates(graph: Graph, target: Target, optimize: str, values: Mapping[str
         if key not in known:
             known[key] = trials(graph, node, ways, values, target=target, optimize=optimize, cohorts=cohorts)
         made = known[key]
-        kept: dict[str, tuple[Form, tuple[Call, ...], Trial]] = {}
+        kept: dict[str, tuple[Candidate, tuple[Call, ...], Trial]] = {}
         for (form, calls), trial in zip(all_forms[i].items(), made, strict=True):
             kept.setdefault(trial.text, (form, calls, trial))
         if len(kept) > 1:

@@ -12,25 +12,25 @@ from skosh.base.registry import Table, load, nearest
 from skosh.targets.boards import device, devices
 from skosh.targets.chips import Chip, chips
 from skosh.targets.image import Firmware, Image, Sizes, read_elf
-from skosh.targets.machine import MARKER_ADDRESS, Device, Memory, Target, marker_define
+from skosh.targets.machine import MARKER_ADDRESS, Device, ForestCosts, Memory, Target, marker_define
 from skosh.targets.native import missing
 from skosh.targets.scalable import vector_length
 
 TARGETS: Table = {
-    "host": "skosh.targets.host:TARGET",
-    "x86-64": "skosh.targets.x86_64:TARGET",
-    "x86-64-avx2": "skosh.targets.x86_64_avx2:TARGET",
-    "x86-64-avx512": "skosh.targets.x86_64_avx512:TARGET",
-    "cortex-m0plus": "skosh.targets.cortex_m0plus:TARGET",
-    "cortex-m3": "skosh.targets.cortex_m3:TARGET",
-    "cortex-m4": "skosh.targets.cortex_m4:TARGET",
-    "cortex-m7": "skosh.targets.cortex_m7:TARGET",
-    "cortex-m33": "skosh.targets.cortex_m33:TARGET",
-    "cortex-m55": "skosh.targets.cortex_m55:TARGET",
-    "rv32imc": "skosh.targets.rv32imc:TARGET",
-    "rv64gcv": "skosh.targets.rv64gcv:TARGET",
-    "aarch64": "skosh.targets.aarch64:TARGET",
-    "aarch64-sve": "skosh.targets.aarch64_sve:TARGET",
+    "host": "skosh.machines.host:TARGET",
+    "x86-64": "skosh.machines.x86.x86_64:TARGET",
+    "x86-64-avx2": "skosh.machines.x86.x86_64_avx2:TARGET",
+    "x86-64-avx512": "skosh.machines.x86.x86_64_avx512:TARGET",
+    "cortex-m0plus": "skosh.machines.arm_m.cortex_m0plus:TARGET",
+    "cortex-m3": "skosh.machines.arm_m.cortex_m3:TARGET",
+    "cortex-m4": "skosh.machines.arm_m.cortex_m4:TARGET",
+    "cortex-m7": "skosh.machines.arm_m.cortex_m7:TARGET",
+    "cortex-m33": "skosh.machines.arm_m.cortex_m33:TARGET",
+    "cortex-m55": "skosh.machines.helium.cortex_m55:TARGET",
+    "rv32imc": "skosh.machines.riscv.rv32imc:TARGET",
+    "rv64gcv": "skosh.machines.riscv.rv64gcv:TARGET",
+    "aarch64": "skosh.machines.arm_a.aarch64:TARGET",
+    "aarch64-sve": "skosh.machines.arm_a.aarch64_sve:TARGET",
 }
 
 
@@ -57,7 +57,7 @@ def names() -> tuple[str, ...]:
 
 
 __all__ = [
-    "MARKER_ADDRESS", "TARGETS", "Chip", "Device", "Firmware", "Image", "Memory", "Sizes", "Target",
+    "MARKER_ADDRESS", "TARGETS", "Chip", "Device", "Firmware", "ForestCosts", "Image", "Memory", "Sizes", "Target",
     "chips", "device", "devices", "marker_define", "missing", "names", "read_elf", "target",
     "vector_length",
 ]  # fmt: skip

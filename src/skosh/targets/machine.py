@@ -24,6 +24,20 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class ForestCosts:
+    """What a node of a forest costs here: as code in bytes, and a step in instructions; (features of one byte, wider ones).
+
+    ``loop``: bytes of a tree's own loop where its top is code. Fitted to 96 measured builds (see ``lower.forests``); the
+    defaults are those of a Cortex-M4.
+    """
+
+    node: tuple[float, float] = (9.6, 13.6)
+    code_step: tuple[float, float] = (3.2, 4.4)
+    table_step: tuple[float, float] = (12, 12.5)
+    loop: float = 60
+
+
+@dataclass(frozen=True)
 class Target:
     """A processor to compile for.
 
@@ -59,6 +73,9 @@ class Target:
     has_long_multiply: bool = True
     has_unaligned_access: bool = True
     has_float_sums: bool = False
+    forest_costs: ForestCosts = ForestCosts()
+    forms: tuple[str, ...] = ()  # its ways to compute kernels' calls, the best first: see ``lower.form``
+    storage: tuple[str, ...] = ()  # its ways to store constants in few bits, before those of every machine
     twin_rows: int = 0  # rows of a tile with two products a multiplication (``lower.twin_recipes``); 0: not worth it here
     board: Device | None = field(default=None, compare=False)  # where it was named by a board: that board
 

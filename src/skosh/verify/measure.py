@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -50,8 +51,22 @@ class LayerProfile:
 
 
 @dataclass(frozen=True)
+class ExitProfile:
+    """A way through a model with early exits: instructions and cycles of a run that takes it. share: of samples that do."""
+
+    exit: str
+    after: str | None
+    share: float
+    instructions: int
+    cycles_modelled: int | None
+
+
+@dataclass(frozen=True)
 class Profile:
-    """instructions, cycles_modelled: of one run; None on the host, which isn't emulated."""
+    """instructions, cycles_modelled: of one run; None on the host, which isn't emulated.
+
+    exits: of a model with early exits, each way through it, that to the end last; the totals are of that.
+    """
 
     target: str
     optimize: str
@@ -61,6 +76,7 @@ class Profile:
     flash: Flash
     ram: Ram
     layers: tuple[LayerProfile, ...]
+    exits: tuple[ExitProfile, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -88,6 +104,21 @@ def measure(
         Ram(program.plan.arena_bytes, runner.last.stack_bytes),
         layers,
     )
+
+
+def measure_exits(
+    runner: DeviceRunner, told: Sequence[Mapping[str, Any]], examples: Sequence[Array | None]
+) -> tuple[ExitProfile, ...]:
+    """A run for each exit that has an example. told: the graph's ``notes["exits"]``."""
+    found = []
+    for entry, example in zip(told, examples, strict=True):
+        if example is not None:
+            runner.reset()
+            runner.run((example,))
+            assert runner.last is not None, "it has run"
+            cost = (runner.last.instructions, runner.last.cycles_modelled)
+            found.append(ExitProfile(entry["exit"], entry["after"], entry["share"], *cost))
+    return tuple(found)
 
 
 def _layers(program: Program, costs: dict[int, tuple[int, int | None]]) -> tuple[LayerProfile, ...]:

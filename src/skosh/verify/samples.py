@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from skosh.base.arrays import NotArrays, read_npy, read_npz
+from skosh.base.budget import Budget, budgeted
 from skosh.base.errors import InputError
+from skosh.base.files import read_bytes
 from skosh.ir.graph import Array, Graph, Tensor
 
 SEED = 12345
-UNREADABLE = (OSError, ValueError, EOFError, BadZipFile, zlib.error)  # what numpy raises for files that are no arrays
+FILES = Budget().times(8)
+"""What a file of samples may cost: 4 GiB, unpacked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ def split_batch(a: Array, t: Tensor, what: str, graph: Graph) -> list[Array]:
 def load_samples(graph: Graph, path: str | Path) -> Samples:
     """Samples of a ``.npy`` file (inputs), or a ``.npz`` with ``inputs`` and perhaps ``outputs`` (golden)."""
     path = Path(path)
-    arrays = _read(path)
+    arrays = read_arrays(path)
     if not isinstance(arrays, dict):
         return as_samples(graph, arrays)
     if "inputs" not in arrays:
@@ -109,11 +111,11 @@ def load_samples(graph: Graph, path: str | Path) -> Samples:
     return Samples(samples.inputs, tuple((o,) for o in outputs))
 
 
-def _read(path: Path) -> Array | dict[str, Array]:
-    """The array of a ``.npy`` file, or those of a ``.npz`` by name."""
-    try:
-        with path.open("rb") as file:  # numpy itself leaves a broken zip file open
-            loaded = np.load(file, allow_pickle=False)
-            return loaded if isinstance(loaded, np.ndarray) else {k: loaded[k] for k in loaded.files}
-    except UNREADABLE as error:
-        raise InputError(f"must be a .npy or .npz file of numbers: {error}", loc=str(path)) from error
+def read_arrays(path: Path) -> Array | dict[str, Array]:
+    """The array of a ``.npy`` file, or those of a ``.npz`` by name. InputError where there are none, or they are damaged."""
+    with budgeted(FILES, str(path), hint="give fewer samples at a time"):
+        data = read_bytes(path)
+        try:
+            return read_npz(data) if data[:2] == b"PK" else read_npy(data)
+        except NotArrays as error:
+            raise InputError(f"must be a .npy or .npz file of numbers: {error}", loc=str(path)) from error

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from skosh.base.errors import InputError, Loc, ModelError
+from skosh.base.errors import Loc, ModelError
+from skosh.base.files import read_bytes
 from skosh.importers.crf.chain import crf_graph
 from skosh.importers.crf.reader import read_crfsuite
 from skosh.ir.graph import Graph
@@ -27,16 +28,10 @@ def load(source: Any, name: str | None = None, **options: Any) -> Graph:
     """
     if isinstance(source, str | Path):
         path = Path(source)
-        return crf_graph(read_crfsuite(_bytes_of(path), Loc(path.name)), name or path.stem, Loc(path.name), **options)
+        return crf_graph(read_crfsuite(read_bytes(path), Loc(path.name)), name or path.stem, Loc(path.name), **options)
     loc = Loc(FILE, type(source).__name__)
     file = getattr(getattr(source, "modelfile", None), "name", None)  # made by fit, removed with the object
     if file is None or not Path(file).is_file() or Path(file).stat().st_size == 0:
         raise ModelError("the model must be fitted first", loc=loc, hint="call its fit method, or give model_filename")
-    return crf_graph(read_crfsuite(_bytes_of(Path(file)), loc), name or "crf", loc, **options)
+    return crf_graph(read_crfsuite(read_bytes(file), loc), name or "crf", loc, **options)
 
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _BY_KIND = {
     **dict.fromkeys(("If", "Loop", "Scan"), "export with fixed sizes, which unrolls it, or split the model in two"),
-    **dict.fromkeys(("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "com.microsoft.DynamicQuantizeMatMul",
+    **dict.fromkeys(("com.microsoft.DynamicQuantizeMatMul",
                      "com.microsoft.MatMulIntegerToFloat", "com.microsoft.DynamicQuantizeLSTM"),
                     "its scales are found at run time: quantize statically, onnxruntime.quantization.quantize_static"),
     **dict.fromkeys(("NonMaxSuppression", "NonZero", "TopK", "Unique"), "end the model before it and write that part in C"),

@@ -11,10 +11,11 @@ from skosh.importers.onnx.reader import Record
 
 LEAST_INPUTS: dict[str, int] = {
     **dict.fromkeys(
-        ("Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "Pow", "QuantizeLinear", "DequantizeLinear", "Gather", "GatherND",
-         "GatherElements", "Tile", "CumSum", "CumProd", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And",
-         "Or", "Xor", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift", "Mod", "Compress", "ReverseSequence",
-         "TensorScatter", "Expand", "LayerNormalization", "RMSNormalization", "Add", "Sub", "Mul", "Div", "Reshape"), 2
+        ("Conv", "ConvTranspose", "ConvInteger", "MatMulInteger", "Gemm", "MatMul", "PRelu", "Pow", "QuantizeLinear",
+         "DequantizeLinear", "Gather", "GatherND", "GatherElements", "Tile", "CumSum", "CumProd", "Equal", "Less",
+         "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift",
+         "Mod", "Compress", "ReverseSequence", "TensorScatter", "Expand", "LayerNormalization", "RMSNormalization", "Add",
+         "Sub", "Mul", "Div", "Reshape"), 2
     ),
     **dict.fromkeys(
         ("LSTM", "GRU", "RNN", "Where", "InstanceNormalization", "GroupNormalization", "Attention", "OneHot", "ScatterND",
@@ -51,7 +52,7 @@ LARGEST = 1 << 31
 def check_node(node: Record) -> None:
     """A ModelError unless the node has the inputs, outputs and attributes without which nothing can be said about it."""
     least = 0 if node.kind in WITHOUT_INPUTS else LEAST_INPUTS.get(node.kind, 1)
-    if len(node.inputs) < least or not all(node.inputs.plain[:least]) or not node.outputs or not node.outputs[0]:
+    if len(node.inputs) < least or not all(node.inputs.plain[:least]) or not any(node.outputs):
         raise ModelError(f"it must have {least} inputs and an output")
     if node.kind in EXACT and len(node.inputs) > least:
         raise ModelError(f"it must have {least} inputs, not {len(node.inputs)}")

@@ -137,13 +137,18 @@ class Context:
         return None if found else quant
 
     def scale_of(self, record: Record) -> Quant | None:
-        """What a QuantizeLinear or DequantizeLinear of activations says, for int8; unsigned ones are moved by 128."""
+        """What a QuantizeLinear or DequantizeLinear of activations says, for int8; unsigned ones are moved by 128.
+
+        None for others: 16 bits, several scales, scales of run time.
+        """
+        a, name = record.attributes, record.input(2)
+        said = {0: np.uint8, 2: np.uint8, 3: np.int8}.get(a.get("output_dtype", 0))
+        if said is None or name in self.model.fours:
+            return None
         scale = self.constants.get(record.inputs[1])
-        zero = (
-            self.constants.get(record.inputs[2])
-            if len(record.inputs) > 2 and record.inputs[2]
-            else np.zeros((), np.uint8)
-        )
+        zero = self.constants.get(name) if name else np.zeros((), said)
+        if scale is not None and scale.size == 1:
+            a.get("axis", 1)  # of one scale it says nothing
         if scale is None or zero is None or scale.size != 1 or zero.size != 1 or zero.dtype not in (np.int8, np.uint8):
             return None
         return Quant((float(np.float32(scale.reshape(()))),), (int(zero.reshape(())) - 128 * (zero.dtype == np.uint8),))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skosh.base.budget import spend
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.reader import Record
 from skosh.ir.graph import Array
@@ -40,6 +41,7 @@ def folded(record: Record, values: Sequence[Array | None]) -> list[Array] | None
     found = [np.asarray(m) for m in (made if isinstance(made, list) else [made])]
     if sum(a.nbytes for a in found) > LARGEST:
         raise ModelError(f"a computed constant must be at most {LARGEST:,} bytes")
+    spend("elements", sum(a.size for a in found), str(record.loc))
     return found
 
 

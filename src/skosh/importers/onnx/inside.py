@@ -136,10 +136,10 @@ class Body:
         name = self.ctx.fresh(f"{self.name}/number")
         data = (
             numbers
-            if isinstance(numbers, np.ndarray)
+            if isinstance(numbers, np.ndarray | np.generic)
             else np.asarray(numbers, np.float32 if isinstance(numbers, float) else np.int64)
         )
-        self.ctx.constants[name] = data
+        self.ctx.constants[name] = np.asarray(data)
         return name
 
     def shape(self, name: str) -> tuple[int, ...]:

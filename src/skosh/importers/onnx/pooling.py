@@ -10,11 +10,12 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.reader import Record
+from skosh.importers.onnx.sampling import places, resized, rounded
 from skosh.importers.onnx.values import Value, channels_last, grouped
 from skosh.importers.onnx.windows import geometry
 from skosh.ir.graph import Op
 from skosh.ops.layers.pooling import AveragePool2D, MaxPool2D
-from skosh.ops.moves.movement import DepthToSpace, SpaceToDepth
+from skosh.ops.moves.movement import DepthToSpace, SpaceToDepth, normal_axis
 from skosh.ops.moves.padding import Pad
 from skosh.ops.moves.reshape import Reshape
 from skosh.ops.moves.resize import ResizeBilinear, ResizeNearest
@@ -70,80 +71,90 @@ def global_maximum(ctx: Context, record: Record) -> None:
 
 
 def resize(ctx: Context, record: Record) -> None:
-    """Resize and Upsample of the axes of space."""
+    """Resize and Upsample: by operators that have integer forms where they mean the same, else by ``sampling``."""
     a = record.attributes
-    tensor, rank = spatial(ctx, record.inputs[0])
     shape = ctx.shape(record.inputs[0])
-    sizes = _sizes(ctx, record, shape)
-    mode = a.get("mode", "nearest")
-    where = a.get(
-        "coordinate_transformation_mode",
-        "asymmetric" if record.kind == "Upsample" or ctx.opset < 11 else "half_pixel",
-    )
-    if where == "pytorch_half_pixel" and all(n > 1 for n in sizes):
-        where = "half_pixel"
-    if (
-        sizes[:2] != shape[:2]
-        or where not in ("asymmetric", "half_pixel", "align_corners")
-        or mode not in ("nearest", "linear", "bilinear")
-    ):
-        raise ModelError(
-            f"a resize must be of height and width, nearest or linear, not {mode} with {where} to {list(sizes)}",
-            hint="half_pixel, asymmetric and align_corners can be compiled",
-        )
-    target = (1, sizes[2]) if rank == 3 else (sizes[2], sizes[3])
-    aligned, half = where == "align_corners", where == "half_pixel"
-    if mode == "nearest":
-        _check_nearest(record, shape[2:], sizes[2:], where)
-        put(ctx, record, ResizeNearest(target, False, False), tensor, rank)
+    old = record.kind == "Upsample" or ctx.opset < 11
+    where = str(a.get("coordinate_transformation_mode", "asymmetric" if old else "half_pixel"))
+    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(str(a.get("mode", "nearest")), str(a.get("mode", "nearest")))
+    if mode not in ("nearest", "linear", "cubic"):
+        raise ModelError(f"a resize must be nearest, linear or cubic, not {mode}")
+    axes, roi = _axes(ctx, record, len(shape)), ctx.known(record, 1, "the region") if not old else None
+    sizes, scales = _sizes(ctx, record, shape, axes)
+    usual = "half_pixel" if where == "pytorch_half_pixel" and all(n > 1 for n in sizes[2:]) else where
+    whole = all(abs(n * s - m) < 1e-4 for n, s, m in zip(shape, scales, sizes, strict=True))
+    plain_kind = len(shape) in (3, 4) and sizes[:2] == shape[:2] and whole and not a.get("antialias", 0)
+    if plain_kind and not a.get("exclude_outside", 0) and usual in ("asymmetric", "half_pixel", "align_corners"):
+        target = (1, sizes[2]) if len(shape) == 3 else (sizes[2], sizes[3])
+        aligned, half = usual == "align_corners", usual == "half_pixel"
+        if mode == "nearest" and _picks_alike(record, shape[2:], sizes[2:], usual):
+            tensor, rank = spatial(ctx, record.inputs[0])
+            put(ctx, record, ResizeNearest(target, False, False), tensor, rank)
+            return
+        if mode == "linear":
+            tensor, rank = spatial(ctx, record.inputs[0])
+            put(ctx, record, ResizeBilinear(target, aligned, half), tensor, rank)
+            return
+    if where == "tf_crop_and_resize":
+        if roi is None or roi.size != 2 * len(axes):
+            raise ModelError("a crop must have a region that is constant")
+        region = np.concatenate([np.zeros(len(shape)), np.ones(len(shape))])
+        for k, axis in enumerate(axes):
+            region[axis], region[axis + len(shape)] = roi[k], roi[k + len(axes)]
+        roi = region
     else:
-        if a.get("antialias", 0) or a.get("exclude_outside", 0):
-            raise ModelError("a linear resize must not be antialiased")
-        put(ctx, record, ResizeBilinear(target, aligned, half), tensor, rank)
+        roi = None
+    if record.kind == "Upsample" or ctx.opset < 11:
+        record.attributes.plain.setdefault("nearest_mode", "floor")
+    record.attributes.plain["mode"] = mode
+    resized(ctx, record, sizes, scales, where, roi)
 
 
-def _check_nearest(record: Record, space: tuple[int, ...], sizes: tuple[int, ...], where: str) -> None:
-    """A ModelError unless floor(i * size / out), which is what is compiled, picks the same pixels."""
-    rounding = record.attributes.get("nearest_mode", "round_prefer_floor") if record.kind == "Resize" else "floor"
-    for n, out in zip(space, sizes, strict=True):
-        i = np.arange(out, dtype=np.float64)
-        x = {
-            "asymmetric": i * n / out,
-            "half_pixel": (i + 0.5) * n / out - 0.5,
-            "align_corners": i * (n - 1) / max(1, out - 1),
-        }[where]
-        picks = {
-            "floor": np.floor(x),
-            "ceil": np.ceil(x),
-            "round_prefer_floor": np.ceil(x - 0.5),
-            "round_prefer_ceil": np.floor(x + 0.5),
-        }
-        known = rounding in picks
-        if not known or not np.array_equal(np.clip(picks[rounding], 0, n - 1), np.arange(out) * n // out):
-            raise ModelError(
-                f"a nearest resize of {n} to {out} with {where} and {rounding} can't be compiled",
-                hint="use asymmetric and floor",
-            )
-
-
-def _sizes(ctx: Context, record: Record, shape: tuple[int, ...]) -> tuple[int, ...]:
-    first = 1 if record.kind == "Upsample" or ctx.opset < 11 else 2
-    scales = (
-        ctx.known(record, first, "the scales")
-        if len(record.inputs) > first
-        else np.asarray(record.attributes.get("scales", ()))
+def _picks_alike(record: Record, space: tuple[int, ...], sizes: tuple[int, ...], where: str) -> bool:
+    """Whether floor(i * size / out), which is what the operator picks, are the same pixels."""
+    rounding = str(record.attributes.get("nearest_mode", "round_prefer_floor")) if record.kind == "Resize" else "floor"
+    return all(
+        np.array_equal(rounded(places(n, out, out / n, where, (0.0, 1.0)), rounding).clip(0, n - 1), np.arange(out) * n // out)
+        for n, out in zip(space, sizes, strict=True)
     )
+
+
+def _axes(ctx: Context, record: Record, rank: int) -> list[int]:
+    return [normal_axis(int(k), rank) for k in record.attributes.get("axes", range(rank))]
+
+
+def _sizes(
+    ctx: Context, record: Record, shape: tuple[int, ...], axes: list[int]
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """(sizes, scales) of all axes."""
+    a = record.attributes
+    first = 1 if record.kind == "Upsample" or ctx.opset < 11 else 2
+    scales = ctx.known(record, first, "the scales") if len(record.inputs) > first else np.asarray(a.get("scales", ()))
     sizes = ctx.known(record, 3, "the sizes") if len(record.inputs) > 3 else None
-    if "axes" in record.attributes or record.attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise ModelError("a resize must name the sizes or scales of all axes")
-    if sizes is not None and sizes.size == len(shape):
-        return tuple(int(n) for n in sizes)
-    if scales is None or scales.size != len(shape) or not (np.isfinite(scales) & (scales > 0) & (scales <= 64)).all():
-        raise ModelError("a resize must have a size, or a scale in (0, 64], for each axis")
-    found = tuple(math.floor(n * float(s)) for n, s in zip(shape, scales, strict=True))
-    if any(abs(n * float(s) - f) > 1e-4 for n, s, f in zip(shape, scales, found, strict=True)):
-        raise ModelError("a resize must give whole sizes", hint="name sizes in place of scales")
-    return found
+    policy = str(a.get("keep_aspect_ratio_policy", "stretch"))
+    found, factors = list(shape), [1.0] * len(shape)
+    if sizes is not None and sizes.size:
+        if sizes.size != len(axes) or policy not in ("stretch", "not_larger", "not_smaller"):
+            raise ModelError("a resize must have a size for each axis, and stretch, not_larger or not_smaller")
+        given = [int(n) for n in sizes]
+        ratios = [n / shape[k] for n, k in zip(given, axes, strict=True)]
+        if policy != "stretch":
+            ratio = min(ratios) if policy == "not_larger" else max(ratios)
+            ratios = [ratio] * len(axes)
+            given = [math.floor(ratio * shape[k] + 0.5) for k in axes]
+        for n, factor, k in zip(given, ratios, axes, strict=True):
+            found[k], factors[k] = n, factor
+    else:
+        if scales is None or scales.size != len(axes) or not (np.isfinite(scales) & (scales > 0) & (scales <= 64)).all():
+            raise ModelError("a resize must have a size, or a scale in (0, 64], for each axis")
+        for s, k in zip(scales, axes, strict=True):
+            found[k], factors[k] = math.floor(shape[k] * float(s)), float(s)
+    if any(not 1 <= n <= MAX_SIZE for n in found):
+        raise ModelError(f"a resize must give sizes from 1 to {MAX_SIZE}, not {found}")
+    return tuple(found), tuple(factors)
+
+
+MAX_SIZE = 1 << 14
 
 
 def depth_to_space(ctx: Context, record: Record) -> None:

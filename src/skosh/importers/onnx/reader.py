@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.errors import InputError, Loc, ModelError, ToolError
+from skosh.base.budget import spend
+from skosh.base.errors import Loc, ModelError, ToolError
+from skosh.base.files import read_bytes
 from skosh.importers.onnx.beside import join
 from skosh.importers.onnx.taken import Attributes, Taken
 from skosh.ir.graph import Array
@@ -112,6 +114,8 @@ class Model:
     digest: str
     functions: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """FunctionProtos of the file by operator, as ``kind`` names them."""
+    fours: frozenset[str] = frozenset()
+    """Constants of 4 bits, which are read as integers of 8."""
     renewed: int | None = None
     """The operator set of the file where its nodes were put into a newer one."""
 
@@ -121,15 +125,13 @@ def read(source: Any) -> tuple[Model, str]:
     onnx = _library()
     if isinstance(source, (str, Path)):
         path = Path(source)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+        data = read_bytes(path)
         proto = _parsed(onnx, data, Loc(path.name))
         join(proto, path.parent, Loc(path.name))
         return model_of(proto, Loc(path.name), data), path.stem
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, loc = bytes(source), Loc("<onnx>")
+        spend("bytes", len(data), "the file")
         proto = _parsed(onnx, data, loc)
         return model_of(proto, loc, data), _text(proto.graph.name) or "model"
     return model_of(source, Loc("<onnx>"), source.SerializeToString(deterministic=True)), _text(
@@ -147,6 +149,7 @@ def model_of(proto: Any, loc: Loc, data: bytes) -> Model:
         raise ModelError(
             f"the operator set must be {OLDEST} or newer, not {opset}", loc=loc, hint="onnx.version_converter"
         )
+    spend("nodes", len(graph.node) + len(graph.initializer) + len(graph.input), "the graph")
     for o in proto.opset_import:
         newest = NEWEST.get(o.domain)
         if newest is not None and o.version > newest:
@@ -168,7 +171,14 @@ def model_of(proto: Any, loc: Loc, data: bytes) -> Model:
         if not port.name or port.name not in known:
             raise ModelError(f'the output "{port.name}" must be made by some node', loc=loc)
     functions = {kind_of(f.domain, f.name, getattr(f, "overload", "")): f for f in proto.functions}
-    return Model(loc, opset, nodes, constants, inputs, outputs, hashlib.sha256(data).hexdigest(), functions)
+    fours = {_text(t.name) for t in graph.initializer if t.data_type in (UINT4, INT4)}
+    fours |= {
+        _text(n.output[0])
+        for n in graph.node
+        if n.output and any(a.HasField("t") and a.t.data_type in (UINT4, INT4) for a in n.attribute)
+    }
+    digest = hashlib.sha256(data).hexdigest()
+    return Model(loc, opset, nodes, constants, inputs, outputs, digest, functions, frozenset(fours))
 
 
 def in_order(nodes: tuple[Record, ...], known: set[str]) -> tuple[Record, ...]:

@@ -2,7 +2,8 @@
 
 Both directions are the same steps in another order. The products with the input are one dense layer for all steps; each
 step then has one dense layer for the hidden state, so the C functions are shared by the steps and only calls repeat.
-The formulas are those of the ONNX operators' pages (gates in the order i o f c for LSTM, z r h for GRU).
+The formulas are those of the ONNX operators' pages (gates in the order i o f c for LSTM, z r h for GRU). Sequences that end
+earlier keep their state from there on, and give zeros.
 """
 
 from __future__ import annotations
@@ -13,26 +14,29 @@ from typing import Any
 
 import numpy as np
 
+from skosh.base.dtypes import i32
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.context import Context
 from skosh.importers.onnx.reader import Record
-from skosh.importers.onnx.values import plain
+from skosh.importers.onnx.values import Value, plain
 from skosh.ir.graph import Array, Op
 from skosh.ops.elements.activations import Logistic, Relu, Tanh
-from skosh.ops.elements.elementwise import Add, Mul, Sub
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Add, Maximum, Minimum, Mul, Sub
 from skosh.ops.layers.dense import Dense
 from skosh.ops.moves.movement import Concat, Slice, Split
 from skosh.ops.moves.reshape import Reshape
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 USUAL = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
-MAX_STEPS = 256
-"""More steps than these would make a graph of thousands of nodes."""
+FUNCTIONS: dict[str, Op] = {"Sigmoid": Logistic(), "Tanh": Tanh(), "Relu": Relu("relu")}
+MAX_STEPS = 512
+"""More steps than these would make a graph of many thousands of nodes."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One direction. name: of what it makes; w: [G*H, I], r: [G*H, H], wb and rb: [G*H]; squash: of RNN's sum."""
+    """One direction. name: of what it makes; w: [G*H, I], r: [G*H, H], wb and rb: [G*H]; squashes: of gates and states."""
 
     ctx: Context
     kind: str
@@ -42,7 +46,10 @@ class Layer:
     wb: Array
     rb: Array
     after: bool  # GRU's linear_before_reset
-    squash: Op
+    squashes: tuple[Op, ...]
+    peepholes: Array | None = None  # [3 * H], of LSTM's gates i o f
+    clip: float | None = None  # what gates' sums are held to
+    coupled: bool = False  # LSTM's input_forget
 
     @property
     def early(self) -> Array:
@@ -70,8 +77,15 @@ class Layer:
     def parts(self, x: str, count: int) -> tuple[str, ...]:
         return self.ctx.apply(Split(1, (self.size,) * count), (x,), self.name) if count > 1 else (x,)
 
+    def gate(self, k: int, x: str) -> str:
+        """The k-th function of the direction, of a sum."""
+        if self.clip is not None:
+            x = self.one(Maximum(), x, self.row(np.full(1, -self.clip, np.float32)))
+            x = self.one(Minimum(), x, self.row(np.full(1, self.clip, np.float32)))
+        return self.one(self.squashes[k], x)
+
     def step(self, x: str, h: str, c: str) -> tuple[str, str]:
-        """(h, c) after one step. x: [1, G*H], the products with the input and all biases that can join them.
+        """(h, c) after one step. x: [B, G*H], the products with the input and all biases that can join them.
 
         h and c: empty before the first step, where they are zeros: what they would add or multiply is left out.
         """
@@ -82,13 +96,26 @@ class Layer:
         return self.one(Add(), x, self.dense(h, self.r, None)) if h else x
 
     def rnn(self, x: str, h: str, c: str) -> tuple[str, str]:
-        return self.one(self.squash, self.total(x, h)), c
+        return self.gate(0, self.total(x, h)), c
 
     def lstm(self, x: str, h: str, c: str) -> tuple[str, str]:
         i, o, f, g = self.parts(self.total(x, h), 4)
-        added = self.one(Mul(), self.one(Logistic(), i), self.one(Tanh(), g))
-        c = self.one(Add(), self.one(Mul(), self.one(Logistic(), f), c), added) if c else added
-        return self.one(Mul(), self.one(Logistic(), o), self.one(Tanh(), c)), c
+        i, f = self.peeped(i, 0, c), self.peeped(f, 2, c)
+        opened = self.gate(0, i)
+        added = self.one(Mul(), opened, self.gate(1, g))
+        if c:
+            kept = self.one(Sub(), self.row(np.ones(1, np.float32)), opened) if self.coupled else self.gate(0, f)
+            c = self.one(Add(), self.one(Mul(), kept, c), added)
+        else:
+            c = added
+        return self.one(Mul(), self.gate(0, self.peeped(o, 1, c)), self.one(self.squashes[2], c)), c
+
+    def peeped(self, x: str, k: int, c: str) -> str:
+        """A gate's sum with what it sees of the cell's state."""
+        if self.peepholes is None or not c:
+            return x
+        own = self.peepholes[k * self.size : (k + 1) * self.size]
+        return self.one(Add(), x, self.one(Mul(), c, self.row(own))) if own.any() else x
 
     def gru(self, x: str, h: str, c: str) -> tuple[str, str]:
         n = 2 * self.size
@@ -96,27 +123,26 @@ class Layer:
         if h:
             hz, hr = self.parts(self.dense(h, self.r[:n], None), 2)
             xz, xr = self.one(Add(), xz, hz), self.one(Add(), xr, hr)
-        z, r = self.one(Logistic(), xz), self.one(Logistic(), xr)
+        z, r = self.gate(0, xz), self.gate(0, xr)
         if self.after:
             own = self.dense(h, self.r[n:], self.rb[n:]) if h else self.row(self.rb[n:])
             xh = self.one(Add(), xh, self.one(Mul(), r, own)) if h or self.rb[n:].any() else xh
         elif h:
             xh = self.one(Add(), xh, self.dense(self.one(Mul(), r, h), self.r[n:], None))
-        new = self.one(Tanh(), xh)
+        new = self.gate(1, xh)
         if not h:
             return self.one(Sub(), new, self.one(Mul(), z, new)), c
         return self.one(Add(), new, self.one(Mul(), z, self.one(Sub(), h, new))), c
 
 
 def recurrent(ctx: Context, record: Record) -> None:
-    kind, a, names = record.kind, record.attributes, [record.input(k) for k in range(8)]
-    shape = ctx.shape(names[0])
-    if len(shape) != 3 or shape[1] != 1 or not 1 <= shape[0] <= MAX_STEPS or a.get("layout", 0) != 0:
-        raise ModelError(
-            f"the input must have shape [steps, 1, features] with at most {MAX_STEPS} steps and layout 0, not {shape}",
-            hint="export with batch 1, and a shorter sequence if need be",
-        )
-    steps, _, features = shape
+    kind, a = record.kind, record.attributes
+    shape, layout = ctx.shape(record.inputs[0]), int(a.get("layout", 0))
+    if len(shape) != 3 or layout not in (0, 1):
+        raise ModelError(f"the input must have shape [steps, batch, features] and layout 0 or 1, not {shape}")
+    steps, batch, features = (shape[1], shape[0], shape[2]) if layout else shape
+    if not 1 <= steps <= MAX_STEPS:
+        raise ModelError(f"there must be 1 to {MAX_STEPS} steps, not {steps}", hint="export a shorter sequence")
     w, r, bias = (ctx.known(record, k, what) for k, what in ((1, "W"), (2, "R"), (3, "B")))
     assert w is not None and r is not None, "checked before"
     direction = a.get("direction", "forward")
@@ -131,70 +157,100 @@ def recurrent(ctx: Context, record: Record) -> None:
     wanted = ((count, rows, features), (count, rows, size), (count, 2 * rows))
     if (w.shape, r.shape, bias.shape) != wanted:
         raise ModelError(f"W, R and B must have shapes {wanted}, not {(w.shape, r.shape, bias.shape)}")
-    squashes = [squash_of(record, d, count) for d in range(count)]
-    refuse(ctx, record, names, steps)
-    x = ctx.floats(ctx.laid(ctx.value(names[0]), ((0, 1), (2,))))
+    peepholes = ctx.known(record, 7, "P") if kind == "LSTM" else None
+    if peepholes is not None and peepholes.shape != (count, 3 * size):
+        raise ModelError(f"P must have shape {(count, 3 * size)}, not {peepholes.shape}")
+    clip = a.get("clip")
+    x = ctx.value(record.inputs[0])
+    x = Value(x.tensor, x.stored, (x.axes[1], x.axes[0], x.axes[2])) if layout else x
+    given = ctx.floats(ctx.laid(x, ((0, 1), (2,))))
+    masks = [mask_of(ctx, record, t, batch) for t in range(steps)]
     found = []
     for d, way in enumerate(ways):
-        name = f"{record.outputs[0] or record.name}_{way}"
-        wb, rb = bias[d, :rows], bias[d, rows:]
-        layer = Layer(ctx, kind, name, w[d], r[d], wb, rb, bool(a.get("linear_before_reset", 0)), squashes[d])
-        states = [first(ctx, names[k], d, count, size, name) for k in ((5, 6) if kind == "LSTM" else (5,))]
-        found.append(run(layer, x, steps, way == "reverse", states[0], states[-1]))
+        name = f"{next(filter(None, record.outputs))}_{way}"
+        layer = Layer(
+            ctx, kind, name, w[d], r[d], bias[d, :rows], bias[d, rows:], bool(a.get("linear_before_reset", 0)),
+            squashes_of(record, d, count), None if peepholes is None else peepholes[d], None if clip is None else float(clip),
+            bool(a.get("input_forget", 0)),
+        )  # fmt: skip
+        states = [
+            first(ctx, record.input(k), d, (count, batch, size), layout, name) for k in ((5, 6) if kind == "LSTM" else (5,))
+        ]
+        found.append(run(layer, given, masks, batch, way == "reverse", states[0], states[-1]))
     results = [[y for y, _, _ in found], [h for _, h, _ in found], [c for _, _, c in found]]
     for k, (output, tensors) in enumerate(zip(record.outputs, results, strict=False)):
-        if output:
-            joined = tensors[0] if count == 1 else ctx.apply(Concat(1), tensors, output)[0]
-            out_shape = (steps, count, 1, size) if k == 0 else (count, 1, size)
-            ctx.values[output] = plain(ctx.apply(Reshape(out_shape), (joined,), output)[0], out_shape)
+        if not output:
+            continue
+        joined = tensors[0] if count == 1 else ctx.apply(Concat(1), tensors, output)[0]
+        stored = (steps, batch, count, size) if k == 0 else (batch, count, size)
+        value = plain(ctx.apply(Reshape(stored), (joined,), output)[0], stored)
+        order = ((1, 0, 2, 3) if layout else (0, 2, 1, 3)) if k == 0 else ((0, 1, 2) if layout else (1, 0, 2))
+        ctx.values[output] = Value(value.tensor, value.stored, tuple(value.axes[p] for p in order))
 
 
-def run(layer: Layer, x: str, steps: int, reverse: bool, h: str, c: str) -> tuple[str, str, str]:
-    """(all h in the order of time [T, H], last h, last c); x: [T, I]."""
-    given = layer.dense(x, layer.w, layer.early)
+def run(
+    layer: Layer, x: str, masks: Sequence[str], batch: int, reverse: bool, h: str, c: str
+) -> tuple[str, str, str]:
+    """(all h in the order of time [T * B, H], last h, last c); x: [T * B, I]. masks: which rows of a step count, or ""."""
+    given, steps = layer.dense(x, layer.w, layer.early), len(masks)
     width = layer.w.shape[0]
     hidden = [""] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
-        row = given if steps == 1 else layer.one(Slice((t, 0), (1, width), (1, 1), (1, width)), given)
-        h, c = layer.step(row, h, c)
-        hidden[t] = h
+        step = Slice((t * batch, 0), (batch, width), (1, 1), (batch, width))
+        new_h, new_c = layer.step(given if steps == 1 else layer.one(step, given), h, c)
+        hidden[t] = new_h
+        if masks[t]:
+            zeros = layer.ctx.constant(f"{layer.name}_zeros", np.zeros((batch, layer.size), np.float32))
+            hidden[t] = layer.one(Select(), masks[t], new_h, zeros)
+            new_h = layer.one(Select(), masks[t], new_h, h or zeros)
+            new_c = layer.one(Select(), masks[t], new_c, c or zeros) if layer.kind == "LSTM" else new_c
+        h, c = new_h, new_c
     return (hidden[0] if steps == 1 else layer.one(Concat(0), *hidden)), h, c
 
 
-def first(ctx: Context, name: str, d: int, count: int, size: int, made: str) -> str:
-    """The state [1, H] before the first step; empty where it is zeros, as it is when the file gives none."""
+def mask_of(ctx: Context, record: Record, t: int, batch: int) -> str:
+    """[B, 1]: which sequences have a step t; empty where all do."""
+    name = record.input(4)
     if not name:
         return ""
-    if ctx.shape(name) != (count, 1, size):
-        raise ModelError(f'"{name}" must have shape {(count, 1, size)}, not {ctx.shape(name)}')
-    if name in ctx.constants and not ctx.constants[name].any():
-        return ""
+    if ctx.shape(name) != (batch,):
+        raise ModelError(f"there must be a length for each of {batch} sequences, not {ctx.shape(name)}")
     if name in ctx.constants:
-        return ctx.constant(f"{made}_first", ctx.constants[name][d])
-    whole = ctx.floats(ctx.laid(ctx.value(name), ((0, 1), (2,))))
-    return whole if count == 1 else ctx.apply(Slice((d, 0), (1, size), (1, 1), (1, size)), (whole,), made)[0]
+        alive = ctx.constants[name] > t
+        return "" if alive.all() else ctx.constant(f"{name}_from_{t}", alive.reshape(-1, 1))
+    lengths = ctx.once(Reshape((batch, 1)), ctx.as_type(ctx.laid(ctx.value(name)), i32), f"{name}_lengths")
+    number = ctx.constant(f"{name}_{t}", np.full((1, 1), t, np.int32))
+    return ctx.apply(Compare("<"), (number, lengths), f"{name}_from_{t}")[0]
 
 
-def squash_of(record: Record, d: int, count: int) -> Op:
-    """What RNN applies to its sum; LSTM and GRU have their usual functions only."""
+def first(ctx: Context, name: str, d: int, shape: tuple[int, int, int], layout: int, made: str) -> str:
+    """The state [B, H] before the first step; empty where it is zeros, as it is when the file gives none."""
+    if not name:
+        return ""
+    count, batch, size = shape
+    wanted = (batch, count, size) if layout else shape
+    if ctx.shape(name) != wanted:
+        raise ModelError(f'"{name}" must have shape {wanted}, not {ctx.shape(name)}')
+    if name in ctx.constants:
+        data = ctx.constants[name].swapaxes(0, 1) if layout else ctx.constants[name]
+        return ctx.constant(f"{made}_first", data[d]) if data.any() else ""
+    value = ctx.value(name)
+    value = Value(value.tensor, value.stored, (value.axes[1], value.axes[0], value.axes[2])) if layout else value
+    whole = ctx.floats(ctx.laid(value, ((0, 1), (2,))))
+    step = Slice((d * batch, 0), (batch, size), (1, 1), (batch, size))
+    return whole if count == 1 else ctx.apply(step, (whole,), made)[0]
+
+
+def squashes_of(record: Record, d: int, count: int) -> tuple[Op, ...]:
+    """The functions of one direction: of the gates, of what goes into the state, of what comes out."""
     usual = USUAL[record.kind]
     named = tuple(str(n) for n in record.attributes.get("activations", usual * count))
+    if len(named) == len(usual) and count > 1:
+        named *= count
     own = named[d * len(usual) : (d + 1) * len(usual)]
-    if own != usual and not (record.kind == "RNN" and own == ("Relu",)):
-        raise ModelError(f"activations must be {', '.join(usual)} in each direction, not {', '.join(named)}")
-    return Relu("relu") if own == ("Relu",) else Tanh()
-
-
-def refuse(ctx: Context, record: Record, names: Sequence[str], steps: int) -> None:
-    """A ModelError for what is rare and not done: clipping, coupled gates, peepholes, sequences of several lengths."""
-    if "clip" in record.attributes or record.attributes.get("input_forget", 0):
-        raise ModelError("clip and input_forget must be absent")
-    lengths = ctx.known(record, 4, "the lengths")
-    if lengths is not None and (lengths != steps).any():
-        raise ModelError(f"the sequence must be {steps} steps long, not {lengths.tolist()}")
-    peepholes = ctx.known(record, 7, "P")
-    if peepholes is not None and (peepholes != 0).any():
-        raise ModelError("peepholes must be absent")
+    if len(own) != len(usual) or any(n not in FUNCTIONS for n in own):
+        raise ModelError(f"activations must be {len(usual)} of {', '.join(FUNCTIONS)} a direction, not {', '.join(named)}")
+    return tuple(FUNCTIONS[n] for n in own)
 
 
 CONVERTERS: dict[str, Any] = dict.fromkeys(GATES, recurrent)

@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from skosh.base.errors import InputError, Loc, ModelError
+from skosh.base.errors import Loc, ModelError
+from skosh.base.files import read_text
 from skosh.importers.pgm.network import Factor, Network
 from skosh.importers.pgm.pgmpy import answered
 from skosh.importers.pgm.query import LARGEST_FACTOR
@@ -36,9 +37,7 @@ def load(source: Any, name: str | None = None, query: Any = None, evidence: Any 
 def text_of(path: Path) -> str:
     """The text of a file; an InputError when it can't be read, a ModelError when it is no text."""
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+        return read_text(path)
     except UnicodeDecodeError as error:
         raise ModelError("must be text in UTF-8", loc=Loc(path.name)) from error
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from skosh.base.dtypes import DType, f32, from_numpy, i32, u8
 from skosh.base.errors import Loc, ModelError, ModelWarning
-from skosh.importers.frames import Frame
+from skosh.importers.frames import Column, Frame
 from skosh.importers.originals import EDGES
 from skosh.ir.graph import Array, Graph, Node, Op, Tensor
 
@@ -39,8 +40,34 @@ class Builder:
         self.options: dict[str, Any] = {}  # what else ``load`` was asked for, by name
         self.taken: set[str] = set()  # the options that some converter knew
         self.frame: Frame | None = None  # names and categories of the input's columns, where the model knows them
+        self.fills: dict[str, list[Any]] = {}  # tensor -> texts that a step puts where one of its columns has none
         self.unlike: set[str] = set()  # kinds of inputs (``originals.EDGES``) that the C reads otherwise than the library
         self.sparse: set[str] = set()  # tensors that are mostly zeros: counts of words
+
+    def columns_of(self, name: str) -> list[int] | None:
+        """Which columns of the model's input a tensor [1, K] is, where it is a choice of them; else None."""
+        if name in self.inputs:
+            return list(range(self.tensors[name].shape[-1]))
+        node = next((n for n in self.nodes if name in n.outputs), None)
+        if node is None or node.op.kind != "gather" or (inner := self.columns_of(node.inputs[0])) is None:
+            return None
+        chosen = self.tensors[node.inputs[1]].data
+        return None if chosen is None else [inner[int(k)] for k in chosen.reshape(-1)]
+
+    def told_categories(self, x: str, f: int, categories: Sequence[Any], unseen: float | None, missing: float) -> None:
+        """Column f of a tensor holds codes of these categories in the model's input. ModelError where it is no column of it, or
+        one that another step reads otherwise."""
+        columns = self.columns_of(x)
+        if columns is None:
+            raise ModelError("text must be read by the first step of its column", hint="put the encoder first")
+        place = columns[f]
+        if self.frame is None:
+            self.frame = Frame(tuple(Column("") for _ in range(self.tensors[self.inputs[0]].shape[-1])), self.file)
+        old = self.frame.columns[place]
+        new = Column(old.name, tuple(categories), unseen, missing)
+        if old.categories is not None and (old.categories != new.categories or repr(old) != repr(new)):
+            raise ModelError(f'column "{old.name or place}" must be read by one encoder', hint="fit one for each column")
+        self.frame = replace(self.frame, columns=(*self.frame.columns[:place], new, *self.frame.columns[place + 1 :]))
 
     def warn(self, text: str) -> None:
         """Tell the person who loads the model, and keep it in ``notes["warnings"]``."""
@@ -110,6 +137,9 @@ class Builder:
         return out
 
     def graph(self, name: str, output: str) -> Graph:
+        if self.fills:
+            raise ModelError("a step fills in text, so one that makes numbers of it must follow", loc=self.file,
+                             hint="add an encoder behind it")  # fmt: skip
         if self.frame is not None:
             self._tell(self.frame)
         if self.unlike:
@@ -132,7 +162,7 @@ class Builder:
         if any(frame.names):
             self.notes["features"] = frame.names
         if frame.has_categories:
-            self.notes |= {"example": frame.example, "decode": frame.decode, "categories": frame.known}
+            self.notes |= {"example": frame.example, "decode": frame.decode, "tells": frame.tells, "categories": frame.known}
 
     def _add(self, tensor: Tensor) -> str:
         assert tensor.name not in self.tensors, f"two tensors are called {tensor.name}"

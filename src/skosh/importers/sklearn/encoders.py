@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skosh.base.errors import ModelError
+from skosh.importers.frames import is_missing
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import dense
 from skosh.importers.sklearn.preprocessing import one_hot_of
@@ -20,7 +21,7 @@ def one_hot(model: Any, builder: Builder, x: str) -> str:
 
     Infrequent categories are one, behind the others of their feature.
     """
-    known = categories(model)
+    known = categories(model, builder, x)
     x = without_nan(builder, x, known)
     groups = [grouped(model, f) for f in range(len(known))]
     pairs = [(f, v) for f, values in enumerate(known) for v in np.where(np.isnan(values), MISSING, values)]
@@ -38,10 +39,10 @@ def one_hot(model: Any, builder: Builder, x: str) -> str:
 
 def grouped(model: Any, f: int) -> list[int]:
     """The column, among those of feature f, of each category: infrequent ones share the last."""
-    names = np.asarray(model.categories_[f], np.float64)
-    few = np.asarray(model.infrequent_categories_[f], np.float64) if is_rare(model, f) else np.zeros(0)
-    rare = np.isin(names, few) | (np.isnan(names) & np.isnan(few).any())
-    places = iter(range(len(names)))
+    few = list(model.infrequent_categories_[f]) if is_rare(model, f) else []
+    gone = any(map(is_missing, few))
+    rare = np.array([(is_missing(c) and gone) or c in few for c in model.categories_[f].tolist()], bool)
+    places = iter(range(len(rare)))
     return [int(np.count_nonzero(~rare)) if r else next(places) for r in rare]
 
 
@@ -79,7 +80,9 @@ def ordinal(model: Any, builder: Builder, x: str) -> str:
     """The place of each feature among its categories; of infrequent ones, one place behind the others."""
     if getattr(model, "_infrequent_enabled", False):
         raise ModelError("infrequent categories must not be grouped", hint="leave min_frequency and max_categories out")
-    known = categories(model)
+    known = categories(model, builder, x)
+    if any(is_text(v) and any(map(is_missing, v)) for v in model.categories_):
+        raise ModelError("text that is missing must not be a category of its own", hint="fill it in before, with SimpleImputer")
     gone = builder.apply(Compare("!="), x, x, name="missing") if any(np.isnan(v).any() for v in known) else ""
     unknown = -1.0 if model.handle_unknown == "error" else float(model.unknown_value)
     values = builder.floats("categories", np.concatenate([np.where(np.isnan(v), np.float32(MISSING), v) for v in known]))
@@ -108,12 +111,29 @@ def without_nan(builder: Builder, x: str, known: list[Array]) -> str:
     return builder.apply(Select(), gone, builder.constant("missing_code", [[MISSING]]), x, name="with_missing")
 
 
-def categories(model: Any) -> list[Array]:
-    """The categories of each feature, float32, NaN last. A ModelError unless they are numbers that float32 tells apart."""
+def is_text(values: Any) -> bool:
+    """Are these categories no numbers?"""
+    return bool(np.asarray(values).dtype.kind not in "biuf")
+
+
+def categories(model: Any, builder: Builder, x: str) -> list[Array]:
+    """The categories of each feature, float32, NaN last. A ModelError unless they are numbers that float32 tells apart.
+
+    Of text the numbers are its codes, from 0 in the library's order: the model's input holds these, see ``frames``.
+    """
     found = []
+    unseen = None if model.handle_unknown == "error" else float("nan")
+    fills = builder.fills.pop(x, None)
     for f, values in enumerate(model.categories_):
-        if np.asarray(values).dtype.kind not in "biuf":
-            raise ModelError(f"the categories of feature {f} must be numbers, not text", hint="encode text as numbers")
+        if is_text(values):
+            listed = np.asarray(values, dtype=object).tolist()
+            fill = fills[f] if fills is not None else None
+            missing = float(listed.index(fill)) if fill is not None and fill in listed else float("nan")
+            builder.told_categories(x, f, listed, unseen, missing)
+            found.append(np.arange(len(listed), dtype=np.float32))
+            continue
+        if fills is not None:
+            raise ModelError("text and numbers must be filled in by two steps", hint="one SimpleImputer for each kind")
         numbers = np.asarray(values, np.float64).astype(np.float32)
         if len(np.unique(numbers)) != len(numbers) or MISSING in numbers:
             raise ModelError(f"the categories of feature {f} must be different float32 numbers")

@@ -88,8 +88,11 @@ def simple_imputer(model: Any, builder: Builder, x: str) -> str:
     """
     try:
         fill = np.asarray(model.statistics_, np.float64)
-    except ValueError:
-        raise ModelError("SimpleImputer must fill in numbers, not text") from None
+    except ValueError:  # text: the codes of the encoder behind it say what stands for it
+        if model.add_indicator:
+            raise ModelError("SimpleImputer of text must have no indicator", hint="add_indicator=False") from None
+        builder.fills[x] = np.asarray(model.statistics_, dtype=object).tolist()
+        return x
     known = np.ones(len(fill), bool) if model.strategy == "constant" else ~np.isnan(fill)
     y = chosen(builder, x, np.flatnonzero(known))
     values = builder.constant("fill", fill[known][None])

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from skosh.base.errors import ModelError
+from skosh.importers.frames import is_missing
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import asked
@@ -136,7 +137,7 @@ def histogram_regressor(model: Any, builder: Builder, x: str) -> str:
 
 def _histogram(model: Any, builder: Builder, x: str, sided: bool) -> tuple[str, float]:
     rounds = model._predictors
-    known = _categories(model)
+    known = _categories(model, builder, x)
     trees = [read_histogram(p[k], known) for k in range(len(rounds[0])) for p in rounds]
     bins = {n: np.asarray(b, np.float64) for n, b in enumerate(model._bin_mapper.bin_thresholds_) if len(b)}
     spans = {int(n if known is None else known.columns[n]): (float(b.min()), float(b.max())) for n, b in bins.items()}
@@ -207,8 +208,9 @@ class Categories:
     values: tuple[tuple[float, ...], ...]
 
 
-def _categories(model: Any) -> Categories | None:
-    """Of a model with categorical columns: their codes are their places among the values seen, all else is missing."""
+def _categories(model: Any, builder: Builder, x: str) -> Categories | None:
+    """Of a model with categorical columns: their codes are their places among the values seen, all else is missing. Of text the
+    model's input holds the codes."""
     encoder = getattr(model, "_preprocessor", None)
     if encoder is None:
         return None
@@ -216,9 +218,10 @@ def _categories(model: Any) -> Categories | None:
     values = []
     for column, found in zip(np.flatnonzero(chosen), encoder.named_transformers_["encoder"].categories_, strict=True):
         if np.asarray(found).dtype.kind not in "biuf":
-            raise ModelError(
-                f"the categories of feature {column} must be numbers, not text", hint="encode text as numbers"
-            )
+            listed = [c for c in np.asarray(found, dtype=object).tolist() if not is_missing(c)]
+            builder.told_categories(x, int(column), listed, float("nan"), float("nan"))
+            values.append(tuple(float(n) for n in range(len(listed))))
+            continue
         numbers = np.asarray(found, np.float64)
         values.append(tuple(float(v) for v in numbers[~np.isnan(numbers)]))
     return Categories(np.concatenate([np.flatnonzero(chosen), np.flatnonzero(~chosen)]), tuple(values))
@@ -233,6 +236,8 @@ def missing(builder: Builder, model: Any) -> bool:
     if asked is not None:
         return bool(asked)
     if hasattr(model, "_predictors"):
+        if getattr(model, "_preprocessor", None) is not None:
+            return True  # categories that were never seen are missing
         found = [(n["left"], n["right"], n["count"], n["missing_go_to_left"], n["is_leaf"]) for p in model._predictors
                  for n in (q.nodes for q in p)]  # fmt: skip
     else:

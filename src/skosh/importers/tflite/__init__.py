@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from skosh.base.errors import InputError, ModelError
+from skosh.base.budget import spend
+from skosh.base.errors import InputError
+from skosh.base.files import read_bytes
 from skosh.importers.tflite.conversion import to_graph
 from skosh.importers.tflite.parser import read
 from skosh.importers.tflite.state import resolve_variables
 from skosh.importers.tflite.unsigned import INTERFACES, is_unsigned, to_signed
 from skosh.ir.graph import Graph
-
-MAX_FILE_BYTES = 1 << 30
 
 
 def load(
@@ -48,14 +48,7 @@ def load(
 def _bytes_of(source: str | Path | bytes) -> tuple[bytes, str]:
     """(content, name for messages)."""
     if not isinstance(source, (str, Path)):
+        spend("bytes", len(source), "the file")
         return bytes(source), "<bytes>"
     path = Path(source)
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise ModelError(
-                f"it must not be larger than {MAX_FILE_BYTES >> 20} MiB, but has {size >> 20}", loc=path.name
-            )
-        return path.read_bytes(), path.name
-    except OSError as error:
-        raise InputError(f"can't be read: {(error.strerror or str(error)).lower()}", loc=str(path)) from error
+    return read_bytes(path), path.name

@@ -6,6 +6,8 @@ _BY_CODE = {
     "IF": "compute both sides and choose with SELECT_V2, or split the model in two",
     "WHILE": "unroll the loop: a fixed number of steps, converted with unroll=True",
     "CALL": "convert the model without nested functions",
+    "FLOOR_DIV": "of floats: use DIV and FLOOR",
+    "FLOOR_MOD": "of floats: use DIV, FLOOR, MUL and SUB",
     "EMBEDDING_LOOKUP": "use GATHER",
     "WHERE": "its output size depends on the data; use SELECT_V2 with fixed shapes",
     "UNIQUE": "its output size depends on the data; compute it outside the model",

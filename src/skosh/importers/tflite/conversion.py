@@ -26,6 +26,7 @@ from skosh.importers.tflite.folding import BY_SHAPE, FOLDS, LARGEST, counts, deq
 from skosh.importers.tflite.lists import Rows
 from skosh.importers.tflite.parser import MAX_TENSOR_BYTES
 from skosh.importers.tflite.reader import Converted, Model, Record, Taken, untaken
+from skosh.importers.tflite.versions import check_version
 from skosh.ir.check_graph import check_operands, check_order
 from skosh.ir.graph import Array, Graph, Node, Op, Quant, State, Tensor, Type
 from skosh.ops.moves.reshape import Copy
@@ -154,6 +155,7 @@ class Walk:
 
     def convert(self, record: Record) -> None:
         """A node, or constants in place of one. ModelError when neither is possible."""
+        check_version(record)
         converter, expansions = converter_for(record.code), expansions_for(record.code)
         values = None
         if not self.problem(record):

@@ -13,6 +13,7 @@ from skosh.importers.tflite.reader import Converter, Record
 from skosh.ir.graph import Op
 from skosh.ops.elements import comparisons
 from skosh.ops.elements import elementwise as ops
+from skosh.ops.elements.floors import FloorDiv, FloorMod
 from skosh.ops.moves.reshape import Reshape
 
 
@@ -51,6 +52,8 @@ CONVERTERS: dict[str, Converter] = {
     "SUB": _fused(ops.Sub, "SubOptions"),
     "MUL": _fused(ops.Mul, "MulOptions"),
     "DIV": _fused(ops.Div, "DivOptions"),
+    "FLOOR_DIV": _plain(FloorDiv),
+    "FLOOR_MOD": _plain(FloorMod),
     "MAXIMUM": _plain(ops.Maximum),
     "MINIMUM": _plain(ops.Minimum),
     "SQUARED_DIFFERENCE": _plain(ops.SquaredDifference),

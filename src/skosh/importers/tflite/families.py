@@ -22,7 +22,7 @@ FAMILIES = (
 def converter_for(code: str) -> Converter | None:
     """The converter of an operator by TFLite's name; families are imported in order, until one has it."""
     for family in FAMILIES:
-        converter = _converters(family).get(code)
+        converter = converters(family).get(code)
         if converter is not None:
             return converter
     return None
@@ -31,17 +31,17 @@ def converter_for(code: str) -> Converter | None:
 @cache
 def expansions_for(code: str) -> tuple[Callable[[Record, Any], bool], ...]:
     """What may make several nodes of an operator's record; each gets the record and the ``conversion.Walk``."""
-    return tuple(_expansions(family)[code] for family in FAMILIES if code in _expansions(family))
+    return tuple(expansions(family)[code] for family in FAMILIES if code in expansions(family))
 
 
 @cache
-def _converters(family: str) -> Mapping[str, Converter]:
+def converters(family: str) -> Mapping[str, Converter]:
     table: Mapping[str, Converter] = getattr(_module(family), "CONVERTERS", {})
     return table
 
 
 @cache
-def _expansions(family: str) -> Mapping[str, Callable[[Record, Any], bool]]:
+def expansions(family: str) -> Mapping[str, Callable[[Record, Any], bool]]:
     table: Mapping[str, Callable[[Record, Any], bool]] = getattr(_module(family), "EXPANSIONS", {})
     return table
 

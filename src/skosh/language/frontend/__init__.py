@@ -52,6 +52,7 @@ def read_kernel(
     instance: finds the kernel that a name stands for, where a kernel calls another.
     """
     types = {n: v for n, v in bound.items() if isinstance(v, DType)}
+    definition = ir.Definition(source, tuple(sorted(types.items(), key=lambda item: item[0])))
     source = replace(source, names={**source.names, **{n: v for n, v in bound.items() if isinstance(v, ir.Function)}})
     missing = [t for t in type_variables(source) if t not in bound]
     if missing:
@@ -77,6 +78,7 @@ def read_kernel(
         body,
         ast.get_docstring(source.tree) or "",
         loc=source.loc(source.tree),
+        definition=definition,
     )
     return made, Places(reader.places, source)
 

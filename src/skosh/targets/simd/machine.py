@@ -48,6 +48,7 @@ class VectorMachine:
     is left over is done one by one). ``some``: its value with the lanes from ``i`` below ``hi``; ``all``: with all lanes.
     advance: how far an iteration gets, where that isn't ``lanes``: for machines that choose (``{p}``).
     dot: how many int8 products one lane adds up in an instruction that kernels should be laid out for: 1, 2 or 4.
+    writers: "module:function" of loops that it writes in ways of its own (``emit.functions``), asked in this order.
     """
 
     name: str
@@ -63,6 +64,7 @@ class VectorMachine:
     advance: str = ""
     bits: int = 32
     dot: int = 1
+    writers: tuple[str, ...] = ()
 
     @property
     def width(self) -> int | None:

@@ -1,1 +1,0 @@
-"""Forms for Cortex-M55: 16 products of int8 an instruction."""

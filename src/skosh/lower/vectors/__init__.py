@@ -1,1 +1,0 @@
-"""Forms for vector machines: lanes side by side."""

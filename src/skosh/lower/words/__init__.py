@@ -1,1 +1,0 @@
-"""Forms for machines with 32-bit registers and nothing smaller: Cortex-M0+, RV32IMC."""

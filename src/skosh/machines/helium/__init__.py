@@ -1,0 +1,1 @@
+"""Cortex-M55: 16 products of int8 an instruction."""

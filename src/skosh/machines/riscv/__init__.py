@@ -1,0 +1,1 @@
+"""RISC-V: RV32IMC, and RV64 with vectors."""

@@ -1,0 +1,1 @@
+"""What vector machines share: lanes side by side."""

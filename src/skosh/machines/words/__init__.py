@@ -1,0 +1,1 @@
+"""Machines with 32-bit registers and nothing smaller: two products in one multiplication."""
