@@ -67,7 +67,7 @@ def command(
             max_flash=max_flash,
             search=search,
             progress=progress,
-            self_check=self_check,
+            **({} if self_check else {"self_check": False}),
         )
     if show:
         print(plain_lines(build.compiled.text(STAGES[-1])))
