@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
@@ -23,7 +25,7 @@ from skosh.ir.graph import Graph
 
 FAMILIES = (
     "scalers", "preprocessing", "encoders", "linear", "neural", "svm", "discriminant", "bayes", "neighbors", "mixture",
-    "composite", "trees", "ensembles", "text", "wrappers", "expansions",
+    "composite", "trees", "ensembles", "text", "wrappers", "expansions", "several",
 )  # fmt: skip
 
 OF_ONE_KIND = ("AdaBoostClassifier", "AdaBoostRegressor", "BaggingClassifier", "BaggingRegressor")
@@ -69,7 +71,11 @@ def load(source: Any, name: str | None = None, output: str | None = None, **opti
         raise InputError(f'{_class(steps[-1][1])} has no option "{unknown[0]}"', loc=FILE)
     if output is not None and "output" not in builder.notes:
         raise ModelError(f"{_class(steps[-1][1])} has no {output} to give", loc=FILE, hint="leave output out")
-    return builder.graph(name or snake(_class(steps[-1][1])), value)
+    graph = builder.graph(name or snake(_class(steps[-1][1])), value)
+    if builder.original is None:
+        return graph
+    inner = builder.original(graph)  # what the last step says; it is asked where it is the only one
+    return replace(graph, notes=MappingProxyType({**graph.notes, "library": inner if len(steps) == 1 else None}))
 
 
 def check_steps(steps: list[tuple[str, Any]]) -> None:
