@@ -45,6 +45,11 @@ class Build:
     target: Target
     optimize: str
 
+    def __repr__(self) -> str:
+        plan = self.program.plan
+        what = f"{self.program.name!r} for {self.target.called}, optimize={self.optimize!r}"
+        return f"<Build {what}: {len(self.program.layers)} layers, arena {plan.arena_bytes:,} bytes>"
+
     @property
     def program(self) -> Program:
         return self.compiled.program
