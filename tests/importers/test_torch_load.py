@@ -297,6 +297,7 @@ def test_a_file_of_pytorch_is_one_clear_letter(tmp_path: Path) -> None:
         skosh.load(path)
 
 
+@pytest.mark.filterwarnings("ignore")  # the quantizer that torchao ships for tests says that it is old
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_what_pt2e_makes_is_integers(per_channel: bool) -> None:
     pytest.importorskip("torchao")
