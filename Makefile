@@ -8,7 +8,8 @@ JOBS   ?= auto
 TORCH  ?= torch==2.13.0
 
 # what tests use besides Python packages: gcc, for the sanitizers; QEMU, for what Unicorn can't emulate
-DEBIAN := gcc libc6-dev make qemu-system-arm qemu-user
+DEBIAN := gcc libc6-dev make qemu-system-arm qemu-user cmake gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
+	qemu-system-misc arduino-builder arduino-core-avr arduino-ctags gcc-avr avr-libc simavr nodejs npm cargo
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo test quick torch golden check bench debian clean

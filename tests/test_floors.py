@@ -188,3 +188,20 @@ def test_kernels_are_told_apart_by_what_they_are() -> None:
         if isinstance(side, ast.Attribute) and side.attr == "name" and ast.unparse(side.value).endswith("kernel")
     ]
     assert not compared, "\n".join(compared)
+
+
+OPERATORS = ("ops", "importers")
+"""Who may say an operator's kind: who defines it, and who reads it from a file."""
+
+
+def test_operators_are_told_apart_by_their_class_or_traits() -> None:
+    """No comparison with, or table of, operators' kinds outside their home: a kind that is renamed or new would be missed."""
+    compared = [
+        f"{file.relative_to(SOURCE)}:{node.lineno}: {ast.unparse(side)}"
+        for file in FILES
+        if package_of(module_of(file)) not in OPERATORS
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for side in asked(node)
+        if isinstance(side, ast.Attribute) and side.attr == "kind" and ast.unparse(side.value).split(".")[-1] == "op"
+    ]
+    assert not compared, "\n".join(compared)

@@ -45,6 +45,11 @@ class Build:
     target: Target
     optimize: str
 
+    def __repr__(self) -> str:
+        plan = self.program.plan
+        what = f"{self.program.name!r} for {self.target.called}, optimize={self.optimize!r}"
+        return f"<Build {what}: {len(self.program.layers)} layers, arena {plan.arena_bytes:,} bytes>"
+
     @property
     def program(self) -> Program:
         return self.compiled.program
@@ -152,7 +157,8 @@ class Build:
     def predict(self, x: Any) -> Any:
         """What the source library's ``predict`` gives: labels of a classifier, else real numbers. x: floats, batch first.
 
-        An importer may know more: ``notes["encode"]``, x -> inputs; ``notes["predict"]``, (run, x) -> what the library gives.
+        An importer may know more: ``notes["encode"]``, x -> inputs; ``notes["decide"]``, outputs -> labels;
+        ``notes["predict"]``, (run, x) -> what the library gives.
         """
         graph = self.source
         if (predicted := graph.notes.get("predict")) is not None:
@@ -168,6 +174,8 @@ class Build:
         y = self.run(quantized(values, tensor) if tensor.quant is not None else values.astype(tensor.dtype.np))
         out = graph.tensors[graph.outputs[0]]
         real = dequantized(y, out) if out.quant is not None else y
+        if (decide := graph.notes.get("decide")) is not None:
+            return decide(y)
         classes = graph.notes.get("classes")
         if graph.notes.get("several") and graph.notes.get("output") == "proba":
             return (real > 0.5).astype(np.int32)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from skosh.base.errors import InputError
 from skosh.build import flags
-from skosh.build.soft_float import computes_with_floats, soft_float
+from skosh.build.soft_float import soft_float
+from skosh.emit.exact_floats import computes_with_floats
 from skosh.emit.interface import c_name
 from skosh.emit.model import emit
 from skosh.ir.check_graph import check_graph
@@ -118,7 +119,8 @@ def compile_to_c(
         return done
 
     library = soft_float(target, prefix) if computes_with_floats(program) else {}
-    return replace(done, sources=emit(program, library=tuple(library)) | library)
+    narrow = target is not None and target.int_bits < 32
+    return replace(done, sources=emit(program, library=tuple(library), narrow_int=narrow) | library)
 
 
 def program_text(program: Program) -> str:

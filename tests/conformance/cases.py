@@ -13,6 +13,7 @@ import numpy.typing as npt
 from skosh.importers.tflite import load
 from skosh.importers.tflite.families import FAMILIES, converters, expansions
 from skosh.ir.graph import Graph, Tensor
+from tests.importers.test_tflite_detection import model as detection_model
 from tests.ops.layers import ACTIVATIONS, activation_tensor, bias_tensor, layer, output_scale, weights_tensor
 from tests.ops.one_operator import constant, model, tensor
 from tests.ops.test_convolution import conv_model, transpose_model
@@ -169,7 +170,7 @@ def select(code: str, dtype: str, seed: int) -> bytes:
     if code == "SELECT":
         shapes = [((6,), (6,), (6,)), ((2,), (2, 3), (2, 3)), ((), (4, 2), (4, 2))][seed % 3]
     x = quantized(shapes[1], dtype, rng)
-    out = alike(x, np.broadcast_shapes(*shapes))
+    out = alike(x, shapes[2] if code == "SELECT" else np.broadcast_shapes(*shapes))
     return model(code, [tensor(shapes[0], "bool"), x, alike(x, shapes[2])], [out])
 
 
@@ -219,6 +220,10 @@ def volume(seed: int) -> bytes:
     options |= {"dilation_d_factor": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
     y = (1, 3, 4, 5, 3) if same else (1, 2, 3, 3, 3)
     return model("CONV_3D", [tensor((1, 3, 4, 5, 2), "float32"), w], [tensor(y, "float32")], options)
+
+
+def detector(code: str, dtype: str, seed: int) -> bytes:
+    return detection_model(8 + seed, background=seed % 2)
 
 
 def dense(code: str, dtype: str, seed: int) -> bytes:
@@ -510,6 +515,7 @@ TABLE: dict[str, tuple[str, Maker]] = {
     **dict.fromkeys(("SELECT", "SELECT_V2"), (ALL, select)),
     **dict.fromkeys(("FLOOR_DIV", "FLOOR_MOD"), ("int32", binary)),
     "CONV_3D": ("float32", convolution),
+    "CUSTOM:TFLite_Detection_PostProcess": ("float32", detector),
     **dict.fromkeys(
         ("RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "LOGISTIC", "TANH"), ("int8 int16 float32", unary)
     ),

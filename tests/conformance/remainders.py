@@ -24,7 +24,8 @@ from skosh.base.dtypes import DType, f32, i8, i16, i32, i64
 from skosh.base.errors import SkoshError
 from skosh.build import compile_firmware, compile_host
 from skosh.build.host import own_machine
-from skosh.build.soft_float import computes_with_floats, soft_float
+from skosh.build.soft_float import soft_float
+from skosh.emit.exact_floats import computes_with_floats
 from skosh.emit.interface import Interface, interface
 from skosh.emit.model import emit
 from skosh.emulate.machines import open_machine
@@ -312,8 +313,8 @@ class Met:
         return bool(new)
 
 
-ALIKE = {"cortex-m7": "cortex-m4", "cortex-m33": "cortex-m4"}
-"""Targets that get the C of another one, timed otherwise."""
+ALIKE = {"cortex-m7": "cortex-m4", "cortex-m33": "cortex-m4", "generic": "host"}
+"""Targets that get the C of another one, timed or spelled otherwise."""
 
 
 def family(target: str) -> str:

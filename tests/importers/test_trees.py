@@ -213,8 +213,6 @@ def test_what_is_refused() -> None:
         skosh.load(tree, form="code", missing=True)
     with pytest.raises(InputError, match='DecisionTreeClassifier has no option "colour"'):
         skosh.load(tree, colour="red")
-    with pytest.raises(ModelError, match="each sample must have one label, not several at once"):
-        skosh.load(DecisionTreeClassifier().fit(x, np.stack([y, y], 1)))
     with pytest.raises(ModelError, match='init must be None or "zero", not LinearRegression'):
         skosh.load(GradientBoostingRegressor(n_estimators=1, init=LinearRegression()).fit(x, y))
     with pytest.raises(ModelError, match="must be fitted"):

@@ -86,7 +86,8 @@ def test_the_logistic_decision_learns_margins() -> None:
     q = rng.integers(-128, 128, (3000, 6)).astype(np.int8)
     ordered = np.sort(q.astype(int), axis=1)
     right = rng.random(3000) < 1 / (1 + np.exp(-(ordered[:, -1] - ordered[:, -2] - 20) / 8))
-    rule = fit_logistic(q, right)
+    rule, unit = fit_logistic(q, right)
+    assert unit > 0
     assert isinstance(rule, Logistic)
     assert rule.first > 0 > rule.second
     assert (rule.sure(q, SCALE) == right).mean() > 0.8

@@ -12,6 +12,7 @@ import skosh.quantizer
 from skosh.base.dtypes import bool_, f32
 from skosh.ir.graph import Graph, Node, Tensor
 from skosh.ops.elements.activations import Logistic, Relu
+from skosh.ops.elements.arcs import Sinh
 from skosh.ops.elements.comparisons import Compare, Select
 from skosh.ops.elements.elementwise import Add, Maximum, Mul
 from skosh.ops.elements.functions import Exp, Neg, Sin
@@ -193,9 +194,23 @@ def test_layers_beside_masks_and_chains_have_their_share_of_the_loss() -> None:
     net.put("n", Sin(), "o")
     net.put("e", Dense(keep_dims=True), "n", samples(4, 8, seed=2) / 3)
     graph, x = net.graph("e"), samples(32, 6, 8)
-    assert [s.layer for s in skosh.quantizer.study.sensitivity(graph, x)] == ["d", "e"]
-    assert all(s.noise_db > 25 for s in skosh.quantizer.study.sensitivity(graph, x))
+    assert [s.layer for s in skosh.quantizer.sensitivity(graph, x)] == ["d", "e"]
+    assert all(s.noise_db > 25 for s in skosh.quantizer.sensitivity(graph, x))
     for scheme in ("mixed", "int4"):
         found = as_samples(graph, x)
         small = skosh.quantize(graph, x, scheme=scheme)
         assert noise_db(real_outputs(graph, found), real_outputs(small, found)) > 18
+
+
+def test_an_operator_that_says_only_its_meaning_and_traits_becomes_a_table() -> None:
+    """Sinh has no int8 form and stands in no table: its base class says what it is."""
+    net = Net(1, 8)
+    net.put("d", Dense(), "x", samples(8, 8, seed=1) / 3)
+    net.put("s", Sinh(), "d")
+    net.put("e", Dense(), "s", samples(4, 8, seed=2) / 3)
+    graph, x = net.graph("e"), samples(64, 8)
+    made = skosh.quantize(graph, x)
+    assert "lookup" in kinds(made)
+    assert "sinh" not in kinds(made)
+    found = as_samples(graph, x)
+    assert noise_db(real_outputs(graph, found), real_outputs(made, found)) > 25

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from skosh.ir.kernel import Binary, Cast, Expr, Function, Kernel, Unary, all_exprs, functions
-from skosh.lower.program import Program
 from skosh.targets.machine import Target
 
 
@@ -20,20 +18,3 @@ def soft_float(target: Target | None, unit: str) -> dict[str, str]:
     text = (files("skosh.build") / "runtime" / target.soft_float).read_text(encoding="utf-8")
     return {f"{unit}_float.S": text}
 
-
-def computes_with_floats(program: Program) -> bool:
-    """Does its code calculate with, compare or convert float32 numbers? To move them needs nothing."""
-    things: list[Kernel | Function] = [r.kernel for r in program.routines]
-    things += [f for r in program.routines for f in functions(r.kernel)]
-    return any(_calculates(e) for thing in things for e in all_exprs(thing.body))
-
-
-def _calculates(e: Expr) -> bool:
-    match e:
-        case Binary(_, a, _):
-            return a.dtype.is_float
-        case Cast(how, a):
-            return how == "convert" and (a.dtype.is_float or e.dtype.is_float)
-        case Unary("sqrt"):
-            return True
-    return False

@@ -62,7 +62,7 @@ def _advise(chip: str, json: bool) -> None:
     if not boards and not families:
         raise InputError(
             f'no board and no family of chips here is called "{chip}"',
-            hint="name its core, for example --for cortex-m23; C of target host is plain C99 for any 32-bit processor",
+            hint="name its core, for example --for cortex-m23; C of target generic is plain C99 for any processor",
         )
     if boards:
         (board,) = boards

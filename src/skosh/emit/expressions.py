@@ -31,6 +31,7 @@ class Names:
     sizes: frozenset[str] = frozenset()  # numbers that are at least 1
     taken: set[str] = field(default_factory=set)  # names of the function that pointers must not have; grows
     separate: bool = True  # no two buffers share memory
+    narrow_int: bool = False  # C's int may have 16 bits
     above: Any = None  # what must stand before the function: see ``emit.assembly``
 
 
@@ -89,7 +90,7 @@ def _binary(op: str, a: Expr, b: Expr, dtype: DType, names: Names) -> tuple[str,
         shifted = f"(u{dtype.c}){operand(a, names, _UNARY)} << {operand(b, names, _UNARY)}"
         if isinstance(a, Const) and isinstance(b, Const):
             return literal(int(a.value) << int(b.value), dtype)
-        if isinstance(a, Const) and a.value == 1 and dtype == i32:
+        if isinstance(a, Const) and a.value == 1 and dtype == i32 and not names.narrow_int:
             return f"1 << {operand(b, names, _UNARY)}", _PRECEDENCE["<<"]
         return f"({dtype.c})({shifted})", _UNARY
     if op == "*" and isinstance(b, Const) and b.value == 1:
@@ -138,7 +139,7 @@ def _cast(how: str, a: Expr, dtype: DType, names: Names) -> tuple[str, int]:
     inner = operand(a, names, _UNARY)
     if how == "bits":
         return f"{names.function('bits_of_f32' if dtype == i32 else 'f32_of_bits')}({expression(a, names)})", _ATOM
-    if how == "widen" and dtype == i32 and isinstance(a, Load) and a.dtype.bits < 32:
+    if how == "widen" and dtype == i32 and isinstance(a, Load) and a.dtype.bits < 32 and not names.narrow_int:
         return _text(a, names)  # C promotes to int by itself, and int is at least as wide as int32_t's users assume here
     return f"({dtype.c}){inner}", _UNARY
 

@@ -116,9 +116,9 @@ def _is_clamp(e: Expr) -> bool:
     return isinstance(e, Binary) and e.op == "min" and isinstance(e.a, Binary) and e.a.op == "max"
 
 
-def function_text(function: Function, spell: Callable[[str], str]) -> str:
+def function_text(function: Function, spell: Callable[[str], str], *, narrow_int: bool = False) -> str:
     """A scalar function, ``static inline``."""
-    names = Names({}, spell)
+    names = Names({}, spell, narrow_int=narrow_int)
     params = ", ".join(f"{p.dtype.c} {p.name}" for p in function.params)
     doc = comment(plain_comment(function.doc, {p.name for p in function.params}))
     head = f"static inline {function.returns.c} {spell(function.name)}({params})"
@@ -140,6 +140,7 @@ def kernel_text(
     numbers: Sequence[Var] | None = None,
     restrict: bool = True,
     unit: str = "",
+    narrow_int: bool = False,
 ) -> str:
     """A kernel: pointers for buffers (const where only read), int32_t for free sizes and scalars.
 
@@ -151,7 +152,7 @@ def kernel_text(
     own |= {s.var for s in walk(kernel.body) if isinstance(s, For)}
     own |= {p.name for p in kernel.buffers.values()} | {v.name for v in kernel.numbers}
     names = Names(kernel.buffers, spell, sizes=frozenset(kernel.sizes), taken=own, separate=restrict)
-    names = replace(names, above=Above(name, unit, tuple(outer_scalars(kernel))))
+    names = replace(names, narrow_int=narrow_int, above=Above(name, unit, tuple(outer_scalars(kernel))))
     spoken = own | {f.name for f in functions(kernel)} | set(re.findall(r"\b(\w+) = -?\d", kernel.doc))
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]

@@ -7,6 +7,7 @@ from textwrap import fill
 
 from skosh import __version__
 from skosh.base.text import in_comment
+from skosh.emit.build_id import UNKNOWN
 from skosh.emit.interface import Interface
 from skosh.emit.lines import comment, wrapped
 from skosh.emit.meaning import arena_text, categories_text, conversions, features_text, labels_text, port_text, string
@@ -35,6 +36,7 @@ def header_text(program: Program, face: Interface, library: Sequence[str] = ()) 
     title += [f"link {name} too: arithmetic of floats, which takes the place of the compiler's own" for name in library]
     digest = f"#define {m}_MODEL_SHA256 {string(graph.digest)}\n" if graph.digest else ""
     provenance = f"#define {m}_SKOSH_VERSION {string(__version__)}\n{digest}"
+    provenance += f"#define {m}_BUILD_ID {UNKNOWN} /* the same in all files of a build */\n"
     booleans = "#include <stdbool.h>\n" if any(p.dtype.name == "bool" for p in face.ports) else ""
     state = _state_text(face) if graph.states else ""
     held = "inputs, outputs, states" if graph.states else "inputs, outputs"

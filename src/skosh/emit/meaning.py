@@ -18,14 +18,19 @@ from skosh.base.text import plain as plain_text
 from skosh.emit.expressions import float_literal
 from skosh.emit.interface import Interface, Port
 from skosh.emit.lines import comment, wrapped
-from skosh.ir.graph import Graph, Tensor
+from skosh.ir.graph import Graph, Op, Tensor
+from skosh.ops.elements.activations import Logistic
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D, TransposeConv
+from skosh.ops.layers.pooling import Pool2D
+from skosh.ops.reductions.reductions import ArgMax
+from skosh.ops.reductions.softmax import Softmax
 
 _IMAGE = ("batch", "height", "width", "channels")
-_IMAGE_READERS = ("conv2d", "depthwise_conv2d", "average_pool2d", "max_pool2d", "transpose_conv2d")
-_ENDS = {
-    "softmax": "softmax: shares that add up to 1",
-    "logistic": "logistic: between 0 and 1",
-    "argmax": "the index of the largest",
+_IMAGE_READERS = (Conv2D, DepthwiseConv2D, TransposeConv, Pool2D)
+_ENDS: dict[type[Op], str] = {
+    Softmax: "softmax: shares that add up to 1",
+    Logistic: "logistic: between 0 and 1",
+    ArgMax: "the index of the largest",
 }
 
 
@@ -60,7 +65,7 @@ def scale_of(t: Tensor) -> tuple[float, int] | None:
 def axes_text(t: Tensor, graph: Graph) -> str:
     """ "axes: time 49, mel 10"; the last axis is that of neighbours in memory."""
     names = graph.notes.get("axes", {}).get(t.name)
-    if names is None and len(t.shape) == 4 and any(n.op.kind in _IMAGE_READERS for n in graph.consumers.get(t.name, ())):
+    if names is None and len(t.shape) == 4 and any(isinstance(n.op, _IMAGE_READERS) for n in graph.consumers.get(t.name, ())):
         names = _IMAGE
     if names is None:
         return ""
@@ -85,7 +90,7 @@ def _purpose(p: Port, graph: Graph, face: Interface) -> Sequence[str]:
         one = f"the decision value: above 0 for {where}[1], below for {where}[0]"
         return [one if p.tensor.size == 1 else "decision values"]
     producer = graph.producer.get(p.tensor.name)
-    kind = _ENDS.get(producer.op.kind, "") if producer is not None else ""
+    kind = _ENDS.get(type(producer.op), "") if producer is not None else ""
     order = f"in the order of {where}" if p.tensor.size == len(labels) > 0 else ""
     return [", ".join(x for x in (kind, order) if x)] if kind or order else []
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from skosh.base.dtypes import DType
 from skosh.base.text import in_comment
 from skosh.emit.assembly import assembly_switch, assembly_tests
+from skosh.emit.build_id import with_build_id
+from skosh.emit.exact_floats import exact_floats_text
 from skosh.emit.expressions import literal
 from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.header import header_text, run_signature
@@ -24,20 +26,21 @@ from skosh.lower.program import ArenaPointer, Argument, DataPointer, Layer, Laye
 from skosh.targets.simd import VectorMachine
 
 
-def emit(program: Program, *, library: Sequence[str] = ()) -> dict[str, str]:
+def emit(program: Program, *, library: Sequence[str] = (), narrow_int: bool = False) -> dict[str, str]:
     """{"kws.h": ..., "kws.c": ..., "kws_weights.c": ...}
 
-    library: names of further files that are to be linked, for the header to tell.
+    library: names of further files that are to be linked, for the header to tell. narrow_int: C's int may have 16 bits.
     """
     face = interface(program)
-    return {
+    sources = {
         f"{program.name}.h": header_text(program, face, library),
-        f"{program.name}.c": code_text(program, face),
+        f"{program.name}.c": code_text(program, face, narrow_int),
         f"{program.name}_weights.c": weights_text(program.data, program.name),
     }
+    return with_build_id(sources, program.name)
 
 
-def code_text(program: Program, face: Interface) -> str:
+def code_text(program: Program, face: Interface, narrow_int: bool = False) -> str:
     """The code unit: small functions, kernels, one function a layer, and run."""
     spell = _speller(program.name)
     kernels = [r.kernel for r in program.routines]
@@ -51,11 +54,11 @@ def code_text(program: Program, face: Interface) -> str:
     for thing in things:
         helpers |= builtins_used(thing)
     routines = [
-        kernel_text(r.kernel, r.name, spell, numbers=r.numbers, restrict=r.restrict, unit=program.name)
+        kernel_text(r.kernel, r.name, spell, numbers=r.numbers, restrict=r.restrict, unit=program.name, narrow_int=narrow_int)
         for r in program.routines
     ]
     small = [(spell(name), fill(helpers[name], spell(name))) for name in sorted(helpers)]
-    small += [(spell(f.name), function_text(f, spell)) for f in scalar.values()]
+    small += [(spell(f.name), function_text(f, spell, narrow_int=narrow_int)) for f in scalar.values()]
     machines = machines_of(kernels)
     tests = [*(m.test for m in machines), *assembly_tests(kernels, program.name), *sums_tests(kernels, program.name)]
     parts = [
@@ -101,7 +104,7 @@ def _prologue(
 
 {library}{booleans}#include <stddef.h>
 #include <string.h>
-{machine}
+{machine}{exact_floats_text(program)}
 #ifdef __cplusplus
 #define restrict __restrict /* C++ has it by this name only */
 #endif

@@ -22,7 +22,8 @@ def weights_text(data: tuple[Data, ...], prefix: str) -> str:
     """The unit that holds the constants."""
     booleans = "#include <stdbool.h>\n" if any(d.dtype.name == "bool" for d in data) else ""
     math = "#include <math.h>\n" if any(d.dtype.is_float and not np.isfinite(d.values).all() for d in data) else ""
-    head = f'/* Constants of {prefix}: weights, biases, requantization, tables. */\n{math}{booleans}#include <stdint.h>\n'
+    own = f'#include "{prefix}.h"\n\n{math}{booleans}#include <stdint.h>\n'
+    head = f'/* Constants of {prefix}: weights, biases, requantization, tables. */\n{own}'
     if not data:
         return f"{head}\ntypedef int {prefix}_has_no_constants;\n"
     return head + "".join(_array(d) for d in data)

@@ -17,31 +17,10 @@ import numpy.typing as npt
 
 from skosh.base.dtypes import DType
 from skosh.base.errors import NOWHERE, Loc
+from skosh.ir.quant import Quant as Quant
+from skosh.ir.traits import Traits
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Quant:
-    """Affine quantization: real = scale * (q - zero_point), per tensor or per index of ``axis``."""
-
-    scales: tuple[float, ...]  # float32 values, held exactly
-    zero_points: tuple[int, ...]
-    axis: int | None = None  # None: one scale for the whole tensor
-
-    @property
-    def scale(self) -> float:
-        assert len(self.scales) == 1, "a per-channel tensor has no single scale"
-        return self.scales[0]
-
-    @property
-    def zero_point(self) -> int:
-        assert len(set(self.zero_points)) == 1, "a tensor with many zero points has no single one"
-        return self.zero_points[0]
-
-    @property
-    def per_channel(self) -> bool:
-        return len(self.scales) > 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +69,7 @@ class Op:
     view: ClassVar[bool] = False  # the output is the input's bytes, unchanged, under another shape
     inplace: ClassVar[tuple[tuple[int, int], ...]] = ()  # (input, output) pairs that may share memory, shapes permitting
     update: ClassVar[tuple[tuple[int, int], ...]] = ()  # (input, output) pairs that always do: state, changed in place
+    traits: ClassVar[Traits] = Traits()  # what passes may know of it
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         """Output shapes and types; a ModelError (without place, the caller adds it) when the inputs don't fit."""
@@ -165,6 +145,12 @@ class Graph:
     loc: Loc = NOWHERE
     digest: str = ""  # sha256 of the source, hex; empty when there was none
     notes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # what an importer knows and reports show
+
+    def __repr__(self) -> str:
+        ports = [", ".join(f"{n}: {self.tensors[n].dtype}{list(self.tensors[n].shape)}" for n in names)
+                 for names in (self.inputs, self.outputs)]  # fmt: skip
+        constants = sum(t.nbytes for t in self.constants)
+        return f"<Graph {self.name!r}: {ports[0]} -> {ports[1]}; {len(self.nodes)} nodes, {constants:,} bytes of constants>"
 
     def tensor(self, name: str) -> Tensor:
         return self.tensors[name]

@@ -21,6 +21,10 @@ from skosh.targets import ForestCosts, Target
 SHARES = (0.0, 0.3, 0.5, 1.0)
 """The forms that are tried: the share of nodes, the most visited first, that becomes code."""
 
+MOST = 1800
+"""So many nodes become code at the most, those that are visited most: more is more than a small computer's flash takes, and
+time to compile grows with them."""
+
 ROOM = 2.0
 """How many times the smallest form's flash another may take where neither flash nor speed is the aim."""
 
@@ -48,7 +52,7 @@ def formed(op: Op, inputs: Operands, target: Target | None, optimize: str) -> Op
     share = _share_of_samples(left, right, root, visits)
     found: list[tuple[float, float, Forest]] = []
     for part in SHARES:
-        made = replace(op, inline=int(np.ceil(len(left) * part)))
+        made = replace(op, inline=min(int(np.ceil(len(left) * part)), MOST))
         code = written_out(left, right, root, visits, made.inline)
         weights = _constants(made.calls(inputs, ()))
         whole, mixed = bool(code.all()), bool(code.any() and not code.all())

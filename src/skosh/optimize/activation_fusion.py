@@ -13,7 +13,7 @@ from skosh.ops.elements.elementwise import Add, Div, Mul
 from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D, TransposeConv
 from skosh.ops.layers.dense import Dense
 from skosh.ops.layers.pooling import Pool2D
-from skosh.optimize.elementwise import UNARY, function_of
+from skosh.optimize.elementwise import function_of
 from skosh.optimize.rewrite import outside, renamed
 
 CLAMPING = (Conv2D, DepthwiseConv2D, TransposeConv, Dense, Add, Mul, Div, Pool2D)
@@ -37,7 +37,7 @@ def activation_fusion(graph: Graph) -> Graph:
     fused: dict[int, Node] = {}  # by the layer's identity: the layer with its activation
     gone: set[int] = set()  # clamps that a layer took in
     for node in graph.nodes:
-        if node.op.kind not in UNARY or node.inputs[0] not in graph.producer:
+        if not node.op.traits.unary or node.inputs[0] not in graph.producer:
             continue
         before = graph.producer[node.inputs[0]]
         (name,) = before.outputs if len(before.outputs) == 1 else ("",)

@@ -6,16 +6,10 @@ from dataclasses import replace
 
 from skosh.base.errors import ModelError
 from skosh.ir.graph import Graph, Op, Tensor
+from skosh.ops.layers.dense import Dense
 from skosh.ops.moves.reshape import Reshape
 from skosh.ops.reductions.reductions import ArgMax
-
-ROWWISE = frozenset(
-    [
-        "forest", "dense", "cast", "compare", "select", "add", "sub", "mul", "div", "abs", "neg", "exp", "log", "sqrt",
-        "square", "logistic", "tanh", "relu", "softmax", "weighted_median",
-    ]
-)  # fmt: skip
-"""Kinds of operators that compute each row of [rows, ...] from that row alone, whatever the number of rows."""
+from skosh.ops.trees.forest import Forest
 
 
 def batched(graph: Graph, rows: int) -> Graph | None:
@@ -40,7 +34,7 @@ def batched(graph: Graph, rows: int) -> Graph | None:
         if op is None or not own or any(n not in tall and not tensors[n].is_constant for n in ends):
             return None
         constants = [tensors[n].shape for n in ends if n not in tall]
-        if op.kind not in ("forest", "dense") and any(shape and shape[0] > 1 for shape in constants):
+        if not isinstance(op, Forest | Dense) and any(shape and shape[0] > 1 for shape in constants):
             return None  # a constant with rows of its own would meet the wrong ones
         ins = [_tall(tensors[n], rows) if n in tall else tensors[n] if n else None for n in node.inputs]
         try:
@@ -68,4 +62,4 @@ def _of_rows(op: Op, rows: int) -> Op | None:
         return replace(op, shape=(rows, *op.shape[1:])) if op.shape[:1] == (1,) else None
     if isinstance(op, ArgMax):
         return op if op.axis == 1 else None
-    return op if op.kind in ROWWISE else None
+    return op if op.traits.rowwise else None

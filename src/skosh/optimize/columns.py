@@ -22,7 +22,6 @@ from skosh.ops.moves.padding import BatchToSpace, MirrorPad, Pad, SpaceToBatch
 from skosh.ops.moves.reshape import Copy, Reshape
 from skosh.ops.moves.resize import Resize
 from skosh.ops.reductions.reductions import Reduce
-from skosh.optimize.elementwise import ELEMENTWISE
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -86,7 +85,7 @@ def coupling(op: Op, ins: Sequence[Tensor | None], outs: Sequence[Tensor]) -> Co
     if _by_column(op, x) and all(t.shape[-1] == c for t in outs):
         same = [i for i, t in enumerate(ins) if t is not None and t.shape and t.shape[-1] == c]
         return _linked(*(Link(i, np.arange(c), o, np.arange(c)) for i in same for o in range(len(outs))))
-    if op.kind in ELEMENTWISE and len(outs) == 1:
+    if op.traits.elementwise and len(outs) == 1:
         full = [i for i, t in enumerate(ins) if t is not None and t.shape and t.shape[-1] == width]
         return _linked(*(Link(i, np.arange(width), 0, np.arange(width)) for i in full))
     return CLOSED

@@ -6,7 +6,7 @@ import numpy as np
 
 from skosh.base.dtypes import i8, i16
 from skosh.ir.graph import Graph, Node
-from skosh.optimize.elementwise import UNARY, function_of
+from skosh.optimize.elementwise import function_of
 from skosh.optimize.ranges import Ranges, value_ranges
 from skosh.optimize.rewrite import bypass_all
 
@@ -28,7 +28,7 @@ def identity_functions(graph: Graph) -> Graph:
 
 
 def _candidate(graph: Graph, node: Node) -> bool:
-    if node.op.kind not in UNARY or len(node.inputs) != 1:
+    if not node.op.traits.unary or len(node.inputs) != 1:
         return False
     x, y = graph.tensors[node.inputs[0]], graph.tensors[node.outputs[0]]
     return x.dtype in (i8, i16) and (x.dtype, x.quant) == (y.dtype, y.quant)

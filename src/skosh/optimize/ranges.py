@@ -18,23 +18,7 @@ from skosh.base.arith import Ints
 from skosh.base.dtypes import DType, i8, i16
 from skosh.ir.graph import Array, Graph, Node, Tensor
 from skosh.ops.elements.elementwise import Add, Maximum, Mul
-from skosh.ops.layers.pooling import AveragePool2D, MaxPool2D
-from skosh.ops.moves.movement import (
-    BroadcastTo,
-    Concat,
-    DepthToSpace,
-    Pack,
-    Slice,
-    SpaceToDepth,
-    Split,
-    Tile,
-    Transpose,
-)
-from skosh.ops.moves.padding import BatchToSpace, MirrorPad, Pad, SpaceToBatch
-from skosh.ops.moves.reshape import Copy, Reshape
-from skosh.ops.moves.resize import ResizeBilinear, ResizeNearest
-from skosh.ops.reductions.reductions import Extreme, Sum
-from skosh.optimize.elementwise import ELEMENTWISE, UNARY, function_of
+from skosh.optimize.elementwise import function_of
 from skosh.optimize.linear import Linear, accumulate, linear, outputs_between
 
 
@@ -52,13 +36,6 @@ class Range:
 
 
 Ranges = Mapping[str, Range]
-
-NON_DECREASING = (
-    Reshape, Copy, Transpose, Slice, Concat, Pack, Split, Tile, BroadcastTo, DepthToSpace, SpaceToDepth, Pad, MirrorPad,
-    SpaceToBatch, BatchToSpace, AveragePool2D, MaxPool2D, ResizeNearest, ResizeBilinear, Sum, Extreme,
-)  # fmt: skip
-"""Larger inputs never make a smaller output (Mean is a Sum)."""
-
 
 _FOUND: WeakKeyDictionary[Graph, Ranges] = (
     WeakKeyDictionary()
@@ -131,14 +108,14 @@ def _through(graph: Graph, node: Node, outs: Sequence[Tensor], ranges: Ranges) -
     if layer is not None:
         return _through_layer(layer, ins[0])
     run = _runner(graph, node, outs)
-    if isinstance(node.op, NON_DECREASING):
+    if node.op.traits.monotone:
         return list(map(Range, run(_lows(ins)), run([None if r is None else r.hi for r in ins])))
     if _extreme_at_corners(node, outs[0]):
         corners = [run(c)[0] for c in itertools.product(*((r.lo, r.hi) for r in ins if r is not None))]
         return [Range(np.minimum.reduce(corners), np.maximum.reduce(corners))]
-    if node.op.kind in UNARY and graph.tensors[node.inputs[0]].dtype == i8 and ins[0] is not None:
+    if node.op.traits.unary and graph.tensors[node.inputs[0]].dtype == i8 and ins[0] is not None:
         return [_through_table(node, graph.tensors[node.inputs[0]], outs[0], ins[0])]
-    if node.op.kind in ELEMENTWISE:
+    if node.op.traits.elementwise:
         known = np.broadcast_to(_all_known(ins), outs[0].shape)
         if not known.any():
             return None

@@ -129,10 +129,11 @@ class Logistic:
         return [Tensor(made, (*t.shape[:-1], 1), bool_)], Node(op, (scores,), (made,), made)
 
 
-def fit_logistic(q: Array, right: Array) -> Logistic:
+def fit_logistic(q: Array, right: Array) -> tuple[Logistic, float]:
     """A logistic regression of "the answer is right" on the best score, the second best and the sum, as whole numbers.
 
-    Newton's method with a small ridge; the bias is that of even odds, which a threshold then moves.
+    Newton's method with a small ridge; the bias is that of even odds, which a threshold then moves. With the rule comes its
+    unit: sums / unit are the logarithm of the odds.
     """
     ordered = np.sort(q.astype(np.float64), axis=1)
     x = np.stack([ordered[:, -1], ordered[:, -2], ordered.sum(axis=1)], axis=1)
@@ -150,4 +151,4 @@ def fit_logistic(q: Array, right: Array) -> Logistic:
     bound = 128 * (abs(real[0]) + abs(real[1]) + q.shape[1] * abs(real[2])) + abs(bias) + 1e-12
     unit = 2.0**29 / bound  # half of what an int32 holds: a threshold moves the bias
     first, second, every = (round(float(v) * unit) for v in real)
-    return Logistic(first, second, every, round(bias * unit))
+    return Logistic(first, second, every, round(bias * unit)), unit

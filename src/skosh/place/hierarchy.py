@@ -7,6 +7,7 @@ that the node's C gives the answer and whether it is sure.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -22,7 +23,6 @@ from skosh.place.exits import SEED, checked, collect, scale_of
 
 SURE = "sure"
 RULES = ("temperature", "logistic")
-LEVELS = 200  # thresholds that are tried
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,11 @@ class _Seen:
     labels: Array
     fit: Array
     test: Array
+
+    @property
+    def wrong(self) -> Array:
+        """Of the fitting half: is the large model wrong, 0 or 1."""
+        return np.asarray((self.large[self.fit] != self.labels[self.fit]).astype(np.float64))
 
     def cost(self, sure: Array, rows: Array, ratio: float) -> float:
         answers = np.where(sure, self.small, self.large)
@@ -125,25 +130,36 @@ def _real(large: Graph, samples: Any) -> Any:
 
 
 def _temperature(seen: _Seen, ratio: float) -> Temperature:
-    """The threshold with the least expected cost on the fitting half."""
+    """The threshold with the least expected cost."""
     q = seen.scores[seen.fit]
     t = fit_temperature(q, seen.scale, seen.labels[seen.fit])
     confidence = Temperature(t, 0.5).confidence(q, seen.scale)
-    levels = np.unique(np.concatenate([np.quantile(confidence, np.linspace(0, 1, LEVELS)), [1e-6, 1.0]]))
-    rules = [Temperature(t, float(v)) for v in levels]
-    return min(rules, key=lambda r: seen.cost(r.sure(seen.scores, seen.scale), seen.fit, ratio))
+    return Temperature(t, max(_threshold(confidence, seen.wrong, ratio), 1e-6))
 
 
 def _logistic(seen: _Seen, ratio: float) -> Logistic:
-    """A logistic regression on the scores, its bias moved to the least expected cost on the fitting half."""
+    """A logistic regression on the scores, its bias moved to the probability with the least expected cost."""
     q = seen.scores[seen.fit]
-    base = fit_logistic(q, seen.small[seen.fit] == seen.labels[seen.fit])
-    sums = base.sums(q)
-    limit = (1 << 29) - 1
-    levels = np.unique(np.quantile(sums, np.linspace(0, 1, LEVELS)).astype(np.int64))
-    shifts = [int(np.clip(v, -limit, limit)) for v in (*levels, sums.max() + 1)]
-    rules = [replace(base, bias=base.bias - v) for v in shifts]
-    return min(rules, key=lambda r: seen.cost(r.sure(seen.scores, seen.scale), seen.fit, ratio))
+    base, unit = fit_logistic(q, seen.small[seen.fit] == seen.labels[seen.fit])
+    odds = np.clip(base.sums(q) / unit, -500, 500)
+    limit = _threshold(1 / (1 + np.exp(-odds)), seen.wrong, ratio)
+    wanted = math.log(max(limit, 1e-12) / max(1 - limit, 1e-12))
+    shift = int(np.clip(round(wanted * unit), -(1 << 29) + 1, (1 << 29) - 1))
+    return replace(base, bias=base.bias - shift)
+
+
+def _threshold(confidence: Array, wrong: Array, ratio: float) -> float:
+    """Keep what has at least this confidence: the cost that is expected then is the least.
+
+    confidence: probability that the small model is right, which fitting has made true. wrong: is the large one wrong. Kept
+    samples cost 1 - confidence, others ``ratio``, and 1 where the large model is wrong.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    kept = np.concatenate([[0.0], np.cumsum(1 - confidence[order])])
+    sent = ratio + wrong[order]
+    rest = np.concatenate([np.cumsum(sent[::-1])[::-1], [0.0]])
+    best = int(np.argmin(kept + rest))
+    return 1.0 if best == 0 else float(confidence[order[best - 1]])
 
 
 def with_rule(small: Graph, rule: Temperature | Logistic) -> Graph:

@@ -36,9 +36,8 @@ class _Run:
 
     def check(self) -> None:
         graph, plan = self.graph, self.plan
-        assert sorted(plan.order) == list(range(len(graph.nodes))), (
-            f"the order must name each of {len(graph.nodes)} nodes once"
-        )
+        if sorted(plan.order) != list(range(len(graph.nodes))):
+            raise AssertionError(f"the order must name each of {len(graph.nodes)} nodes once")
         self.check_scratch_names()
         starts = [s.before for s in graph.states] + [n for n in dict.fromkeys(graph.inputs) if n not in self.constant]
         for name in starts:
@@ -53,7 +52,8 @@ class _Run:
         for state in graph.states:
             self.read(state.after, end, f'the end: state "{state.name}" must be there')
             here, there = self.place(state.after)[0], self.place(state.before)[0]
-            assert here == there, f'state "{state.name}" ends at byte {here} but begins at byte {there}'
+            if here != there:
+                raise AssertionError(f'state "{state.name}" ends at byte {here} but begins at byte {there}')
         self.check_buffers()
 
     def execute(self, step: int, index: int) -> None:
@@ -70,7 +70,8 @@ class _Run:
         spaces += [(f'"{name}"', self.place(name)) for name in outputs]
         for n, (a, space) in enumerate(spaces):
             for b, other in spaces[:n]:
-                assert not _overlap(space, other), f"{where}: {a} and {b} overlap in bytes {_common(space, other)}"
+                if _overlap(space, other):
+                    raise AssertionError(f"{where}: {a} and {b} overlap in bytes {_common(space, other)}")
         self.check_inputs_kept(node, index, where)
         for k, (name, space) in enumerate(spaces[: len(spaces) - len(outputs)]):
             self.claim(space, f"{name} of node {index}", where)
@@ -85,7 +86,8 @@ class _Run:
             self.constant.add(out)
             return
         a, b = self.place(source), self.place(out)
-        assert a == b, f'{where}: "{out}" is a view of "{source}" but at bytes {_show(b)}, not {_show(a)}'
+        if a != b:
+            raise AssertionError(f'{where}: "{out}" is a view of "{source}" but at bytes {_show(b)}, not {_show(a)}')
         self.check_alignment(out, b[0], where)
         self.value[out] = self.value[source]
         self.touched.setdefault(out, []).append(step)
@@ -99,28 +101,31 @@ class _Run:
         for i, name, space in reads:
             for k in range(len(self.scratch.get(index, ()))):
                 other = self.scratch_place(index, k)
-                assert not _overlap(space, other), (
-                    f'{where}: scratch {k} and "{name}" overlap in bytes {_common(space, other)}'
-                )
+                if _overlap(space, other):
+                    raise AssertionError(f'{where}: scratch {k} and "{name}" overlap in bytes {_common(space, other)}')
             for o, out in enumerate(node.outputs):
                 if not out or not _overlap(space, self.place(out)):
                     continue
                 common = _common(space, self.place(out))
-                assert (i, o) in declared, (
-                    f'{where}: writes "{out}" on its input "{name}" (bytes {common}), not being made for that'
-                )
+                if (i, o) not in declared:
+                    raise AssertionError(
+                        f'{where}: writes "{out}" on its input "{name}" (bytes {common}), not being made for that'
+                    )
                 same = space == self.place(out) and self.graph.tensors[name].size == self.graph.tensors[out].size
-                assert same or (i, o) in node.op.update, f'{where}: "{out}" takes only part of the place of "{name}"'
+                if not (same or (i, o) in node.op.update):
+                    raise AssertionError(f'{where}: "{out}" takes only part of the place of "{name}"')
         for i, o in node.op.update:
             a, b = self.place(node.inputs[i]), self.place(node.outputs[o])
-            assert a == b, (
-                f'{where}: "{node.outputs[o]}" updates "{node.inputs[i]}" but is at bytes {_show(b)}, not {_show(a)}'
-            )
+            if a != b:
+                raise AssertionError(
+                    f'{where}: "{node.outputs[o]}" updates "{node.inputs[i]}" but is at bytes {_show(b)}, not {_show(a)}'
+                )
         for i, o in self.plan.inplace.get(index, ()):
             a, b = self.place(node.inputs[i]), self.place(node.outputs[o])
-            assert a == b, (
-                f"{where}: the plan calls input {i} and output {o} one place, but they are {_show(a)} and {_show(b)}"
-            )
+            if a != b:
+                raise AssertionError(
+                    f"{where}: the plan calls input {i} and output {o} one place, but they are {_show(a)} and {_show(b)}"
+                )
 
     def write(self, name: str, step: int, where: str) -> None:
         space = self.place(name)
@@ -130,9 +135,10 @@ class _Run:
 
     def claim(self, space: Range, what: str, where: str) -> int:
         start, end = space
-        assert start >= 0 and end <= self.plan.arena_bytes, (
-            f"{where}: {what} is at bytes {_show(space)}, outside the arena of {self.plan.arena_bytes}"
-        )
+        if not (start >= 0 and end <= self.plan.arena_bytes):
+            raise AssertionError(
+                f"{where}: {what} is at bytes {_show(space)}, outside the arena of {self.plan.arena_bytes}"
+            )
         self.writes.append(f"{what} at {where}")
         self.arena[start:end] = len(self.writes) - 1
         return len(self.writes) - 1
@@ -140,7 +146,8 @@ class _Run:
     def read(self, name: str, step: int, where: str) -> None:
         if name in self.constant:
             return
-        assert name in self.value, f'{where}: reads "{name}" before anything writes it'
+        if name not in self.value:
+            raise AssertionError(f'{where}: reads "{name}" before anything writes it')
         start, end = self.place(name)
         wrong = np.flatnonzero(self.arena[start:end] != self.value[name])
         if wrong.size:
@@ -149,7 +156,8 @@ class _Run:
         self.touched[name].append(step)
 
     def place(self, name: str) -> Range:
-        assert name in self.plan.offset_of, f'"{name}" has no place in the arena'
+        if name not in self.plan.offset_of:
+            raise AssertionError(f'"{name}" has no place in the arena')
         start = self.plan.offset_of[name]
         return start, start + self.graph.tensors[name].nbytes
 
@@ -159,38 +167,47 @@ class _Run:
 
     def check_alignment(self, name: str, offset: int, where: str) -> None:
         element = self.graph.tensors[name].dtype.bytes
-        assert offset % element == 0, f'{where}: "{name}" has elements of {element} bytes but is at byte {offset}'
-        assert offset % self.plan.align == 0, (
-            f'{where}: "{name}" is at byte {offset}, not a multiple of {self.plan.align}'
-        )
-        assert self.plan.base_align % element == 0, f'{where}: "{name}" needs an arena aligned to {element} bytes'
+        if offset % element != 0:
+            raise AssertionError(f'{where}: "{name}" has elements of {element} bytes but is at byte {offset}')
+        if offset % self.plan.align != 0:
+            raise AssertionError(f'{where}: "{name}" is at byte {offset}, not a multiple of {self.plan.align}')
+        if self.plan.base_align % element != 0:
+            raise AssertionError(f'{where}: "{name}" needs an arena aligned to {element} bytes')
 
     def check_scratch_alignment(self, nbytes: int, offset: int, where: str) -> None:
         """Its elements are unknown, so it must suit any (up to 8 bytes) that its size is a multiple of."""
         element = next(e for e in (8, 4, 2, 1) if nbytes % e == 0)
         at_home = offset % max(element, self.plan.align) == 0 and self.plan.base_align % element == 0
-        assert nbytes == 0 or at_home, f"{where}: scratch of {nbytes} bytes is at byte {offset}"
+        if not (nbytes == 0 or at_home):
+            raise AssertionError(f"{where}: scratch of {nbytes} bytes is at byte {offset}")
 
     def check_scratch_names(self) -> None:
         wanted = {(index, k) for index, sizes in self.scratch.items() for k in range(len(sizes))}
-        assert wanted == set(self.plan.scratch_offset), "the plan has other scratch buffers than were asked for"
+        if wanted != set(self.plan.scratch_offset):
+            raise AssertionError("the plan has other scratch buffers than were asked for")
 
     def check_buffers(self) -> None:
         """What reports show: each tensor in one buffer, at its place, alive whenever it is written or read."""
         owner: dict[str, Buffer] = {name: b for b in self.plan.buffers for name in b.tensors}
-        assert set(owner) == set(self.plan.offset_of), "the buffers and offset_of must name the same tensors"
+        if set(owner) != set(self.plan.offset_of):
+            raise AssertionError("the buffers and offset_of must name the same tensors")
         end = max(len(self.plan.order) - 1, 0)
         for name, steps in self.touched.items():
             b = owner[name]
             agrees = (b.offset, b.end) == self.place(name)
-            assert agrees, (
-                f'"{name}" is at bytes {_show(self.place(name))}, but its buffer at {_show((b.offset, b.end))}'
-            )
+            if not (agrees):
+                raise AssertionError(
+                    f'"{name}" is at bytes {_show(self.place(name))}, but its buffer at {_show((b.offset, b.end))}'
+                )
             covered = b.first_step <= min(steps) and max(steps) <= b.last_step
-            assert covered, f'"{name}" is used in steps {min(steps)} to {max(steps)}, outside those of its buffer'
+            if not (covered):
+                raise AssertionError(
+                    f'"{name}" is used in steps {min(steps)} to {max(steps)}, outside those of its buffer'
+                )
         for state in self.graph.states:
             b = owner[state.before]
-            assert (b.first_step, b.last_step) == (0, end), f'state "{state.name}" must have its buffer all the time'
+            if (b.first_step, b.last_step) != (0, end):
+                raise AssertionError(f'state "{state.name}" must have its buffer all the time')
 
 
 def _scratch_of(plan: Plan) -> dict[int, tuple[int, ...]]:

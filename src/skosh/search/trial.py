@@ -16,7 +16,8 @@ import numpy as np
 from skosh.base.errors import FitError
 from skosh.build import compile_firmware
 from skosh.build.flags import optimize_flags
-from skosh.build.soft_float import computes_with_floats, soft_float
+from skosh.build.soft_float import soft_float
+from skosh.emit.exact_floats import computes_with_floats
 from skosh.emit.interface import Interface, interface
 from skosh.emit.model import emit
 from skosh.emulate.machines import open_machine

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from skosh.build import compile_firmware
-from skosh.build.soft_float import computes_with_floats, soft_float
+from skosh.build.soft_float import soft_float
+from skosh.emit.exact_floats import computes_with_floats
 from skosh.emit.harness import marker_trace
 from skosh.emit.interface import interface
 from skosh.emit.model import emit

@@ -18,6 +18,7 @@ from skosh.targets.scalable import vector_length
 
 TARGETS: Table = {
     "host": "skosh.machines.host:TARGET",
+    "generic": "skosh.machines.generic:TARGET",
     "x86-64": "skosh.machines.x86.x86_64:TARGET",
     "x86-64-avx2": "skosh.machines.x86.x86_64_avx2:TARGET",
     "x86-64-avx512": "skosh.machines.x86.x86_64_avx512:TARGET",

@@ -60,6 +60,7 @@ class Target:
     emulator: str = ""
     marker: int = MARKER_ADDRESS
     pointer_bytes: int = 4
+    int_bits: int = 32  # of C's int: where it may have 16, arithmetic of 32 bits is written so
     simd: str = ""
     needs: tuple[str, ...] = ()
     startup: str = "startup"

@@ -9,8 +9,9 @@ from typing import Any, cast
 import numpy as np
 
 from skosh.ir.graph import Array, Graph
+from skosh.ops.elements.comparisons import Select
 from skosh.ops.moves.gather import Gather
-from skosh.ops.trees.forest import ordered
+from skosh.ops.trees.forest import Forest, ordered
 from skosh.verify.samples import random_samples
 
 SEED = 54321
@@ -93,7 +94,7 @@ def readers(graph: Graph) -> list[tuple[str, Reader]]:
     """(input, trees that read it), through a choice of columns too; of an input that several forests read, the largest."""
     found = []
     for node in graph.nodes:
-        if node.op.kind != "forest":
+        if not isinstance(node.op, Forest):
             continue
         x, columns = source_of(graph, node.inputs[0])
         feature, limit, left, right, root = (graph.tensors[node.inputs[n]].data for n in (1, 2, 3, 4, 7))
@@ -109,7 +110,7 @@ def source_of(graph: Graph, name: str) -> tuple[str, Sequence[int] | None]:
     the place of some elements."""
     columns: Sequence[int] | None = None
     while (node := graph.producer.get(name)) is not None:
-        if node.op.kind == "select":
+        if isinstance(node.op, Select):
             ways = [n for n in node.inputs[1:] if not graph.tensors[n].is_constant]
             if len(ways) != 1:
                 break

@@ -107,7 +107,9 @@ def _number(value: object, least: int) -> bool:
 
 def _scores(model: Crf, builder: ModelBuilder, asked: Question) -> tuple[str, str]:
     """(scores [rows, K], status)"""
-    count, labels = model.state.shape
+    labels = model.state.shape[1]
+    state = model.state if len(model.state) else np.zeros((1, labels))  # one label only needs no attributes
+    count = len(state)
     window = OUTPUTS[asked.output] == "length"
     if asked.attributes is None:
         shape = (1, asked.rows, count) if window else (1, count)
@@ -115,7 +117,7 @@ def _scores(model: Crf, builder: ModelBuilder, asked: Question) -> tuple[str, st
         builder.meaning[x] = "the value of each attribute of the model, 0 where an item has it not"
         if window:
             x = builder.apply(Reshape((asked.rows, count)), x, name="rows")
-        weight, bias = builder.constant("state", model.state.T), builder.constant("zero", np.zeros(labels))
+        weight, bias = builder.constant("state", state.T), builder.constant("zero", np.zeros(labels))
         return builder.apply(Dense(), x, weight, bias, name="scores"), builder.integers("no_status", np.zeros(1))
     shape = (1, asked.rows, asked.attributes) if window else (1, asked.attributes)
     rows = Reshape((asked.rows, asked.attributes))
@@ -125,7 +127,7 @@ def _scores(model: Crf, builder: ModelBuilder, asked: Question) -> tuple[str, st
         x = builder.input("values", shape)
         builder.meaning[x] = "the values of these attributes"
         ports.append(builder.apply(rows, x, name="weights"))
-    weight = builder.constant("state", model.state)
+    weight = builder.constant("state", state)
     scores, status = builder.apply_all(IndexedScores(BAD_INPUT), *ports, weight, names=("scores", "read"))
     return scores, status
 

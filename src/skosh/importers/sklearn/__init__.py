@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
 from skosh.importers.frames import Column, Frame
+from skosh.importers.sklearn.attributes import Taken, check_all_taken, overridden
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.outputs import OUTPUTS
 from skosh.importers.sklearn.texts import TextInput, is_vectorizer
@@ -23,8 +26,14 @@ from skosh.ir.graph import Graph
 
 FAMILIES = (
     "scalers", "preprocessing", "encoders", "linear", "neural", "svm", "discriminant", "bayes", "neighbors", "mixture",
-    "composite", "trees", "ensembles", "text", "wrappers", "expansions",
+    "composite", "trees", "ensembles", "text", "wrappers", "expansions", "several",
 )  # fmt: skip
+
+CHECKED = (
+    "scalers", "preprocessing", "linear", "neural", "svm", "discriminant", "bayes", "neighbors", "mixture", "wrappers",
+    "expansions",
+)  # fmt: skip
+"""Families whose converters take all attributes of an estimator that a prediction hangs on, see ``attributes``."""
 
 OF_ONE_KIND = ("AdaBoostClassifier", "AdaBoostRegressor", "BaggingClassifier", "BaggingRegressor")
 """Ensembles whose members all are fitted copies of ``estimator_``."""
@@ -69,7 +78,11 @@ def load(source: Any, name: str | None = None, output: str | None = None, **opti
         raise InputError(f'{_class(steps[-1][1])} has no option "{unknown[0]}"', loc=FILE)
     if output is not None and "output" not in builder.notes:
         raise ModelError(f"{_class(steps[-1][1])} has no {output} to give", loc=FILE, hint="leave output out")
-    return builder.graph(name or snake(_class(steps[-1][1])), value)
+    graph = builder.graph(name or snake(_class(steps[-1][1])), value)
+    if builder.original is None:
+        return graph
+    inner = builder.original(graph)  # what the last step says; it is asked where it is the only one
+    return replace(graph, notes=MappingProxyType({**graph.notes, "library": inner if len(steps) == 1 else None}))
 
 
 def check_steps(steps: list[tuple[str, Any]]) -> None:
@@ -96,11 +109,23 @@ def convert_steps(steps: list[tuple[str, Any]], builder: Builder, value: str) ->
         builder.prefix = "_".join([*named, step] if len(steps) > 1 else named)
         builder.last = last and i == len(steps) - 1
         try:
-            value = converter_of(estimator)(estimator, builder, value)
+            value = converted(estimator, builder, value)
         except ModelError as error:
             if error.loc is not None:
                 raise
             raise ModelError(error.message, loc=Loc(FILE, builder.prefix or step), hint=error.hint) from error
+    return value
+
+
+def converted(estimator: Any, builder: Builder, value: str) -> str:
+    """The nodes of one estimator. ModelError when it has fitted attributes that nobody reads."""
+    convert = converter_of(estimator)
+    if convert.__module__.rpartition(".")[2] not in CHECKED:
+        return convert(estimator, builder, value)
+    taken = Taken(estimator)
+    value = convert(taken, builder, value)
+    if builder.last or not hasattr(estimator, "predict"):  # before other steps a predictor only transforms
+        check_all_taken(taken)
     return value
 
 
@@ -162,6 +187,9 @@ def obstacles_of(step: str, estimator: Any, last: bool, first: bool = False) -> 
     loc = Loc(FILE, step)
     if _known_class(estimator) is None:
         return [Obstacle(loc, f"{_class(estimator)} is not among the estimators that skosh reads", advice(estimator))]
+    if (method := overridden(estimator, _known_class(estimator) or "")) is not None:
+        advice_ = f"give the {_known_class(estimator)} inside, if its answers are meant"
+        return [Obstacle(loc, f"{_class(estimator)} has a {method} of its own, which skosh can't read", advice_)]
     if reads_text(estimator) and not first:
         return [Obstacle(loc, f"{_class(estimator)} reads text, so it must be the first step", "put it before the others")]
     if not last and not hasattr(estimator, "transform"):

@@ -13,6 +13,7 @@ import numpy as np
 
 from skosh.base.dtypes import DType, f32, from_numpy, i32, u8
 from skosh.base.errors import Loc, ModelError, ModelWarning
+from skosh.base.text import plain
 from skosh.importers.frames import Column, Frame
 from skosh.importers.originals import EDGES
 from skosh.ir.graph import Array, Graph, Node, Op, Tensor
@@ -40,6 +41,7 @@ class Builder:
         self.options: dict[str, Any] = {}  # what else ``load`` was asked for, by name
         self.taken: set[str] = set()  # the options that some converter knew
         self.frame: Frame | None = None  # names and categories of the input's columns, where the model knows them
+        self.original: Callable[[Graph], Any] | None = None  # graph -> its ``Original``, where the usual one doesn't do
         self.fills: dict[str, list[Any]] = {}  # tensor -> texts that a step puts where one of its columns has none
         self.unlike: set[str] = set()  # kinds of inputs (``originals.EDGES``) that the C reads otherwise than the library
         self.sparse: set[str] = set()  # tensors that are mostly zeros: counts of words
@@ -71,6 +73,7 @@ class Builder:
 
     def warn(self, text: str) -> None:
         """Tell the person who loads the model, and keep it in ``notes["warnings"]``."""
+        text = plain(text)
         self.notes["warnings"] = (*self.notes.get("warnings", ()), text)
         warnings.warn(text, ModelWarning, stacklevel=2)
 

@@ -140,7 +140,7 @@ def model_weights(model: Any) -> Array:
 
 def _check_last(model: Any, builder: Builder) -> None:
     if not builder.last:
-        raise ModelError(f"{type(model).__name__} predicts, so it must be the last step", hint="compile it alone")
+        raise ModelError(f"{model.__class__.__name__} predicts, so it must be the last step", hint="compile it alone")
 
 
 CONVERTERS = {

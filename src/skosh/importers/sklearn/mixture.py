@@ -85,7 +85,8 @@ def mixture(model: Any, builder: Builder, x: str, log_weights: Array) -> str:
 
 def elliptic_envelope(model: Any, builder: Builder, x: str) -> str:
     """1 where -(squared Mahalanobis distance) - offset is 0 or more, else -1."""
-    root = np.linalg.cholesky(np.asarray(model.get_precision(), np.float64)).T  # precision = root.T root
+    values, directions = np.linalg.eigh(np.asarray(model.get_precision(), np.float64))
+    root = np.sqrt(np.maximum(values, 0.0))[:, None] * directions.T  # precision = root.T root; some values may be 0
 
     def decision() -> str:
         return gaussians(builder, x, np.asarray(model.location_)[None], [root * 2**0.5], [-model.offset_])

@@ -37,7 +37,7 @@ def asked(builder: Builder, model: Any, default: str = "label", classes: Any = N
     output = builder.output or default
     if output not in offers:
         have = " or ".join(f'"{n}"' for n in offers)
-        raise ModelError(f'output of {type(model).__name__} must be {have}, not "{output}"')
+        raise ModelError(f'output of {model.__class__.__name__} must be {have}, not "{output}"')
     found = offers[output]()
     builder.notes["classes"] = tuple(np.asarray(model.classes_ if classes is None else classes).tolist())
     builder.notes["output"] = output

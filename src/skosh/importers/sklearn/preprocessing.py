@@ -10,6 +10,7 @@ from skosh.base.dtypes import f32
 from skosh.base.errors import ModelError
 from skosh.importers.sklearn.bayes import binarized
 from skosh.importers.sklearn.builder import Builder
+from skosh.importers.sklearn.framing import tamed
 from skosh.importers.sklearn.linear import dense
 from skosh.ops.classical.tables import Products
 from skosh.ops.elements.comparisons import Compare, Select
@@ -20,17 +21,23 @@ from skosh.ops.moves.gather import Gather
 from skosh.ops.moves.movement import Concat
 from skosh.ops.reductions.reductions import ReduceMax, Sum
 
+SMALLEST_NORM = 10 * float(np.finfo(np.float64).eps)
+"""Of a row that isn't left as it is: sklearn/preprocessing/_data.py, _handle_zeros_in_scale."""
+
 
 def normalizer(model: Any, builder: Builder, x: str) -> str:
-    """x / its norm: "l1", "l2" or "max"; a row of zeros stays."""
+    """x / its norm: "l1", "l2" or "max"; a row whose norm is all but 0 stays, as the library has it. Rows are pulled in from
+    where float32 could not hold their norm, which leaves their direction."""
+    if model.norm != "max":
+        x = tamed(builder, x, 60 if model.norm == "l2" else 100)
     if model.norm == "l2":
         total = builder.apply(Sum((1,), keep_dims=True), builder.apply(Square(), x, name="squares"), name="total")
         norm = builder.apply(Sqrt(), total, name="norm")
     else:
         reduce = Sum((1,), keep_dims=True) if model.norm == "l1" else ReduceMax((1,), keep_dims=True)
         norm = builder.apply(reduce, builder.apply(Abs(), x, name="magnitudes"), name="norm")
-    zero, one = builder.constant("zero", [[0.0]]), builder.constant("one", [[1.0]])
-    empty = builder.apply(Compare("=="), norm, zero, name="empty")
+    least, one = builder.constant("least", [[SMALLEST_NORM]]), builder.constant("one", [[1.0]])
+    empty = builder.apply(Compare("<"), norm, least, name="empty")
     return builder.apply(Div(), x, builder.apply(Select(), empty, one, norm, name="divisor"), name="normalized")
 
 

@@ -30,9 +30,14 @@ def max_abs(scaler: Any, builder: Builder, x: str) -> str:
 
 
 def min_max(scaler: Any, builder: Builder, x: str) -> str:
-    """x * scale + min, which brings what was seen in fitting to ``feature_range``; clipped to it when asked."""
-    y = builder.apply(Mul(), x, builder.constant("scale", _row(scaler.scale_)), name="scaled")
-    y = builder.apply(Add(), y, builder.constant("min", _row(scaler.min_)), name="moved")
+    """x * scale + min, which brings what was seen in fitting to ``feature_range``; clipped to it when asked. The least that was
+    seen is taken off first, or features far from 0 would cancel."""
+    least = _row(scaler.data_min_).astype(np.float32).astype(np.float64)
+    rest = _row(scaler.min_) + least * _row(scaler.scale_)
+    y = builder.apply(Sub(), x, builder.constant("least", least), name="above_least") if least.any() else x
+    y = builder.apply(Mul(), y, builder.constant("scale", _row(scaler.scale_)), name="scaled")
+    if np.abs(rest).max() > 1e-12:
+        y = builder.apply(Add(), y, builder.constant("min", rest), name="moved")
     return _clipped(builder, y, *scaler.feature_range) if scaler.clip else y
 
 

@@ -133,6 +133,11 @@ def kernel_values(model: Any, builder: Builder, x: str) -> str:
         y = builder.apply(Distances(), scaled(builder, x, by), builder.constant("support_vectors", points), name="distances")
         y = builder.apply(Mul(), y, builder.constant("minus_gamma", [[-gamma * 4.0**-by]]), name="exponents")
         return builder.apply(Exp(), y, name="kernel_values")
+    if middle_of(vectors) is not None:
+        builder.warn(
+            f"features lie far from 0, where float32 loses what a {model.kernel} kernel makes of their differences: put a "
+            "StandardScaler before it"
+        )
     y = dense(builder, x, gamma * vectors, model.coef0, "products")  # gamma <x, v> + coef0
     if model.kernel == "sigmoid":
         return builder.apply(Tanh(), y, name="kernel_values")

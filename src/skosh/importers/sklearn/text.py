@@ -22,7 +22,7 @@ def count_vectorizer(model: Any, builder: Builder, x: str) -> str:
     """How often each term of the vocabulary is in the text."""
     vocabulary = getattr(model, "vocabulary_", None)
     if not vocabulary:
-        raise ModelError(f"{type(model).__name__} must be fitted", hint="call its fit method first")
+        raise ModelError(f"{model.__class__.__name__} must be fitted", hint="call its fit method first")
     check_size(len(vocabulary), "max_features=")
     stream, runs = read(model, builder, x)
     columns = {term.encode("utf-8", "surrogatepass"): int(i) for term, i in vocabulary.items()}
@@ -54,7 +54,7 @@ def tfidf_transformer(model: Any, builder: Builder, x: str) -> str:
     """Counts, or 1 + their logarithms, times how rare a term is, over the norm."""
     count = builder.tensors[x].shape[1]
     if model.use_idf and getattr(model, "idf_", None) is None:
-        raise ModelError(f"{type(model).__name__} must be fitted", hint="call its fit method first")
+        raise ModelError(f"{model.__class__.__name__} must be fitted", hint="call its fit method first")
     scale = np.asarray(model.idf_, np.float64) if model.use_idf else np.ones(count)
     if scale.shape != (count,):
         raise ModelError(f"there must be a weight for each of {count} terms, not {scale.size}")

@@ -24,6 +24,7 @@ from skosh.importers.frames import is_missing
 from skosh.importers.sklearn.builder import Builder
 from skosh.importers.sklearn.linear import scalar
 from skosh.importers.sklearn.outputs import asked
+from skosh.importers.sklearn.several import labels_of_groups
 from skosh.importers.tree_sets import Ranges, below, ranges_of, with_ranges
 from skosh.importers.trees import Tree, fixed_point, fixed_points, float32_loses, forest, label, real, shares
 from skosh.ir.graph import Array
@@ -35,11 +36,17 @@ from skosh.ops.reductions.softmax import Softmax
 
 def classifier(model: Any, builder: Builder, x: str) -> str:
     """A tree, or the mean of trees' class shares."""
-    if model.n_outputs_ > 1:
-        raise ModelError(
-            "each sample must have one label, not several at once", hint="fit one classifier for each label"
-        )
     sided, made = missing(builder, model), _estimators(model)
+    if model.n_outputs_ > 1:
+        counts = [int(n) for n in model.n_classes_]
+
+        def every(t: Any) -> Any:
+            return np.concatenate([t.value[:, o, :n] for o, n in enumerate(counts)], axis=1)
+
+        both = [read(e.tree_, every) for e in made]
+        leaves, _ = shares(both, [np.asarray(e.tree_.weighted_n_node_samples) for e in made])
+        sums = forest(builder, x, both, leaves, [0] * sum(counts), "rows", sided=sided)
+        return labels_of_groups(builder, sums, model.classes_, model)
     trees = [read(e.tree_, lambda t: t.value[:, 0, :]) for e in made]
     weights = [np.asarray(e.tree_.weighted_n_node_samples) for e in made]
 

@@ -244,6 +244,7 @@ CONVERTERS = {
 }
 
 PREDICTING = (
+    "MultiOutputClassifier", "RegressorChain", "ClassifierChain",
     "OneVsRestClassifier", "OneVsOneClassifier", "StackingClassifier", "StackingRegressor", "MultiOutputRegressor",
     "TransformedTargetRegressor", "CalibratedClassifierCV",
 )  # fmt: skip

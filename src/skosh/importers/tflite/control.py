@@ -22,7 +22,7 @@ from skosh.importers.tflite.cells import lstm_loop
 from skosh.importers.tflite.reader import Record
 from skosh.ir.graph import Tensor
 
-MAX_STEPS = 4096
+MAX_STEPS = 1024
 
 
 def while_(record: Record, walk: Any) -> bool:

@@ -250,8 +250,11 @@ def _where(r: Record, v: Sequence[Array]) -> Any:
 
 
 def _select(r: Record, v: Sequence[Array]) -> Any:
-    bounded(np.broadcast_shapes(*(a.shape for a in v)))
-    return np.where(*v)
+    truth, a, b = v
+    if r.code == "SELECT" and truth.ndim == 1 and a.ndim > 1 and truth.shape == a.shape[:1]:  # one for each row
+        truth = truth.reshape(-1, *[1] * (a.ndim - 1))
+    bounded(np.broadcast_shapes(truth.shape, a.shape, b.shape))
+    return np.where(truth, a, b)
 
 
 def _cumulated(r: Record, v: Sequence[Array]) -> Any:

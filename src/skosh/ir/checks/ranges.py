@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 from skosh.base.dtypes import i16, u32
 from skosh.ir.checks import halves
@@ -18,7 +20,27 @@ from skosh.ir.checks.reach import Env, Finding, Unset, merged
 from skosh.ir.checks.reading import Array
 from skosh.ir.checks.rounds import Rounds
 from skosh.ir.checks.values import Value, anything, flattened, joined
-from skosh.ir.kernel import Assign, Assume, Body, For, If, Kernel, Let, Local, Param, Return, Store, While
+from skosh.ir.kernel import (
+    Assign,
+    Assume,
+    Binary,
+    Body,
+    CallExpr,
+    Const,
+    Expr,
+    For,
+    If,
+    Kernel,
+    Let,
+    Load,
+    Local,
+    Param,
+    Return,
+    Stmt,
+    Store,
+    Var,
+    While,
+)
 
 
 def findings(
@@ -101,6 +123,13 @@ class _Run(Rounds):
         env.contents[s.buffer] = flattened(new if old is None else joined(old, new))
 
     def branch(self, s: If, env: Env) -> None:
+        if (tree := decisions(s)) is not None:
+            sure, self.sure = self.sure, False
+            for asked in tree.asked:
+                self.value(asked, env)
+            self.sure = sure
+            self.set(env, tree.name, Value(Span(tree.least, tree.most)))
+            return
         condition = self.value(s.condition, env)
         sides = []
         sure = self.sure
@@ -118,3 +147,53 @@ class _Run(Rounds):
         if sides:
             after = sides[0] if len(sides) == 1 else merged(*sides)
             env.names, env.contents, env.facts = after.names, after.contents, after.facts
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Nested ifs that only choose a constant for one local. asked: what their conditions compare with constants, each once."""
+
+    name: str
+    least: int
+    most: int
+    asked: tuple[Expr, ...]
+
+
+MANY = 16
+"""Ifs inside each other from which on it doesn't matter which of them leads where: trees of thousands take no time then."""
+
+
+def decisions(s: If) -> Decisions | None:
+    """What nested ifs decide, where they do nothing but assign constants to one local; None for anything else, and for few."""
+    asked: dict[tuple[Any, ...], Expr] = {}
+    values: set[int] = set()
+    names: set[str] = set()
+    ifs = 0
+    waiting: list[Stmt] = [s]
+    while waiting:
+        match waiting.pop():
+            case If(Binary("<=" | "<", left, Const()), (then,), (other,)):
+                key = _key(left)
+                if key is None:
+                    return None
+                asked.setdefault(key, left)
+                ifs += 1
+                waiting += [then, other]
+            case Assign(Var(name), Const(int(value))):
+                names.add(name)
+                values.add(value)
+            case _:
+                return None
+    if ifs < MANY or len(names) != 1:
+        return None
+    return Decisions(names.pop(), min(values), max(values), tuple(asked.values()))
+
+
+def _key(e: Expr) -> tuple[Any, ...] | None:
+    """Tells loads at constant places apart, alone or as a function's only argument."""
+    match e:
+        case Load(buffer, (Const(place),)):
+            return (buffer, place)
+        case CallExpr(function, (Load(buffer, (Const(place),)),)):
+            return (function.name, buffer, place)
+    return None

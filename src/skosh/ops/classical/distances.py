@@ -16,6 +16,7 @@ from skosh.base.dtypes import f32
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import Traits
 from skosh.language import call, kernel, par, seq
 from skosh.ops.common import check_dtype, check_rank, given, required
 
@@ -109,6 +110,7 @@ class Distances(Op):
     metric: str = "squared_euclidean"
     relative: bool = False
     kind = "distances"
+    traits = Traits(classical=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         assert self.metric in METRICS, f"no metric is called {self.metric}"
@@ -155,6 +157,7 @@ class TriangularQuadratics(Op):
 
     rows: int
     kind = "triangular_quadratics"
+    traits = Traits(classical=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         x, c, w = required(inputs, 3)

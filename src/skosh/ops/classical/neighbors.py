@@ -12,6 +12,7 @@ from skosh.base.dtypes import f32, i32, u8, u16
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Type
+from skosh.ir.traits import Traits
 from skosh.language import call, func, kernel, par, seq, sqrt
 from skosh.ops.classical.distances import METRICS, check_points, sum_in_order
 from skosh.ops.common import check_dtype, check_rank, given, required
@@ -103,6 +104,7 @@ class Nearest(Op):
     count: int
     metric: str = "squared_euclidean"
     kind = "nearest"
+    traits = Traits(classical=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         assert self.metric in METRICS, f"no metric is called {self.metric}"

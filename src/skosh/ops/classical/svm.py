@@ -15,6 +15,7 @@ from skosh.base.dtypes import f32
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands, Type
+from skosh.ir.traits import Traits
 from skosh.language import call, kernel, par, seq
 from skosh.ops.classical.distances import sum_in_order
 from skosh.ops.common import check_dtype, given, required
@@ -85,6 +86,7 @@ class PairDecisions(Op):
 
     support: tuple[int, ...]
     kind = "pair_decisions"
+    traits = Traits(classical=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         x, w, bias = required(inputs, 3)
@@ -133,6 +135,7 @@ class PairVotes(Op):
     classes: int
     scores: bool = False
     kind = "pair_votes"
+    traits = Traits(classical=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)

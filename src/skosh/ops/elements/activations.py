@@ -21,6 +21,7 @@ from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import FREE, PROBABILITY, SIGNED_UNIT, Traits
 from skosh.language import call
 from skosh.language.mathf import exp, tanh
 from skosh.ops.common import broadcast_shape, check_dtype, check_quant, given, quantized, required
@@ -50,6 +51,7 @@ class Relu(Unary):
 
     activation: str
     kind = "relu"
+    traits = Traits(elementwise=True, unary=True, curve=True, rowwise=True, int8=FREE, int16=True)
     types = (i8, i16, f32)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -96,6 +98,7 @@ class LeakyRelu(Unary):
 
     alpha: float
     kind = "leaky_relu"
+    traits = Traits(elementwise=True, unary=True, curve=True, int8=FREE, int16=True)
     types = (i8, i16, f32)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -133,6 +136,7 @@ class Prelu(Op):
     """y = x, or alpha * x below 0; alpha is a tensor that broadcasts. Types: int8, int16 with an int8 alpha, float32."""
 
     kind = "prelu"
+    traits = Traits(elementwise=True, int8=FREE)
     inplace = ((0, 0),)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -183,6 +187,7 @@ class Logistic(Unary):
     """y = 1 / (1 + e^-x). Types: int8 (output scale 1/256, zero point -128), int16 (1/32768), float32."""
 
     kind = "logistic"
+    traits = Traits(elementwise=True, unary=True, curve=True, rowwise=True, int8=PROBABILITY, int16=True)
     types = (i8, i16, f32)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -212,6 +217,7 @@ class Tanh(Unary):
     """y = tanh(x). Types: int8 (output scale 1/128, zero point 0), int16 (1/32768), float32."""
 
     kind = "tanh"
+    traits = Traits(elementwise=True, unary=True, curve=True, rowwise=True, int8=SIGNED_UNIT, int16=True)
     types = (i8, i16, f32)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:

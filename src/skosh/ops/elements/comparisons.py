@@ -19,6 +19,7 @@ from skosh.base.errors import ModelError
 from skosh.ir.call import Call
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.kernel import Binary, Unary
+from skosh.ir.traits import FREE, SAME, Traits
 from skosh.language import func
 from skosh.ops.common import broadcast_shape, check_dtype, check_quant, check_same_dtype, given, required
 from skosh.ops.elements.elementwise_kernels import scale_down
@@ -62,6 +63,7 @@ class Compare(Op):
 
     op: str
     kind = "compare"
+    traits = Traits(elementwise=True, curve=True, rowwise=True, int8=FREE)
 
     def __post_init__(self) -> None:
         assert self.op in _COMPARE, f"no comparison is called {self.op}"
@@ -125,6 +127,7 @@ class Logical(Op):
 
     op: str
     kind = "logical"
+    traits = Traits(elementwise=True, curve=True)
     inplace = ((0, 0), (1, 0))
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -154,6 +157,7 @@ class LogicalNot(Op):
     """y = not x."""
 
     kind = "logical_not"
+    traits = Traits(elementwise=True, unary=True, curve=True)
     inplace: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0),)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -174,6 +178,7 @@ class Select(Op):
     """y = b if a else c, for a bool a; all three broadcast. Quantized numbers are moved as they are: one scale for all."""
 
     kind = "select"
+    traits = Traits(elementwise=True, curve=True, rowwise=True, int8=SAME, int16=True)
     inplace = ((1, 0), (2, 0))
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:

@@ -20,6 +20,7 @@ from skosh.base.errors import ModelError
 from skosh.base.fixedpoint import quotient
 from skosh.ir.call import Call
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import FREE, SAME, Traits
 from skosh.ops.common import (
     activation_range,
     broadcast_shape,
@@ -41,6 +42,7 @@ class Binary(Op):
     """What the operators of this file share: two inputs of one type, an output of their broadcast shape."""
 
     inplace = ((0, 0), (1, 0))
+    traits = Traits(elementwise=True)
     types: ClassVar[tuple[DType, ...]] = (i8, i16, i32, f32)
     quantized: ClassVar[bool] = True  # whether int8 and int16 need scales
 
@@ -83,6 +85,7 @@ class Add(Binary):
     activation: str = "none"
     open: bool = False
     kind = "add"
+    traits = Traits(elementwise=True, curve=True, rowwise=True, int8=FREE, int16=True)
     sign: ClassVar[int] = 1
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -154,6 +157,7 @@ class Mul(Binary):
     activation: str = "none"
     open: bool = False
     kind = "mul"
+    traits = Traits(elementwise=True, curve=True, rowwise=True, int8=FREE, int16=True)
 
     def meaning(self, a: Tensor, b: Tensor, y: Tensor, xa: Array, xb: Array) -> Array:
         if y.dtype == f32:
@@ -192,6 +196,7 @@ class Div(Binary):
     activation: str = "none"
     open: bool = False
     kind = "div"
+    traits = Traits(elementwise=True, curve=True, rowwise=True, int8=FREE)
     types = (i8, i32, f32)
 
     def meaning(self, a: Tensor, b: Tensor, y: Tensor, xa: Array, xb: Array) -> Array:
@@ -233,6 +238,7 @@ class SquaredDifference(Binary):
     """y = (a - b)^2."""
 
     kind = "squared_difference"
+    traits = Traits(elementwise=True, curve=True, int8=FREE, int16=True)
 
     def scaling(self, a: Tensor, b: Tensor, y: Tensor) -> tuple[int, tuple[Scaling, Scaling, Scaling]]:
         """Bits below the point, and the factors of a, b and the squared difference."""
@@ -270,6 +276,7 @@ class Maximum(Binary):
     """y = a if a > b else b. Quantized numbers are compared as they are, as TFLM does: their scales must agree."""
 
     kind = "maximum"
+    traits = Traits(elementwise=True, curve=True, int8=SAME, int16=True)
     types = (i8, i16, i32, i64, f32)
     quantized = False
     word: ClassVar[str] = ">"

@@ -20,6 +20,7 @@ from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.fixedpoint import inverse_sqrt
 from skosh.ir.call import Call
 from skosh.ir.graph import Array, Tensor
+from skosh.ir.traits import FREE, Traits
 from skosh.language import mathf
 from skosh.ops.elements import activation_kernels as k
 from skosh.ops.elements.pointwise import pointwise
@@ -31,6 +32,7 @@ class Abs(Unary):
     """y = |x|. Types: int8, int16 (with or without a scale), int32, float32."""
 
     kind = "abs"
+    traits = Traits(elementwise=True, unary=True, curve=True, rowwise=True, int8=FREE, int16=True)
     types = (i8, i16, i32, f32)
 
     def scaling(self, x: Tensor, y: Tensor) -> tuple[int, int]:
@@ -62,6 +64,7 @@ class Neg(Unary):
     """y = -x. Types: int32, int64, float32."""
 
     kind = "neg"
+    traits = Traits(elementwise=True, unary=True, curve=True, rowwise=True)
     types = (i32, i64, f32)
 
     def meaning(self, x: Tensor, y: Tensor, v: Array) -> Array:
@@ -76,6 +79,7 @@ class Rsqrt(Unary):
     """y = 1 / sqrt(x). Types: int8, float32. int8 of 0 and below, which TFLM refuses at run time, is the largest number."""
 
     kind = "rsqrt"
+    traits = Traits(elementwise=True, unary=True, curve=True, int8=FREE)
     types = (i8, f32)
 
     def meaning(self, x: Tensor, y: Tensor, v: Array) -> Array:
@@ -103,6 +107,7 @@ class FloatFunction(Unary):
     """y = f(x) of float32 by one scalar function, and of int8, where a subclass has it, by a table."""
 
     function: ClassVar[Any]
+    traits = Traits(elementwise=True, unary=True, curve=True, rowwise=True)
 
     def meaning(self, x: Tensor, y: Tensor, v: Array) -> Array:
         return float_values(self.function, v) if y.dtype == f32 else self.quantized(x, y, v)
@@ -119,6 +124,7 @@ class Exp(FloatFunction):
     """y = e^x. Types: int8, float32."""
 
     kind = "exp"
+    traits = Traits(elementwise=True, unary=True, curve=True, rowwise=True, int8=FREE)
     types = (i8, f32)
     function = mathf.exp
 
@@ -131,6 +137,7 @@ class Log(FloatFunction):
     """y = ln(x). Types: int8, where numbers up to 0 give the smallest one, and float32."""
 
     kind = "log"
+    traits = Traits(elementwise=True, unary=True, curve=True, rowwise=True, int8=FREE)
     types = (i8, f32)
     function = mathf.log
 
@@ -145,6 +152,7 @@ class Sqrt(FloatFunction):
     """y = sqrt(x). Types: int8, where numbers below 0, which TensorFlow Lite refuses, give 0, and float32."""
 
     kind = "sqrt"
+    traits = Traits(elementwise=True, unary=True, curve=True, rowwise=True, int8=FREE)
     types = (i8, f32)
     function = k.sqrt_f32
 
@@ -159,6 +167,7 @@ class Square(FloatFunction):
     """y = x^2. float32."""
 
     kind = "square"
+    traits = Traits(elementwise=True, unary=True, curve=True, rowwise=True, classical=True)
     function = k.square_f32
 
 
@@ -167,6 +176,7 @@ class Sin(FloatFunction):
     """y = sin(x). float32."""
 
     kind = "sin"
+    traits = Traits(elementwise=True, unary=True, curve=True)
     function = mathf.sin
 
 
@@ -175,6 +185,7 @@ class Cos(FloatFunction):
     """y = cos(x). float32."""
 
     kind = "cos"
+    traits = Traits(elementwise=True, unary=True, curve=True)
     function = mathf.cos
 
 
@@ -183,6 +194,7 @@ class Erf(FloatFunction):
     """y = 2 / sqrt pi * the integral of e^(-t^2) from 0 to x. float32."""
 
     kind = "erf"
+    traits = Traits(elementwise=True, unary=True, curve=True)
     function = mathf.erf
 
 
@@ -191,6 +203,7 @@ class Ceil(FloatFunction):
     """y = the smallest integer from x. float32."""
 
     kind = "ceil"
+    traits = Traits(elementwise=True, unary=True, curve=True)
     function = k.ceil_f32
 
 
@@ -199,6 +212,7 @@ class Floor(FloatFunction):
     """y = the largest integer up to x. float32."""
 
     kind = "floor"
+    traits = Traits(elementwise=True, unary=True, curve=True)
     function = k.floor_f32
 
 
@@ -207,4 +221,5 @@ class Round(FloatFunction):
     """y = the integer nearest to x, of two the even one. float32."""
 
     kind = "round"
+    traits = Traits(elementwise=True, unary=True, curve=True)
     function = k.round_f32

@@ -21,6 +21,7 @@ from skosh.ir.call import Call
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.kernel import Binary, CallExpr, Const, Expr, Select
 from skosh.ir.kernel import Cast as Convert
+from skosh.ir.traits import Traits
 from skosh.ops.common import check_dtype, check_quant, given, multipliers, required
 from skosh.ops.elements import quantization_kernels as k
 from skosh.ops.elements.activation_kernels import rescaled
@@ -42,6 +43,7 @@ class Quantize(Op):
 
     to: DType
     kind = "quantize"
+    traits = Traits(elementwise=True, unary=True)
     inplace = ((0, 0),)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -112,6 +114,7 @@ class Dequantize(Op):
     """y = scale * (x - zero point), float32. Types: int8, int16, uint8."""
 
     kind = "dequantize"
+    traits = Traits(elementwise=True, unary=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -141,6 +144,7 @@ class Cast(Op):
 
     to: DType
     kind = "cast"
+    traits = Traits(elementwise=True, unary=True, rowwise=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)

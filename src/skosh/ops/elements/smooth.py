@@ -19,6 +19,7 @@ from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call
 from skosh.ir.graph import Array, Tensor
+from skosh.ir.traits import FREE, Traits
 from skosh.ops.elements import activation_kernels as k
 from skosh.ops.elements.unary import Unary, float_calls, float_values, quant_of, rounded, tabulated
 
@@ -28,6 +29,7 @@ class Elu(Unary):
     """y = x, or e^x - 1 below 0. Types: int8, float32."""
 
     kind = "elu"
+    traits = Traits(elementwise=True, unary=True, curve=True, int8=FREE)
     types = (i8, f32)
 
     def meaning(self, x: Tensor, y: Tensor, v: Array) -> Array:
@@ -45,6 +47,7 @@ class Gelu(Unary):
 
     approximate: bool = False
     kind = "gelu"
+    traits = Traits(elementwise=True, unary=True, curve=True, int8=FREE)
     types = (i8, f32)
 
     @property
@@ -76,6 +79,7 @@ class HardSwish(Unary):
     """y = x * min(max(x + 3, 0), 6) / 6. Types: int8, float32."""
 
     kind = "hard_swish"
+    traits = Traits(elementwise=True, unary=True, curve=True, int8=FREE)
     types = (i8, f32)
 
     def meaning(self, x: Tensor, y: Tensor, v: Array) -> Array:

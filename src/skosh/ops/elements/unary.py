@@ -13,6 +13,7 @@ from skosh.base.dtypes import DType, f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import Traits
 from skosh.language.vectorized import apply
 from skosh.ops.common import check_dtype, check_quant, given, required
 from skosh.ops.elements.pointwise import every_i8, lookup_call, pointwise
@@ -23,6 +24,7 @@ class Unary(Op):
     """y[i] = f(x[i]), of the same type."""
 
     inplace = ((0, 0),)
+    traits = Traits(elementwise=True, unary=True)
     types: ClassVar[tuple[DType, ...]] = (f32,)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:

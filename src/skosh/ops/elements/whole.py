@@ -17,6 +17,7 @@ from skosh.base.dtypes import i32, i64, u32, u64
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call
 from skosh.ir.graph import Array, Op, Operands, Type
+from skosh.ir.traits import Traits
 from skosh.language import func, wrap
 from skosh.language.vectorized import apply
 from skosh.ops.common import broadcast_shape, check_dtype, check_same_dtype, given, required
@@ -195,6 +196,7 @@ class Whole(Op):
 
     op: str
     kind = "whole"
+    traits = Traits()
     inplace = ((0, 0), (1, 0))
 
     def __post_init__(self) -> None:

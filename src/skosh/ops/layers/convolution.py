@@ -16,6 +16,7 @@ from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import Rule, Traits
 from skosh.ops.common import check_rank, given, optional, required
 from skosh.ops.layers.depthwise import depthwise_calls
 from skosh.ops.layers.gemm_calls import conv2d_calls
@@ -44,6 +45,7 @@ class Conv2D(Op):
     dilation: Pair = (1, 1)
     activation: str = "none"
     kind = "conv2d"
+    traits = Traits(int8=Rule(channels=0), int16=True)
 
     def window(self, w: Tensor) -> Window:
         """w: [F, KH, KW, C / groups]."""
@@ -109,6 +111,7 @@ class DepthwiseConv2D(Op):
     dilation: Pair = (1, 1)
     activation: str = "none"
     kind = "depthwise_conv2d"
+    traits = Traits(int8=Rule(channels=3), int16=True)
 
     def window(self, w: Tensor) -> Window:
         """w: [1, KH, KW, F]."""
@@ -174,6 +177,7 @@ class TransposeConv(Op):
     pads: Pads
     activation: str = "none"
     kind = "transpose_conv"
+    traits = Traits(int8=Rule(channels=0), int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         x, w = required(inputs, 2, 3)

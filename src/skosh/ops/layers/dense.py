@@ -16,6 +16,7 @@ from skosh.base.dtypes import f32, i8, i16, i32, i64
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import FREE, Rule, Traits
 from skosh.language import call
 from skosh.ops.common import (
     broadcast_shape,
@@ -50,6 +51,7 @@ class Dense(Op):
     activation: str = "none"
     keep_dims: bool = False
     kind = "dense"
+    traits = Traits(rowwise=True, int8=Rule(channels=0), int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         x, w = required(inputs, 2, 3)
@@ -110,6 +112,7 @@ class BatchMatMul(Op):
     transpose_a: bool = False
     transpose_b: bool = False
     kind = "batch_matmul"
+    traits = Traits(int8=FREE, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         a, b = required(inputs, 2)

@@ -15,6 +15,7 @@ from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import SAME, Traits
 from skosh.language import call
 from skosh.ops.common import activation_range, check_dtype, check_quant, check_rank, clamp_float, given, required
 from skosh.ops.layers.pooling_kernels import (
@@ -123,6 +124,7 @@ class AveragePool2D(Pool2D):
 
     upward: bool = False
     kind = "average_pool2d"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def kernels(self) -> tuple[Any, Any]:
         return (average_pool2d_upward if self.upward else average_pool2d), average_pool2d_f32
@@ -147,6 +149,7 @@ class MaxPool2D(Pool2D):
     """Largest element of the window; a NaN never wins."""
 
     kind = "max_pool2d"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def kernels(self) -> tuple[Any, Any]:
         return max_pool2d, max_pool2d_f32

@@ -16,6 +16,7 @@ from skosh.base.dtypes import i32, i64
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import SAME, Traits
 from skosh.language import assume, call, clamp, kernel, par, seq, wrap
 from skosh.ops.common import check_dtype, required
 from skosh.ops.moves.movement import normal_axis
@@ -79,6 +80,7 @@ class Gather(Op):
     batch_dims: int = 0
     from_end: bool = False
     kind = "gather"
+    traits = Traits(int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         x, index = required(inputs, 2)
@@ -131,6 +133,7 @@ class GatherNd(Op):
 
     from_end: bool = False
     kind = "gather_nd"
+    traits = Traits(int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         x, index = required(inputs, 2)

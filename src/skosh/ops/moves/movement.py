@@ -15,6 +15,7 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import SAME, Traits
 from skosh.ops.common import check_rank, required
 from skosh.ops.moves.strided import Box, copy, whole
 
@@ -50,6 +51,7 @@ class Transpose(Op):
 
     perm: tuple[int, ...]
     kind = "transpose"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -78,6 +80,7 @@ class Slice(Op):
     step: tuple[int, ...]
     shape: tuple[int, ...]
     kind = "slice"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -106,6 +109,7 @@ class Concat(Op):
 
     axis: int
     kind = "concat"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         tensors = all_present(inputs)
@@ -139,6 +143,7 @@ class Pack(Op):
 
     axis: int
     kind = "pack"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         tensors = all_present(inputs)
@@ -171,6 +176,7 @@ class Split(Op):
     sizes: tuple[int, ...]
     drop: bool = False
     kind = "split"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -203,6 +209,7 @@ class Tile(Op):
 
     multiples: tuple[int, ...]
     kind = "tile"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -227,6 +234,7 @@ class BroadcastTo(Op):
 
     shape: tuple[int, ...]
     kind = "broadcast_to"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -257,6 +265,7 @@ class DepthToSpace(Op):
 
     block: int
     kind = "depth_to_space"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -284,6 +293,7 @@ class SpaceToDepth(Op):
 
     block: int
     kind = "space_to_depth"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)

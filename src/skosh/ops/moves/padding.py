@@ -14,6 +14,7 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Type
+from skosh.ir.traits import SAME, Traits
 from skosh.ops.common import check_rank, required
 from skosh.ops.moves.strided import Box, copy, fill, whole
 
@@ -37,6 +38,7 @@ class Pad(Op):
     pads: Pads
     value: int | float = 0
     kind = "pad"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -67,6 +69,7 @@ class MirrorPad(Op):
     pads: Pads
     reflect: bool
     kind = "mirror_pad"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -108,6 +111,7 @@ class SpaceToBatch(Op):
     pads: Pads
     value: int | float = 0
     kind = "space_to_batch"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -152,6 +156,7 @@ class BatchToSpace(Op):
     block: tuple[int, ...]
     crops: Pads
     kind = "batch_to_space"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)

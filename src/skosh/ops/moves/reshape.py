@@ -11,6 +11,7 @@ import numpy as np
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Type
+from skosh.ir.traits import SAME, Traits
 from skosh.language import call, kernel, par
 from skosh.ops.common import required
 
@@ -28,6 +29,7 @@ class Reshape(Op):
 
     shape: tuple[int, ...]
     kind = "reshape"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
     view = True
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -50,6 +52,7 @@ class Copy(Op):
     """y = x, in memory of its own: a constant that is an output, a state that takes another tensor's value."""
 
     kind = "copy"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)

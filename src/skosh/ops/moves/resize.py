@@ -17,6 +17,7 @@ from skosh.base.dtypes import f32, i8, i16
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import SAME, Traits
 from skosh.language import assume, call, kernel, par, widen, wrap
 from skosh.ops.common import check_dtype, check_rank, required
 
@@ -109,6 +110,7 @@ class ResizeNearest(Resize):
     """Each output pixel is the nearest input pixel, of any element type."""
 
     kind = "resize_nearest"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
 
     def picks(self, size: int, out: int) -> Ints:
         """The input index of each output index along one axis, computed in float32 as TFLM does."""
@@ -136,6 +138,7 @@ class ResizeBilinear(Resize):
     """Each output pixel is the weighted mean of the four input pixels around its place; int8 or float32."""
 
     kind = "resize_bilinear"
+    traits = Traits(monotone=True, int8=SAME)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)

@@ -18,6 +18,7 @@ from skosh.base.errors import ModelError
 from skosh.base.fixedpoint import multiply_by_pot
 from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import SIGNED_UNIT, Traits
 from skosh.language import (
     call,
     kernel,
@@ -105,6 +106,7 @@ class L2Normalize(Op):
     """y = x / sqrt(sum of x^2 along the last axis). int8: the output has scale 1/128 and zero point 0."""
 
     kind = "l2_normalize"
+    traits = Traits(int8=SIGNED_UNIT)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)

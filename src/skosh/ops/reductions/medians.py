@@ -11,6 +11,7 @@ from skosh.base.dtypes import f32, i32
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Type
+from skosh.ir.traits import Traits
 from skosh.language import call, kernel, par, seq
 from skosh.ops.common import check_dtype, given, required
 
@@ -44,6 +45,7 @@ class WeightedMedian(Op):
 
     weights: tuple[int, ...]
     kind = "weighted_median"
+    traits = Traits(rowwise=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)

@@ -17,6 +17,7 @@ from skosh.base.dtypes import f32, i8, i16, i32
 from skosh.base.errors import ModelError
 from skosh.ir.call import Call, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.traits import FREE, SAME, Traits
 from skosh.language import call, clamp, kernel, par, seq, widen, wrap
 from skosh.ops.common import FLOAT_MAX, check_dtype, check_quant, required
 from skosh.ops.layers.requantizing import one_rescaling
@@ -176,6 +177,7 @@ class Sum(Reduce):
     """y = sum of x over the axes; int8 and int16 are requantized to the output's scale."""
 
     kind = "sum"
+    traits = Traits(monotone=True, int8=FREE, int16=True)
     mean: ClassVar[bool] = False
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
@@ -280,6 +282,7 @@ class ReduceMax(Extreme):
     """y = the largest x over the axes."""
 
     kind = "reduce_max"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
     largest = True
 
 
@@ -288,6 +291,7 @@ class ReduceMin(Extreme):
     """y = the smallest x over the axes."""
 
     kind = "reduce_min"
+    traits = Traits(monotone=True, int8=SAME, int16=True)
     largest = False
 
 
@@ -324,6 +328,7 @@ class ArgMax(ArgExtreme):
     """The index of the first largest element along ``axis``."""
 
     kind = "arg_max"
+    traits = Traits(int8=FREE, int16=True)
     largest = True
 
 
@@ -332,4 +337,5 @@ class ArgMin(ArgExtreme):
     """The index of the first smallest element along ``axis``."""
 
     kind = "arg_min"
+    traits = Traits(int8=FREE, int16=True)
     largest = False

@@ -20,6 +20,8 @@ from skosh.base.errors import ModelError
 from skosh.base.fixedpoint import exp_on_negative_values, leading_zeros, log_above_one, reciprocal_in, rescale
 from skosh.ir.call import Call, Const, In, Out
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
+from skosh.ir.quant import Quant
+from skosh.ir.traits import PROBABILITY, Rule, Traits
 from skosh.language import call
 from skosh.language.mathf import exp, log
 from skosh.language.vectorized import apply
@@ -48,6 +50,7 @@ class Softmax(Op):
     beta: float = 1.0
     wide: bool = False  # int8 to int16
     kind = "softmax"
+    traits = Traits(rowwise=True, int8=PROBABILITY, int16=True)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -130,6 +133,7 @@ class LogSoftmax(Op):
     """y[c] = x[c] - max x - ln(sum over c of exp(x[c] - max x)). Types: int8 (scale 1/16, zero point 127) and float32."""
 
     kind = "log_softmax"
+    traits = Traits(int8=Rule(fixed=Quant((1 / 16,), (127,))))
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)

@@ -18,6 +18,7 @@ from skosh.base.errors import ModelError
 from skosh.ir.call import Call, In, Out, Scratch
 from skosh.ir.graph import Array, Op, Operands, Tensor, Type
 from skosh.ir.kernel import Function
+from skosh.ir.traits import Traits
 from skosh.language import call
 from skosh.ops.common import check_constant, check_dtype, given, required
 from skosh.ops.trees import forest_kernels as k
@@ -61,6 +62,7 @@ class Forest(Op):
     sided: bool = False
     inline: int = 0
     kind = "forest"
+    traits = Traits(rowwise=True)
 
     def __post_init__(self) -> None:
         assert self.sums in SUMS, f"no forest sums {self.sums}"

@@ -26,11 +26,14 @@ from skosh.ops.classical.integer_features import IntegerFeatures
 from skosh.ops.classical.integer_gaussians import IntegerGaussians, IntegerQuadratics
 from skosh.ops.classical.integer_points import IntegerDistances, IntegerNearest, reach_of
 from skosh.ops.classical.integer_scores import Above, IntegerPairs, IntegerScores, IntegerVotes, LabelVotes
-from skosh.ops.classical.neighbors import Nearest
+from skosh.ops.classical.neighbors import Nearest, Votes
 from skosh.ops.classical.precise import PreciseDense
 from skosh.ops.classical.svm import PairDecisions, PairVotes
-from skosh.ops.elements.comparisons import Compare
-from skosh.ops.elements.elementwise import Mul
+from skosh.ops.classical.taming import Tamed
+from skosh.ops.elements.activations import Tanh
+from skosh.ops.elements.comparisons import Compare, Select
+from skosh.ops.elements.elementwise import Add, Maximum, Minimum, Mul, Sub
+from skosh.ops.elements.functions import Exp, Square
 from skosh.ops.elements.quantization import Cast
 from skosh.ops.layers.dense import Dense
 from skosh.ops.moves.reshape import Reshape
@@ -40,14 +43,11 @@ from skosh.quantizer.classical.features import Affine, Seen, affine, steps_of
 from skosh.quantizer.classical.whole import Features, one_scale
 from skosh.quantizer.networks.boundary import unused
 
-HEAVY = ("distances", "nearest", "nearest_in_tree", "triangular_quadratics", "pair_decisions", "pair_votes", "square")
-"""Operators that only classical models have."""
-
-BESIDE = ("dense", "precise_dense", "add", "sub", "mul", "maximum", "minimum", "tamed")
+BESIDE = (Dense, PreciseDense, Add, Sub, Mul, Maximum, Minimum, Tamed)
 """Those that a layer of weights may have beside it."""
 
-CURVES: dict[str, Callable[..., Array]] = {
-    "exp": np.exp, "tanh": np.tanh, "square": np.square, "mul": np.multiply, "add": np.add, "sub": np.subtract,
+CURVES: dict[type[Op], Callable[..., Array]] = {
+    Exp: np.exp, Tanh: np.tanh, Square: np.square, Mul: np.multiply, Add: np.add, Sub: np.subtract,
 }  # fmt: skip
 """Operators of which functions of one sum are made."""
 
@@ -57,7 +57,7 @@ def is_classical(graph: Graph) -> bool:
 
     A layer whose sums are the output of a network of one layer is for ``post_training``, as other networks are.
     """
-    if any(n.op.kind in HEAVY for n in graph.nodes):
+    if any(n.op.traits.classical for n in graph.nodes):
         return True
     layers = [(n, n.op) for n in graph.nodes if isinstance(n.op, Dense | PreciseDense)]
     if len(layers) != 1:
@@ -65,11 +65,11 @@ def is_classical(graph: Graph) -> bool:
     ((node, op),) = layers
     if getattr(op, "activation", "none") != "none" or graph.tensors[node.inputs[0]].shape[:1] != (1,):
         return False
-    after = {n.op.kind for n in graph.nodes if n.op.kind not in BESIDE}
+    after = [n.op for n in graph.nodes if not isinstance(n.op, BESIDE)]
     plain = bool(after) or graph.notes.get("output") == "decision"
     if any(isinstance(n.op, Reshape) and n.op.shape != (1,) for n in graph.nodes):
         return False
-    return plain and after <= {"arg_max", "compare", "cast", "reshape", "select", "exp"}
+    return plain and all(isinstance(op, ArgMax | Compare | Cast | Reshape | Select | Exp) for op in after)
 
 
 @dataclass(frozen=True)
@@ -251,14 +251,14 @@ class _Form:
             return self.pairs(node)
         if isinstance(op, PairVotes) and not op.scores and (score := self.score(node.inputs[0])) is not None:
             return Score(self.one(IntegerVotes(op.classes), score.name, name=name, node=node), 1.0)
-        if op.kind == "votes" and len(node.inputs) == 1:
-            return Score(self.one(LabelVotes(op.classes), self.pull(node.inputs[0]), name=name, node=node), 1.0)  # type: ignore[attr-defined]
+        if isinstance(op, Votes) and len(node.inputs) == 1:
+            return Score(self.one(LabelVotes(op.classes), self.pull(node.inputs[0]), name=name, node=node), 1.0)
         if isinstance(op, Nearest):
             self.neighbors(node)
             return self.scored.get(name)
-        if op.kind == "reshape" and (score := self.score(node.inputs[0])) is not None:
+        if isinstance(op, Reshape) and (score := self.score(node.inputs[0])) is not None:
             return Score(self.one(op, score.name, name=name, node=node), score.scale)
-        if op.kind == "sub" and self.old.tensors[node.inputs[0]].is_constant:
+        if isinstance(op, Sub) and self.old.tensors[node.inputs[0]].is_constant:
             return self.gaussians(node)
         return None
 
@@ -339,7 +339,7 @@ class _Form:
     def curved(self, name: str) -> Curved | None:
         """How an old tensor is a function of sums, one for each of its elements; None if it isn't, or is the sums."""
         node = self.old.producer.get(name)
-        if node is None or node.op.kind not in CURVES:
+        if node is None or type(node.op) not in CURVES:
             return None
         parts: list[Any] = []
         source: Node | None = None
@@ -362,7 +362,7 @@ class _Form:
             parts.append(inner.function if inner is not None else lambda t: t)
         if source is None or getattr(node.op, "activation", "none") != "none":
             return None
-        operation = CURVES[node.op.kind]
+        operation = CURVES[type(node.op)]
 
         def function(t: Array) -> Array:
             return np.asarray(operation(*(p(t) if callable(p) else p for p in parts)))

@@ -10,6 +10,9 @@ import numpy as np
 
 from skosh.base.errors import InputError
 from skosh.ir.graph import Array, Graph, Node, Quant
+from skosh.ops.classical.taming import Tamed
+from skosh.ops.elements.elementwise import Add, Div, Maximum, Minimum, Mul, Sub
+from skosh.ops.elements.quantization import Cast
 from skosh.quantizer.study.batch import runs
 
 UNUSUAL = 2e-4
@@ -37,17 +40,17 @@ def affine(graph: Graph, name: str) -> Affine:
     whole = Affine(name, np.ones(columns), np.zeros(columns))
     if node is None:
         return whole
-    if node.op.kind == "cast" and node.inputs[0] in graph.inputs:
+    if isinstance(node.op, Cast) and node.inputs[0] in graph.inputs:
         return Affine(node.inputs[0], whole.factor, whole.offset)
-    if node.op.kind == "tamed":  # rows out of reach: integers saturate
+    if isinstance(node.op, Tamed):  # rows out of reach: integers saturate
         return affine(graph, node.inputs[0])
-    if node.op.kind not in ("add", "sub", "mul", "div", "maximum", "minimum") or len(node.inputs) != 2:
+    if not isinstance(node.op, Add | Sub | Mul | Div | Maximum | Minimum) or len(node.inputs) != 2:
         return whole
     left, right = (graph.tensors[n].data for n in node.inputs)
     if (left is None) == (right is None) or getattr(node.op, "activation", "none") != "none":
         return whole
     constant, x = (right, node.inputs[0]) if left is None else (left, node.inputs[1])
-    if graph.tensors[x].size != columns or (left is not None and node.op.kind == "div"):
+    if graph.tensors[x].size != columns or (left is not None and isinstance(node.op, Div)):
         return whole
     assert constant is not None, "one side is constant"
     numbers = np.broadcast_to(constant.astype(np.float64).reshape(-1), columns)
@@ -57,12 +60,12 @@ def affine(graph: Graph, name: str) -> Affine:
 
 def _moved(inner: Affine, node: Node, c: Array, turned: bool) -> Affine:
     factor, offset = inner.factor, inner.offset
-    if node.op.kind == "add":
+    if type(node.op) is Add:
         return Affine(inner.source, factor, offset + c)
-    if node.op.kind == "sub":
+    if isinstance(node.op, Sub):
         return Affine(inner.source, -factor, c - offset) if turned else Affine(inner.source, factor, offset - c)
-    if node.op.kind in ("mul", "div"):
-        by = c if node.op.kind == "mul" else 1 / c
+    if isinstance(node.op, Mul | Div):
+        by = c if isinstance(node.op, Mul) else 1 / c
         return Affine(inner.source, factor * by, offset * by)
     return inner
 

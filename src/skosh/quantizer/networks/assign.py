@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from skosh.base.dtypes import DType
 from skosh.base.errors import InputError, Loc
 from skosh.ir.graph import Graph, Node, Quant
+from skosh.ops.elements.activations import Relu
+from skosh.ops.moves.padding import Pad
 from skosh.quantizer.networks.affine import Range, activation_quant, range_of
 from skosh.quantizer.networks.rules import rule_of
 
@@ -36,7 +38,7 @@ def assign(graph: Graph, nodes: Sequence[Node], ranges: Mapping[str, Range], typ
             found[root] = found[root] | own if root in found else own
     for node in nodes:  # what a pad adds is in its output too
         value = getattr(node.op, "value", None)
-        if node.op.kind == "pad" and value is not None and node.outputs[0] in groups.parent:
+        if isinstance(node.op, Pad) and value is not None and node.outputs[0] in groups.parent:
             found[groups.root(node.outputs[0])] |= Range(float(value), float(value))
     quants = {}
     for name in groups.parent:
@@ -111,7 +113,7 @@ class _Groups:
 
     def _covers(self, node: Node) -> bool:
         """relu reads it alone: the layer before may saturate where relu would clamp."""
-        if node.op.kind != "relu":
+        if not isinstance(node.op, Relu):
             return False
         name = node.inputs[0]
         return len(self.graph.consumers[name]) == 1 and name not in self.graph.outputs and name in self.graph.producer

@@ -16,16 +16,9 @@ import numpy as np
 
 from skosh.base.dtypes import DType, f32
 from skosh.ir.graph import Array, Graph, Node, Op, Operands, Quant, Tensor, Type
+from skosh.ir.traits import FREE, Traits
 from skosh.ops.common import given, required
 from skosh.quantizer.networks.affine import dequantized, quantized
-from skosh.quantizer.networks.rules import INT8
-
-UNARY = frozenset({
-    "abs", "ceil", "cos", "elu", "erf", "exp", "floor", "gelu", "hard_swish", "leaky_relu", "log", "logical_not", "logistic",
-    "neg", "relu", "round", "rsqrt", "sin", "sqrt", "square", "tanh",
-})  # fmt: skip
-SEVERAL = frozenset({"add", "compare", "div", "logical", "maximum", "minimum", "mul", "select", "squared_difference", "sub"})
-"""Of several inputs: functions of one element where all but one tensor are single numbers."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +35,7 @@ class Curve(Op):
 
     steps: tuple[Step, ...]
     kind = "curve"
+    traits = Traits(int8=FREE)
 
     def infer(self, inputs: Operands) -> tuple[Type, ...]:
         (x,) = required(inputs, 1)
@@ -91,7 +85,7 @@ def joined(graph: Graph, nodes: Sequence[Node], wide: bool, apart: Collection[st
         if chain is None:
             continue
         root, members = chain
-        known = all(n.op.kind in INT8 for n in members)
+        known = all(n.op.traits.int8 is not None for n in members)
         if known and (wide or len(members) < 2):
             continue
         taken.update(n.outputs[0] for n in members)
@@ -131,7 +125,7 @@ class _Chains:
 
     def is_pointwise(self, node: Node) -> bool:
         """Each output element depends on one element of each tensor, and all constants are one number."""
-        if node.op.kind not in UNARY | SEVERAL:
+        if not node.op.traits.curve:
             return False
         shape, variables = self.graph.tensors[node.outputs[0]].shape, self.variables(node)
         constants = [d for n in node.inputs if (d := self.graph.tensors[n].data) is not None]

@@ -16,6 +16,7 @@ from skosh.ops.classical.integer_scores import Above, IntegerScores
 from skosh.ops.elements.comparisons import Compare
 from skosh.ops.elements.quantization import Cast
 from skosh.ops.layers.dense import Dense
+from skosh.ops.moves.reshape import Reshape
 from skosh.ops.reductions.reductions import ArgMax
 from skosh.quantizer.classical import whole
 from skosh.quantizer.classical.features import Seen
@@ -44,7 +45,7 @@ def decision_of(graph: Graph) -> Decision | None:
         return None
     rest: list[Node] = []
     node = graph.producer.get(graph.outputs[0])
-    while node is not None and node.op.kind == "reshape":
+    while node is not None and isinstance(node.op, Reshape):
         rest.insert(0, node)
         node = graph.producer.get(node.inputs[0])
     if node is None:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skosh.ir.graph import Graph, Node, Tensor
+from skosh.ops.elements.activations import Relu
 from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
 from skosh.ops.layers.dense import Dense
 from skosh.ops.layers.pooling import Pool2D
+from skosh.ops.moves.reshape import Reshape
 
 ROUNDS = 10
 LIMIT = 1e4  # a channel is never scaled by more than this, or less than 1 / this
@@ -54,9 +56,9 @@ def _pair(graph: Graph, first: Node) -> Pair | None:
         if isinstance(node.op, (Dense, Conv2D, DepthwiseConv2D)):
             fits = _owns(graph, node) and node.inputs[0] == name and _channels_fit(graph, first, node, flat)
             return Pair(first, node) if fits else None
-        passes = node.op.kind == "relu" and getattr(node.op, "activation", "") == "relu"
+        passes = isinstance(node.op, Relu) and getattr(node.op, "activation", "") == "relu"
         passes |= isinstance(node.op, Pool2D) and getattr(node.op, "activation", "none") in ("none", "relu")
-        if node.op.kind == "reshape":
+        if isinstance(node.op, Reshape):
             flat = True
         elif not passes:
             return None

@@ -17,6 +17,8 @@ import numpy as np
 from skosh.base.dtypes import bool_, f32
 from skosh.ir.graph import Array, Graph, Node, Tensor
 from skosh.ops.elements.comparisons import Select
+from skosh.ops.elements.elementwise import Add
+from skosh.ops.moves.reshape import Reshape
 from skosh.ops.reductions.softmax import Softmax
 from skosh.quantizer.networks.boundary import unused
 from skosh.quantizer.networks.calibrate import ranges
@@ -33,7 +35,7 @@ def without_infinities(graph: Graph, samples: Sequence[Sequence[Array]]) -> Grap
         factor = _softmax_behind(graph, node.outputs[0])
         if factor is None:
             continue
-        found = _added(made, node) if node.op.kind == "add" else _chosen(made, node) if node.op.kind == "select" else None
+        found = _added(made, node) if type(node.op) is Add else _chosen(made, node) if isinstance(node.op, Select) else None
         if found is not None:
             made, low, scores = found
             lows.append((low, scores, factor))
@@ -53,7 +55,7 @@ def _softmax_behind(graph: Graph, name: str) -> float | None:
         (node,) = graph.consumers[name]
         if isinstance(node.op, Softmax):
             return node.op.beta
-        if node.op.kind != "reshape":
+        if not isinstance(node.op, Reshape):
             return None
         name = node.outputs[0]
     return None

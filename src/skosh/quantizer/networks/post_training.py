@@ -12,7 +12,10 @@ import numpy as np
 from skosh.base.errors import InputError, ModelError, Obstacle, UnsupportedError
 from skosh.ir.check_graph import check_graph
 from skosh.ir.graph import Graph, Node
-from skosh.quantizer.classical.classical import HEAVY, integer_form, is_classical
+from skosh.ops.classical.tables import AddRows
+from skosh.ops.layers.convolution import Conv2D
+from skosh.ops.layers.dense import Dense
+from skosh.quantizer.classical.classical import integer_form, is_classical
 from skosh.quantizer.classical.features import Seen
 from skosh.quantizer.classical.forests import forests_of, quantized_forests
 from skosh.quantizer.classical.scalers import scaler_nodes
@@ -27,7 +30,6 @@ from skosh.quantizer.networks.half import with_half_weights
 from skosh.quantizer.networks.layers import Care, layers_of
 from skosh.quantizer.networks.masks import without_infinities
 from skosh.quantizer.networks.rewrite import rewritten
-from skosh.quantizer.networks.rules import INT8
 from skosh.quantizer.networks.schemes import scheme_of, schemes_of
 
 
@@ -145,7 +147,7 @@ def check_supported(graph: Graph, nodes: list[Node]) -> None:
     obstacles = [
         Obstacle(node.loc, f"{node.op.kind} has no int8 form", "keep the model in float32, or use another operator")
         for node in nodes
-        if node.op.kind not in INT8 and any(is_real(graph, n) for n in (*node.inputs, *node.outputs))
+        if node.op.traits.int8 is None and any(is_real(graph, n) for n in (*node.inputs, *node.outputs))
     ]
     obstacles += [
         Obstacle(graph.loc, f'the state "{s.name}" can\'t be calibrated on single samples', "keep the model in float32")
@@ -161,7 +163,7 @@ def check_whole(graph: Graph) -> None:
     obstacles = tuple(
         Obstacle(n.loc, f"{n.op.kind} has no integer form here", "keep the model in float32")
         for n in graph.nodes
-        if n.op.kind in (*HEAVY, "add_rows", "dense", "conv2d") and graph.tensors[n.outputs[0]].dtype.is_float
+        if (n.op.traits.classical or isinstance(n.op, AddRows | Dense | Conv2D)) and graph.tensors[n.outputs[0]].dtype.is_float
     )
     if obstacles:
         raise UnsupportedError(obstacles, loc=graph.loc)

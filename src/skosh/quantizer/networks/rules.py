@@ -1,4 +1,4 @@
-"""What each operator asks of the quantization of its tensors.
+"""What each operator asks of the quantization of its tensors (``Traits.int8``), for the type that it is computed in.
 
 Source: the int8 specification of TensorFlow Lite, https://ai.google.dev/edge/litert/models/quantization_spec, which the
 integer kernels of TensorFlow Lite Micro follow.
@@ -6,62 +6,14 @@ integer kernels of TensorFlow Lite Micro follow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from skosh.base.dtypes import DType, i8, i16
 from skosh.ir.graph import Node, Quant
+from skosh.ir.traits import FREE, SAME, Rule
+from skosh.ops.elements.activations import Relu
 
-
-@dataclass(frozen=True)
-class Rule:
-    """channels: the axis of output channels of input 1, which is weights; input 2 is the bias. same: real inputs and
-    outputs have one scale and zero point. fixed: what the output must have."""
-
-    channels: int | None = None
-    same: bool = False
-    fixed: Quant | None = None
-
-
-FREE, SAME = Rule(), Rule(same=True)
-PROBABILITY = Rule(fixed=Quant((1 / 256,), (-128,)))
-SIGNED_UNIT = Rule(fixed=Quant((1 / 128,), (0,)))
 WIDE_UNIT = Quant((1 / 32768,), (0,))
-
-INT8: dict[str, Rule] = {
-    "conv2d": Rule(channels=0),
-    "depthwise_conv2d": Rule(channels=3),
-    "transpose_conv": Rule(channels=0),
-    "dense": Rule(channels=0),
-    "softmax": PROBABILITY,
-    "logistic": PROBABILITY,
-    "log_softmax": Rule(fixed=Quant((1 / 16,), (127,))),
-    "tanh": SIGNED_UNIT,
-    "l2_normalize": SIGNED_UNIT,
-    **dict.fromkeys(
-        (
-            "add", "sub", "mul", "div", "squared_difference", "batch_matmul", "mean", "sum", "abs", "exp", "log", "sqrt",
-            "rsqrt", "relu", "leaky_relu", "prelu", "elu", "gelu", "hard_swish", "arg_max", "arg_min", "compare", "curve",
-        ),
-        FREE,
-    ),
-    **dict.fromkeys(
-        (
-            "average_pool2d", "max_pool2d", "reduce_max", "reduce_min", "maximum", "minimum", "reshape", "copy",
-            "transpose", "slice", "concat", "pack", "split", "tile", "broadcast_to", "pad", "mirror_pad",
-            "depth_to_space", "space_to_depth", "space_to_batch", "batch_to_space", "resize_nearest", "resize_bilinear",
-            "gather", "gather_nd", "select",
-        ),
-        SAME,
-    ),
-}  # fmt: skip
-"""Operator kind -> its rule in the scheme "int8". What is not here has no int8 kernel."""
-
-
-INT16 = frozenset(INT8) - {
-    "div", "log_softmax", "l2_normalize", "exp", "log", "sqrt", "rsqrt", "elu", "gelu", "hard_swish", "prelu",
-    "resize_bilinear", "compare", "curve",
-}  # fmt: skip
-"""Operator kinds with an int16 form."""
 
 
 def rule_of(node: Node, dtype: DType = i8) -> Rule:
@@ -71,6 +23,6 @@ def rule_of(node: Node, dtype: DType = i8) -> Rule:
 
 
 def _rule_of(node: Node) -> Rule:
-    if node.op.kind == "relu" and getattr(node.op, "activation", "") == "relu6":
+    if isinstance(node.op, Relu) and getattr(node.op, "activation", "") == "relu6":
         return SAME
-    return INT8.get(node.op.kind, FREE)
+    return node.op.traits.int8 or FREE

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from skosh.base.dtypes import DType, i8, i16
 from skosh.base.errors import InputError
 from skosh.ir.graph import Graph, Node
-from skosh.quantizer.networks.rules import INT16, rule_of
+from skosh.ops.layers.convolution import DepthwiseConv2D, TransposeConv
+from skosh.quantizer.networks.rules import rule_of
 
 Codes = tuple[int, ...]
 
@@ -48,7 +49,7 @@ SCHEMES: dict[str, Scheme] = {
 }
 NAMES = (*SCHEMES, "float16", "mixed")
 
-DEPTHWISE = ("depthwise_conv2d", "transpose_conv")
+KEPT = (DepthwiseConv2D, TransposeConv)
 """Layers whose weights stay int8: they are few, each matters, and no packed kernel reads them."""
 
 
@@ -92,8 +93,8 @@ def _is_made(graph: Graph, name: str, found: Mapping[str, Scheme]) -> bool:
 
 
 def _possible(node: Node, wanted: Scheme) -> Scheme:
-    if wanted.is_narrow and node.op.kind in DEPTHWISE:
+    if wanted.is_narrow and isinstance(node.op, KEPT):
         return SCHEMES["int8"]
-    if wanted.activations == i16 and node.op.kind not in INT16:
+    if wanted.activations == i16 and not node.op.traits.int16:
         return SCHEMES["int8"]
     return wanted

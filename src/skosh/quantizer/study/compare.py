@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from skosh.ir.graph import Array, Graph
+from skosh.ops.elements.activations import Relu
 from skosh.quantizer.networks.affine import dequantized, quantized
 from skosh.quantizer.networks.calibrate import as_samples
 from skosh.quantizer.study.batch import Values, runs
@@ -87,7 +88,7 @@ def _only_clamped(graph: Graph, name: str) -> bool:
     readers = graph.consumers[name]
     return (
         len(readers) == 1
-        and readers[0].op.kind == "relu"
+        and isinstance(readers[0].op, Relu)
         and graph.tensors[readers[0].outputs[0]].quant == graph.tensors[name].quant
     )
 

@@ -21,8 +21,9 @@ import numpy as np
 from skosh.base import registry
 from skosh.base.errors import InputError, ToolError
 from skosh.ir.graph import Array, Graph
+from skosh.ops.layers.convolution import DepthwiseConv2D
 from skosh.quantizer.networks.post_training import quantize_graph
-from skosh.quantizer.networks.schemes import DEPTHWISE, INT8_CODES, SCHEMES, Codes, scheme_of
+from skosh.quantizer.networks.schemes import INT8_CODES, KEPT, SCHEMES, Codes, scheme_of
 
 try:
     import torch
@@ -166,8 +167,8 @@ def _kept(layer: Any, share: float) -> Any:
 
 
 def _codes(layer: Any, codes: Codes) -> Codes:
-    """Depthwise layers keep int8, as ``schemes.DEPTHWISE`` says."""
-    depthwise = "depthwise_conv2d" in DEPTHWISE and getattr(layer, "groups", 1) > 1
+    """Depthwise layers keep int8, as ``schemes.KEPT`` says."""
+    depthwise = DepthwiseConv2D in KEPT and getattr(layer, "groups", 1) > 1
     return INT8_CODES if depthwise else codes
 
 
