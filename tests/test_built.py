@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from skosh.built import Build, build, dequantized, quantized
 from skosh.importers.tflite import load
 from skosh.ir.graph import Graph
 from skosh.targets import target as find_target
-from tests.conformance.random_models import Sketch, ring_buffer_model
+from tests.conformance.random_models import Sketch, random_model, ring_buffer_model
 from tests.conformance.union import expected
 
 
@@ -291,3 +292,12 @@ def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(InputError, match=r"can't be written: permission denied\.$"):
         made().save(tmp_path)
     assert content(tmp_path) == {}
+
+
+def test_short_reprs() -> None:
+    """What a notebook shows after a cell: a line, not every weight."""
+    graph = load(random_model(4), name="model")
+    assert re.fullmatch(r"<Graph 'model': .* -> .*; \d+ nodes, [\d,]+ bytes of constants>", repr(graph))
+    shown = repr(skosh.compile(graph, target="pico"))
+    told = r"<Build 'model' for pico \(cortex-m0plus\), optimize='balanced': \d+ layers, arena [\d,]+ bytes>"
+    assert re.fullmatch(told, shown)

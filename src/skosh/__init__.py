@@ -57,6 +57,7 @@ def compile(
     search: bool = False,
     progress: Callable[[int, int], None] | None = None,
     budget: Any = None,
+    self_check: bool = True,
 ) -> Build:
     """C for a target, from a Graph or anything that ``load`` takes.
 
@@ -64,6 +65,7 @@ def compile(
     optimize: "balanced", "speed", "flash", "ram" or "energy". max_ram, max_flash: bytes, or text like "64K" (1,024 each).
     search: measure every form of every layer in the target's emulator and take the best for the aim, instead of the rules'.
     That takes a minute or so; the result is kept for the next time. progress: told how many steps are done, of how many.
+    self_check: run each scheduled routine against its kernel on a little random data, once for each routine there is.
     budget: what reading and compiling it may cost, as ``load`` takes it.
     Raises FitError when the model needs more than the target has, BudgetError when its load or this would cost too much.
     """
@@ -85,6 +87,7 @@ def compile(
             max_flash=limits[1],
             search=search,
             progress=progress or (lambda done, of: None),
+            self_check=self_check,
         )
 
 

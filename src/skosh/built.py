@@ -45,6 +45,11 @@ class Build:
     target: Target
     optimize: str
 
+    def __repr__(self) -> str:
+        plan = self.program.plan
+        what = f"{self.program.name!r} for {self.target.called}, optimize={self.optimize!r}"
+        return f"<Build {what}: {len(self.program.layers)} layers, arena {plan.arena_bytes:,} bytes>"
+
     @property
     def program(self) -> Program:
         return self.compiled.program
@@ -352,6 +357,7 @@ def build(
     max_flash: int | None = None,
     search: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
+    self_check: bool = False,
 ) -> Build:
     """Compile for a target, and refuse what doesn't fit (bytes), its board's limits among them. progress: told how far a
 
@@ -363,6 +369,7 @@ def build(
         max_flash = board.flash if max_flash is None else min(max_flash, board.flash)
     limits = (max_ram, max_flash)
     look = partial(find_forms, target=target, optimize=optimize, limits=limits, progress=progress) if search else None
-    made = Build(compile_to_c(graph, target=target, optimize=optimize, name=name, search=look), target, optimize)
+    compiled = compile_to_c(graph, target=target, optimize=optimize, name=name, search=look, self_check=self_check)
+    made = Build(compiled, target, optimize)
     made.check_fit(max_ram, max_flash)
     return made

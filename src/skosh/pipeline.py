@@ -22,6 +22,7 @@ from skosh.lower.assemble import assemble
 from skosh.lower.calls import Lowered, choose_calls
 from skosh.lower.program import Program
 from skosh.lower.schedules import sums_by_function
+from skosh.lower.self_check import check_routines
 from skosh.optimize import optimize_graph
 from skosh.plan import check_plan, memory_map_text
 from skosh.search import Choice
@@ -75,12 +76,14 @@ def compile_to_c(
     name: str | None = None,
     means: Means = EVERYTHING,
     search: Callable[[Graph], Choice] | None = None,
+    self_check: bool = False,
     until: str = STAGES[-1],
 ) -> Compiled:
     """From a Graph to C. The same graph and options give the same bytes. target: None for plain C99, made for no machine.
 
     search: finds the form of each layer of the optimized graph; None: rules decide, at once.
     means: less than everything only to learn what something is worth.
+    self_check: run each scheduled routine against its kernel, on a few rounds of each loop.
     until: the stage, one of STAGES, after which to stop.
 
     Raises
@@ -114,6 +117,8 @@ def compile_to_c(
 
     sums = sums_by_function(target, optimize)
     program = assemble(lowered, optimize=optimize, name=prefix, steps=means.steps, float_sums=sums)
+    if self_check:
+        check_routines(lowered, program)
     done = replace(done, assembled=program)
     if until == "lower":
         return done

@@ -43,6 +43,11 @@ def test_options_arrive(asked: dict[str, Any], tmp_path: Path) -> None:
     }
 
 
+def test_the_self_check_is_made_unless_told_not_to(asked: dict[str, Any], tmp_path: Path) -> None:
+    run("compile", "a.tflite", "-o", tmp_path / "out", "--no-self-check")
+    assert asked["self_check"] is False
+
+
 def test_summary(asked: dict[str, Any], tmp_path: Path) -> None:
     ran = run("compile", "a.tflite", "-o", tmp_path / "out")
     assert "kws.c" in ran.out

@@ -37,6 +37,7 @@ IMAGE = (1, 6, 8, 7)
 BN = {"g": r(8) + 1, "b": r(8, seed=2), "m": r(8, seed=3), "v": np.abs(r(8, seed=4)) + 0.1}
 
 CASES: dict[str, Case] = {
+    "global_lp_pool": Case([node("GlobalLpPool", "x", p=2)], IMAGE, terms=112),
     "conv": Case([node("Conv", "x w b", pads=[1, 1, 1, 1])], IMAGE, {"w": r(8, 6, 3, 3), "b": r(8)}, 54),
     "conv_strided": Case([node("Conv", "x w", strides=[2, 3], pads=[0, 1, 1, 2])], IMAGE, {"w": r(8, 6, 3, 3)}, 54),
     "conv_dilated": Case([node("Conv", "x w", dilations=[2, 1])], IMAGE, {"w": r(8, 6, 3, 2)}, 36),

@@ -82,6 +82,23 @@ def judged(case: Any) -> Verdict:
     return Verdict(case.name, operator, REFUSED, why)
 
 
+def in_c(verdict: Verdict) -> str:
+    """Empty when the C on this computer gives the interpreter's numbers for the test's own input, bit for bit."""
+    graph = verdict.graph
+    assert graph is not None, "only of what was loaded"
+    if not graph.inputs:
+        return ""
+    wanted = run_graph(graph, list(verdict.values)).values
+    values = [v[None] for v in verdict.values]
+    got = skosh.compile(graph, target="host", name="node").run(values[0] if len(values) == 1 else values)
+    found = got if isinstance(got, tuple | list) else (got,)
+    for name, value in zip(graph.outputs, found, strict=True):
+        got_one = np.asarray(value).reshape(wanted[name].shape)
+        if not np.array_equal(got_one, wanted[name], equal_nan=wanted[name].dtype.kind == "f"):
+            return f'"{name}" differs in C'
+    return ""
+
+
 def ways(model: Any, inputs: Sequence[Array]) -> Iterator[tuple[Any, list[Array]]]:
     """(model, what its remaining inputs are given): as it is; all but the first constant; all but one of the others."""
     yield model, list(inputs)

@@ -66,8 +66,8 @@ def test_what_is_refused() -> None:
 
 def test_a_large_forest_has_bounded_code() -> None:
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(6000, 4)).astype(np.float32)
-    model = RandomForestClassifier(6, random_state=0).fit(x, rng.integers(0, 2, 6000))
+    x = rng.normal(size=(7000, 4)).astype(np.float32)
+    model = RandomForestClassifier(6, random_state=0).fit(x, rng.integers(0, 2, 7000))
     graph = skosh.load(model)
     (node,) = [n for n in graph.nodes if n.op.kind == "forest"]
     inputs = graph.operands(node.inputs)

@@ -12,8 +12,13 @@ import pytest
 from skosh.base.errors import ModelError
 from skosh.importers.tflite import load
 from skosh.ir.check_graph import check_graph
+from tests.importers.test_tflite_cells import lstm
+from tests.importers.test_tflite_control import rnn
+from tests.importers.test_tflite_detection import model as detector
 from tests.importers.test_tflite_state import add, assign, read
 from tests.importers.test_tflite_state import model as variable_model
+from tests.importers.test_tflite_unsigned import WINDOW
+from tests.importers.test_tflite_unsigned import layer as unsigned_layer
 from tests.ops.test_convolution import conv_model, transpose_model
 from tests.support.mutate import mutate
 from tests.support.shared import shared_models
@@ -23,6 +28,10 @@ MADE = {
     "conv_grouped": conv_model(6, "int16"),
     "depthwise": conv_model(1003, "float32", depthwise=True),
     "transpose": transpose_model(2001, "int8"),
+    "loop": rnn(),
+    "cell": lstm(),
+    "unsigned": unsigned_layer("CONV_2D", 1, {**WINDOW, "padding": "VALID"}, weights=(5, 3, 3, 4), y=(1, 3, 4, 5)),
+    "detector": detector(),
     "variable": variable_model([read(2), add(1, 2, 3), assign(3)], [3], first=np.ones((1, 3), np.float32)),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -279,3 +280,39 @@ def test_what_cannot_be_compiled_is_listed() -> None:
         skosh.load(Odd(), example=torch.ones(1, 4, 5, 5))
     assert "AveragePool: there must be 1 or 2 axes of space, not 3" in str(caught.value)
     assert "TopK is not among the operators that skosh reads" in str(caught.value)
+
+
+def test_a_program_of_torch_export_keeps_its_example() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU()).eval()
+    x = torch.randn(1, 6)
+    graph = skosh.load(torch.export.export(module, (x,)))
+    got = reference(graph, [x.numpy()])[0]
+    assert np.allclose(got, module(x).detach().numpy(), atol=1e-6)
+
+
+def test_a_file_of_pytorch_is_one_clear_letter(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    path.write_bytes(b"PK")
+    with pytest.raises(InputError, match="a PyTorch file must be loaded by PyTorch"):
+        skosh.load(path)
+
+
+@pytest.mark.filterwarnings("ignore")  # the quantizer that torchao ships for tests says that it is old
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_what_pt2e_makes_is_integers(per_channel: bool) -> None:
+    pytest.importorskip("torchao")
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+    from torchao.testing.pt2e._xnnpack_quantizer import XNNPACKQuantizer, get_symmetric_quantization_config
+
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 3)).eval()
+    example = (torch.randn(1, 1, 8, 8),)
+    quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=per_channel))
+    prepared = prepare_pt2e(torch.export.export(module, example).module(), quantizer)
+    prepared(*example)
+    converted = convert_pt2e(prepared)
+    graph = skosh.load(converted, example=example)
+    assert [n.op.kind for n in graph.nodes if n.op.kind in ("conv2d", "dense")] == ["conv2d", "dense"]
+    assert all(str(graph.tensors[n.outputs[0]].dtype) == "i8" for n in graph.nodes if n.op.kind in ("conv2d", "dense"))
+    got = reference(graph, [example[0].numpy()])[0]
+    want = converted(*example).detach().numpy()
+    assert np.abs(got - want).max() <= 2.5 / 127 * max(0.1, float(np.abs(want).max()))

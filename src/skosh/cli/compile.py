@@ -35,6 +35,13 @@ def command(
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print what the last stage left, as text.")] = False,
     search: Search = False,
+    self_check: Annotated[
+        bool,
+        typer.Option(
+            "--self-check/--no-self-check",
+            help="Run each scheduled routine against its kernel on a little random data; what was checked is kept.",
+        ),
+    ] = True,
     trust_pickle: TrustPickle = False,
     budget: LoadBudget = None,
     json: Json = False,
@@ -60,6 +67,7 @@ def command(
             max_flash=max_flash,
             search=search,
             progress=progress,
+            **({} if self_check else {"self_check": False}),
         )
     if show:
         print(plain_lines(build.compiled.text(STAGES[-1])))

@@ -156,14 +156,18 @@ def kernel_text(
     spoken = own | {f.name for f in functions(kernel)} | set(re.findall(r"\b(\w+) = -?\d", kernel.doc))
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
-    parts += [f"{v.dtype.c} {v.name}" for v in (used_numbers(kernel) if numbers is None else numbers)]
+    given = used_numbers(kernel) if numbers is None else numbers
+    parts += [f"{v.dtype.c} {v.name}" for v in given]
     shapes = "; ".join(f"{p.name}: {p.dtype}[{', '.join(expression(d, names) for d in p.shape)}]" for p in kernel.params)
     doc = comment("\n".join(x for x in (plain_comment(kernel.doc, spoken), shapes, *kernel.steps) if x))
     head = wrapped(f"static void {name}(", parts, ")")
     touched = {e.buffer for e in all_exprs(kernel.body) if isinstance(e, Load)}
     touched |= {s.buffer for s in walk(kernel.body) if isinstance(s, Store)}
-    unused = "".join(f"{INDENT}(void){p.name};\n" for p in kernel.params if p.name not in touched)
     body = body_text(tidied(kernel.body, names.taken), names, 1)
+    words = set(re.findall(r"\w+", body))
+    idle = [p.name for p in kernel.params if p.name not in touched]
+    idle += [v.name for v in given if v.name not in words]  # in positions that came out without it
+    unused = "".join(f"{INDENT}(void){name};\n" for name in idle)
     return f"{names.above.text()}{doc}{head}\n{{\n{unused}{body}}}\n"
 
 

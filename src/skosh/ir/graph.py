@@ -146,6 +146,12 @@ class Graph:
     digest: str = ""  # sha256 of the source, hex; empty when there was none
     notes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # what an importer knows and reports show
 
+    def __repr__(self) -> str:
+        ports = [", ".join(f"{n}: {self.tensors[n].dtype}{list(self.tensors[n].shape)}" for n in names)
+                 for names in (self.inputs, self.outputs)]  # fmt: skip
+        constants = sum(t.nbytes for t in self.constants)
+        return f"<Graph {self.name!r}: {ports[0]} -> {ports[1]}; {len(self.nodes)} nodes, {constants:,} bytes of constants>"
+
     def tensor(self, name: str) -> Tensor:
         return self.tensors[name]
 

@@ -52,15 +52,23 @@ def all_rounds(loop: For, lo: int, hi: int) -> Sequence[int]:
 
 
 def run_quick(
-    kernel: Kernel, buffers: Mapping[str, Array], numbers: Mapping[str, int | float], *, rounds: Rounds = all_rounds
+    kernel: Kernel,
+    buffers: Mapping[str, Array],
+    numbers: Mapping[str, int | float],
+    *,
+    rounds: Rounds = all_rounds,
+    unset: int | None = None,
 ) -> None:
-    """Run in place, as ``run_kernel`` does. Trap: the kernel does what the language forbids."""
+    """Run in place, as ``run_kernel`` does. Trap: the kernel does what the language forbids.
+
+    unset: what the kernel's own buffers hold at first; with None, reading it is forbidden.
+    """
     program, loops = _program(kernel)
     lists = {n: _list(buffers[n]) for n in (p.name for p in kernel.params)}
     given = [v.dtype.np.type(numbers[v.name]) if v.dtype.is_float else int(numbers[v.name]) for v in kernel.numbers]
     with np.errstate(all="ignore"):
         try:
-            program(*lists.values(), *given, lambda i, lo, hi: rounds(loops[i], lo, hi))
+            program(*lists.values(), *given, lambda i, lo, hi: rounds(loops[i], lo, hi), unset)
         except (TypeError, IndexError, ZeroDivisionError) as error:  # None is an element that nothing has set
             raise Trap(f"{kernel.name}: {error}") from error
     for p in kernel.params:
@@ -141,7 +149,7 @@ def _bits(x: Any) -> Any:
 def _program(kernel: Kernel) -> tuple[Callable[..., None], tuple[For, ...]]:
     writer = _Writer({p.name: p for p in kernel.params})
     names = [*(f"b_{p.name}" for p in kernel.params), *(f"v_{v.name}" for v in kernel.numbers)]
-    lines = [f"def program({', '.join([*names, 'rounds'])}):"]
+    lines = [f"def program({', '.join([*names, 'rounds', 'unset'])}):"]
     for p in kernel.params:
         lines += [f"    {_side(p.name, d)} = {writer.expr(e)}" for d, e in enumerate(p.shape)]
     lines += writer.body(kernel.body, 1) or ["    pass"]
@@ -200,7 +208,7 @@ class _Writer:
             case Local(name, dtype, shape):
                 self.params[name] = Param(name, dtype, shape, True)
                 sides = [f"{_side(name, d)} = {self.expr(e)}" for d, e in enumerate(shape)]
-                return [*sides, f"b_{name} = [None] * ({' * '.join(_side(name, d) for d in range(len(shape)))})"]
+                return [*sides, f"b_{name} = [unset] * ({' * '.join(_side(name, d) for d in range(len(shape)))})"]
             case Assume(condition):
                 return [f"if not {self.expr(condition)}: broken()"]
         raise AssertionError(f"unknown statement {s!r}")

@@ -21,7 +21,7 @@ from skosh.targets import ForestCosts, Target
 SHARES = (0.0, 0.3, 0.5, 1.0)
 """The forms that are tried: the share of nodes, the most visited first, that becomes code."""
 
-MOST = 1500
+MOST = 1800
 """So many nodes become code at the most, those that are visited most: more is more than a small computer's flash takes, and
 time to compile grows with them."""
 

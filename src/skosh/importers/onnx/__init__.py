@@ -32,7 +32,7 @@ from skosh.ir.graph import Graph, Tensor
 
 FAMILIES = (
     "linear", "products", "elementwise", "curves", "choice", "pooling", "movement", "picking", "recurrent", "reductions",
-    "norms", "quantization", "control", "attention", "older", "learned", "forests", "wholes", "places", "sampling",
+    "norms", "quantization", "control", "attention", "older", "learned", "forests", "wholes", "places", "sampling", "taps",
 )  # fmt: skip
 LAYOUTS = ("nchw", "nhwc")
 MAX_ELEMENTS = 1 << 26

@@ -12,6 +12,7 @@ from skosh.base.dtypes import f32, from_numpy
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.affine import normalization
 from skosh.importers.onnx.context import Context
+from skosh.importers.onnx.inside import Body
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.values import Value, plain
 from skosh.ir.graph import Op
@@ -266,14 +267,16 @@ MAX_POWER = 16
 
 def power(ctx: Context, record: Record) -> None:
     """Whole powers as products, roots as roots; others as e^(exponent * ln x), of positive x."""
-    exponent = ctx.known(record, 1, "the exponent")
-    x, out = ctx.value(record.inputs[0]), record.outputs[0]
+    exponent = ctx.constants.get(record.inputs[1])
+    shape = ctx.shape(record.inputs[0])
     number = float(exponent.reshape(())) if exponent is not None and exponent.size == 1 else math.nan
     size = abs(number)
-    if not size <= MAX_POWER:
-        raise ModelError(
-            f"the exponent must be one constant, at most {MAX_POWER}", hint="multiply instead, or use exp and log"
-        )
+    wide = exponent is not None and exponent.ndim > len(shape)
+    if not size <= MAX_POWER or wide or record.inputs[0] in ctx.constants:
+        b = Body(ctx, record)
+        b.end(general_power(b, record))
+        return
+    x, out = ctx.value(record.inputs[0]), record.outputs[0]
     if size == 0.5:
         (tensor,) = ctx.real(Sqrt(), (x.tensor,), out)
     elif size == int(size) and size > 0:
@@ -291,6 +294,23 @@ def power(ctx: Context, record: Record) -> None:
         one = ctx.constant("one", np.ones((1,) * len(x.stored), np.float32))
         (tensor,) = ctx.real(Div(), (one, tensor), out)
     ctx.values[out] = ctx.kept(x, tensor)
+
+
+def general_power(b: Body, record: Record) -> str:
+    """e^(y ln |x|), of y's sign rules for negative x: negative for odd whole y, NaN where y is not whole; 1 where y is 0."""
+    names = [b.ctx.value(n).tensor for n in record.inputs]
+    if any(b.ctx.is_whole(n) for n in names[:1]):
+        raise ModelError("a power of whole numbers must have a small constant exponent")
+    x, y = record.inputs[0], b.of("Cast", record.inputs[1], to=1)
+    size = b.of("Exp", b.of("Mul", y, b.of("Log", b.of("Abs", x))))
+    whole = b.of("Equal", b.of("Floor", y), y)
+    half = b.of("Mul", y, 0.5)
+    odd = b.of("And", whole, b.of("Not", b.of("Equal", b.of("Floor", half), half)))
+    signed = b.of("Where", odd, b.of("Neg", size), size)
+    nothing = b.of("Log", b.of("Where", b.of("Less", x, 0.0), x, 1.0))  # NaN where x is below 0
+    below = b.of("Where", whole, signed, b.of("Add", size, nothing))
+    y_is_zero = b.of("Equal", y, 0.0)
+    return b.of("Where", y_is_zero, 1.0, b.of("Where", b.of("Less", x, 0.0), below, size))
 
 
 def reciprocal(ctx: Context, record: Record) -> None:

@@ -138,8 +138,16 @@ def matmul(ctx: Context, record: Record) -> None:
     if second in ctx.constants and ctx.constants[second].ndim == 2 and len(ctx.shape(first)) > 1:
         _dense(ctx, record, ctx.value(first), filters_axis=1)
         return
-    if min(len(ctx.shape(first)), len(ctx.shape(second))) < 2:
-        raise ModelError("a matrix product must be one of matrices, not vectors", hint="add an axis of size 1")
+    shapes = ctx.shape(first), ctx.shape(second)
+    if min(map(len, shapes)) < 2:  # a vector is a row before a matrix, a column behind one
+        b = Body(ctx, record)
+        rows, columns = ([0] if len(shapes[0]) == 1 else []), ([1] if len(shapes[1]) == 1 else [])
+        left = b.of("Unsqueeze", first, rows) if rows else first
+        right = b.of("Unsqueeze", second, columns) if columns else second
+        y = b.of("MatMul", left, right)
+        gone = [len(b.shape(y)) - 2] * len(rows) + [len(b.shape(y)) - 1] * len(columns)
+        b.end(b.of("Squeeze", y, gone))
+        return
     ctx.values[record.outputs[0]] = product(ctx, ctx.value(first), ctx.value(second), record.outputs[0])
 
 

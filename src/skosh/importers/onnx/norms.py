@@ -11,6 +11,7 @@ import numpy as np
 
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.context import Context
+from skosh.importers.onnx.inside import Body
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.reductions import reduced
 from skosh.importers.onnx.values import Value
@@ -22,9 +23,16 @@ from skosh.ops.reductions.reductions import Mean, Sum
 
 def layer_normalization(ctx: Context, record: Record) -> None:
     """Over the axes from ``axis`` on."""
-    _one_output(record)
     x = _floats(ctx, record)
     axes = _from_axis(record, x)
+    if any(record.outputs[1:]):
+        b = Body(ctx, record)
+        mean = b.of("ReduceMean", record.inputs[0], list(axes))
+        centred = b.of("Sub", record.inputs[0], mean)
+        variance = b.of("ReduceMean", b.of("Mul", centred, centred), list(axes))
+        under = b.of("Sqrt", b.of("Add", variance, float(record.attributes.get("epsilon", 1e-5))))
+        b.end(mean, 1)
+        b.end(b.of("Reciprocal", under), 2)
     y = normalized(ctx, x, axes, record.attributes.get("epsilon", 1e-5), record.outputs[0])
     ctx.values[record.outputs[0]] = stretched(ctx, record, y, record.inputs[1:3])
 
@@ -127,11 +135,6 @@ def _floats(ctx: Context, record: Record) -> Value:
 
 def _from_axis(record: Record, x: Value) -> tuple[int, ...]:
     return tuple(range(normal_axis(record.attributes.get("axis", -1), len(x.axes)), len(x.axes)))
-
-
-def _one_output(record: Record) -> None:
-    if len([n for n in record.outputs if n]) > 1:
-        raise ModelError("it must have one output")
 
 
 CONVERTERS: dict[str, Any] = {

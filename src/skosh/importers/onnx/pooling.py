@@ -9,8 +9,10 @@ import numpy as np
 
 from skosh.base.errors import ModelError
 from skosh.importers.onnx.context import Context
+from skosh.importers.onnx.inside import Body
 from skosh.importers.onnx.reader import Record
 from skosh.importers.onnx.sampling import places, resized, rounded
+from skosh.importers.onnx.taps import average, maximum
 from skosh.importers.onnx.values import Value, channels_last, grouped
 from skosh.importers.onnx.windows import geometry
 from skosh.ir.graph import Op
@@ -36,21 +38,25 @@ def put(ctx: Context, record: Record, op: Op, tensor: str, rank: int) -> None:
 
 
 def pool(ctx: Context, record: Record) -> None:
+    """Of one axis of space or two; those with dilation, of three axes, or that count padding rounded up go by ``taps``."""
+    a, shape = record.attributes, ctx.shape(record.inputs[0])
+    space = shape[2:]
+    padded = any(a.get("pads", ())) or a.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
+    counted = bool(a.get("count_include_pad", 0)) and padded
+    whole = ctx.is_whole(ctx.value(record.inputs[0]).tensor)
+    dilated = any(d != 1 for d in a.get("dilations", ()))
+    if len(space) not in (1, 2) or dilated or whole or (counted and a.get("ceil_mode", 0)):
+        b = Body(ctx, record)
+        dtype = ctx.tensors[ctx.value(record.inputs[0]).tensor].dtype
+        y = (maximum if record.kind == "MaxPool" else average)(b, record)
+        b.end(b.of("Cast", y, to={"u8": 2, "i8": 3, "i16": 5, "i32": 6}.get(dtype.name, 1)) if whole else y)
+        return
     tensor, rank = spatial(ctx, record.inputs[0])
-    space = ctx.shape(record.inputs[0])[2:]
-    a = record.attributes
-    if len([n for n in record.outputs if n]) > 1:
-        raise ModelError("pooling must have one output, without indices")
     g = geometry(record, tuple(a.get("kernel_shape", ())) or space, space, ceil=bool(a.get("ceil_mode", 0)))
-    if g.dilation != (1, 1):
-        raise ModelError("pooling must have no dilation", hint="use a stride, or a dilated convolution")
     if record.kind == "MaxPool":
         put(ctx, record, MaxPool2D(g.size, g.stride, g.pads), tensor, rank)
         return
-    padded = any(a.get("pads", ())) or a.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
-    if a.get("count_include_pad", 0) and padded:
-        if a.get("ceil_mode", 0):
-            raise ModelError("an average that counts its padding must not have ceil_mode")
+    if counted:
         quant = ctx.tensors[tensor].quant
         top, bottom, left, right = g.pads
         pad = Pad(((0, 0), (top, bottom), (left, right), (0, 0)), 0.0 if quant is None else quant.zero_point)
@@ -61,6 +67,10 @@ def pool(ctx: Context, record: Record) -> None:
 
 
 def global_average(ctx: Context, record: Record) -> None:
+    if len(ctx.shape(record.inputs[0])) > 4:
+        b = Body(ctx, record)
+        b.end(b.of("ReduceMean", record.inputs[0], list(range(2, len(b.shape(record.inputs[0]))))))
+        return
     tensor, rank = spatial(ctx, record.inputs[0])
     put(ctx, record, Mean((1, 2), keep_dims=True), tensor, rank)
 

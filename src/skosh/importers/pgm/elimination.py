@@ -11,6 +11,8 @@ import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 
+from skosh.base.budget import spend
+
 Neighbours = dict[str, set[str]]
 Score = Callable[[str, Neighbours, Mapping[str, int]], float]
 
@@ -49,13 +51,23 @@ def best_order(
 
 def cost(scopes: Iterable[Collection[str]], states: Mapping[str, int], order: Sequence[str]) -> tuple[int, int]:
     """(elements of all products, those of the largest one)."""
-    left = [frozenset(s) for s in scopes]
+    left = {i: frozenset(s) for i, s in enumerate(scopes)}
+    of: dict[str, set[int]] = {}  # variable -> the scopes that it is in
+    for i, scope in left.items():
+        for v in scope:
+            of.setdefault(v, set()).add(i)
     total = largest = 0
-    for v in order:
-        joined = frozenset({v}).union(*(s for s in left if v in s))
-        elements = math.prod(states[u] for u in joined) * max(1, sum(v in s for s in left) - 1)
+    for number, v in enumerate(order, len(left)):
+        mine = of.pop(v, set())
+        joined = frozenset({v}).union(*(left[i] for i in mine))
+        elements = math.prod(states[u] for u in joined) * max(1, len(mine) - 1)
         total, largest = total + elements, max(largest, elements)
-        left = [s for s in left if v not in s] + [joined - {v}]
+        for i in mine:
+            for u in left.pop(i) - {v}:
+                of[u].discard(i)
+        left[number] = joined - {v}
+        for u in left[number]:
+            of.setdefault(u, set()).add(number)
     return total, largest
 
 
@@ -75,6 +87,7 @@ def _greedy(
         left = sorted(stage)
         values = {v: score(v, near, states) for v in left}
         while left:
+            spend("work", len(left), "the order of elimination")
             least = min(values[v] for v in left)
             v = rng.choice([u for u in left if values[u] == least])
             left.remove(v)

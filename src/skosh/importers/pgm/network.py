@@ -125,12 +125,19 @@ def _cycle(network: Network) -> list[str]:
     """Variables each of which depends on the next, the last on the first; empty when there is no such circle."""
     parents = {f.scope[0]: [v for v in f.scope[1:] if v in network.states] for f in network.factors if f.scope}
     left = dict(parents)
-    while True:
-        free = [v for v, ps in left.items() if not any(p in left for p in ps)]
-        if not free:
-            break
-        for v in free:
-            del left[v]
+    waits = {v: len({p for p in ps if p in left}) for v, ps in left.items()}
+    children: dict[str, list[str]] = {}
+    for v, ps in left.items():
+        for p in set(ps):
+            children.setdefault(p, []).append(v)
+    free = [v for v, count in waits.items() if count == 0]
+    while free:
+        v = free.pop()
+        del left[v]
+        for child in children.get(v, ()):
+            waits[child] -= 1
+            if waits[child] == 0:
+                free.append(child)
     if not left:
         return []
     walk = [next(iter(left))]

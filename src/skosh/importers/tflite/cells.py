@@ -16,6 +16,7 @@ import numpy as np
 from skosh.base.dtypes import f32, i32
 from skosh.base.errors import ModelError
 from skosh.importers.tflite.reader import Converted, Record
+from skosh.ir.check_graph import check_graph
 from skosh.ir.graph import Array, Graph, Tensor
 from skosh.ir.interpret_graph import run_graph
 from skosh.ops.moves.movement import Slice
@@ -119,10 +120,12 @@ def step_at(walk: Any, body: int, values: Sequence[Tensor], roles: Roles, at: in
         *(t.name for t in outputs),
         *(n for node in apart.nodes for n in (*node.inputs, *node.outputs) if n),
     ]
+    if any(n not in apart.tensors for n in names):
+        raise Unlike
     tensors = {n: apart.tensors[n] for n in names}
-    return Step(
-        Graph("step", MappingProxyType(tensors), tuple(apart.nodes), tuple(inputs), tuple(t.name for t in outputs))
-    )
+    graph = Graph("step", MappingProxyType(tensors), tuple(apart.nodes), tuple(inputs), tuple(t.name for t in outputs))
+    check_graph(graph)
+    return Step(graph)
 
 
 def fits(walk: Any, body: int, values: Sequence[Tensor], roles: Roles) -> bool:

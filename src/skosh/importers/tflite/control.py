@@ -22,7 +22,7 @@ from skosh.importers.tflite.cells import lstm_loop
 from skosh.importers.tflite.reader import Record
 from skosh.ir.graph import Tensor
 
-MAX_STEPS = 4096
+MAX_STEPS = 512
 
 
 def while_(record: Record, walk: Any) -> bool:
@@ -52,17 +52,21 @@ def while_(record: Record, walk: Any) -> bool:
 
 
 def steps_of(walk: Any, condition: int, values: list[Tensor]) -> int:
-    """How many rounds a loop makes if all that it counts goes up by 1 in each; 0 when that isn't known."""
+    """How many rounds a loop makes if it goes once along a sequence, and all that it counts goes up by 1; 0 if it doesn't."""
     counters = [t for t in values if t.dtype == i32 and t.data is not None and t.size == 1]
-    for done in range(MAX_STEPS):
-        given = [
-            replace(t, data=np.full(t.shape, done, np.int32)) if any(t is c for c in counters) else t for t in values
-        ]
-        (truth,) = walk.inline(condition, given)
-        if truth.data is None or truth.data.size != 1:
-            return 0
-        if not truth.data.reshape(-1)[0]:
-            return done
+    for steps in sorted({t.shape[0] for t in values if len(t.shape) == 3 and t.data is None}):
+        goes_on = []
+        for done in (0, steps - 1, steps):
+            given = [
+                replace(t, data=np.full(t.shape, done, np.int32)) if any(t is c for c in counters) else t
+                for t in values
+            ]
+            (truth,) = walk.inline(condition, given)
+            if truth.data is None or truth.data.size != 1:
+                return 0
+            goes_on.append(bool(truth.data.reshape(-1)[0]))
+        if goes_on == [True, True, False]:
+            return steps
     return 0
 
 

@@ -44,7 +44,7 @@ HYBRID: dict[str, Sequence[int]] = {
 """Inputs that may be int8 weights where the other inputs are floats: what TFLite calls a dynamic range."""
 
 MAX_DEPTH = 8
-MAX_NODES = 40_000
+MAX_NODES = 10_000
 
 
 class Told(Exception):
