@@ -9,7 +9,9 @@ TORCH  ?= torch==2.13.0
 
 # what tests use besides Python packages: gcc, for the sanitizers; QEMU, for what Unicorn can't emulate
 DEBIAN := gcc libc6-dev make qemu-system-arm qemu-user cmake gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
-	qemu-system-misc arduino-builder arduino-core-avr arduino-ctags gcc-avr avr-libc simavr nodejs npm cargo
+	qemu-system-misc arduino-builder arduino-core-avr arduino-ctags gcc-avr avr-libc simavr
+# command:package, installed only where the command is missing
+PROGRAMS := node:nodejs npm:npm cargo:cargo
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo test quick torch golden check bench debian clean
@@ -49,8 +51,11 @@ bench: env  ## every figure that README prints
 
 # as root on Debian, install what is missing; elsewhere the tests that need it say so
 debian:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get dpkg >/dev/null && ! dpkg -s $(DEBIAN) >/dev/null 2>&1; then \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $(DEBIAN) >/dev/null; \
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get dpkg >/dev/null; then \
+		want=""; \
+		for p in $(DEBIAN); do dpkg -s $$p >/dev/null 2>&1 || want="$$want $$p"; done; \
+		for p in $(PROGRAMS); do command -v $${p%%:*} >/dev/null || want="$$want $${p##*:}"; done; \
+		[ -z "$$want" ] || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $$want >/dev/null; }; \
 	fi
 
 clean:  ## remove what was made, but for .venv
