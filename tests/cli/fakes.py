@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from skosh.base.errors import Loc
 from skosh.verify.measure import Flash, LayerProfile, Profile, Ram
 from skosh.verify.proof import Difference, Proof
 
@@ -34,9 +35,9 @@ class FakeBuild:
     asked: dict[str, Any] = field(default_factory=dict)
 
     program = SimpleNamespace(name="kws", plan="arena 128 bytes, optimal")
-    source = SimpleNamespace(name="kws")
+    source = SimpleNamespace(name="kws", loc=Loc("kws.tflite"))
     sources = {"kws.h": "/* h */\n", "kws.c": "/* c */\n"}  # noqa: RUF012
-    compiled = SimpleNamespace(shown={"plan": lambda: "the plan", "emit": lambda: "the C"})
+    compiled = SimpleNamespace(text=lambda stage: "the C")
 
     @property
     def target(self) -> SimpleNamespace:
@@ -53,7 +54,7 @@ class FakeBuild:
     def profile(self) -> Profile:
         return self.cost
 
-    def save(self, folder: Path) -> Path:
+    def save(self, folder: Path, overwrite: bool = False) -> Path:
         folder.mkdir(parents=True)
         for name, text in {**self.sources, "kws.json": '{"arena_bytes": 128}\n'}.items():
             (folder / name).write_text(text)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from flatbuffers import flexbuffers
 
 from skosh.importers.tflite import load
 from skosh.importers.tflite.families import FAMILIES, converters, expansions
@@ -18,8 +19,9 @@ from tests.ops.layers import ACTIVATIONS, activation_tensor, bias_tensor, layer,
 from tests.ops.one_operator import constant, model, tensor
 from tests.ops.test_convolution import conv_model, transpose_model
 from tests.ops.test_recurrent import lstm, svdf
+from tests.ops.test_signal import NOISE, numbers, plain, signal
 from tests.support.agree import random_input
-from tests.support.tflite_writer import TensorSpec
+from tests.support.tflite_writer import OperatorSpec, TensorSpec, model_bytes
 
 Array = npt.NDArray[Any]
 Generator = np.random.Generator
@@ -224,6 +226,47 @@ def volume(seed: int) -> bytes:
 
 def detector(code: str, dtype: str, seed: int) -> bytes:
     return detection_model(8 + seed, background=seed % 2)
+
+
+def signal_case(code: str, dtype: str, seed: int) -> bytes:
+    """An operator of the signal library; what takes uint32 gets it from a cast, so that its input is int32."""
+    rng, name = generator(code, dtype, seed), code.removeprefix("CUSTOM:Signal")
+    size = int(rng.integers(9, 32))
+    match name:
+        case "Window":
+            x, y = plain((2, size), np.int16), plain((2, size), np.int16)
+            return signal(name, [x, numbers(rng.integers(-4096, 4097, size))], [y], {"shift": 12})
+        case "FftAutoScale":
+            return signal(name, [plain((size,), np.int16)], [plain((size,), np.int16), plain((), np.int32)])
+        case "Rfft":
+            length = (32, 64, 128)[seed % 3]
+            y = plain((2, length + 2), np.int16)
+            return signal(name, [plain((2, size), np.int16)], [y], {"T": 7, "fft_length": length})
+        case "Energy":
+            options = {"end_index": size - 1, "start_index": seed % 3}
+            return signal(name, [plain((2 * size,), np.int16)], [plain((size,), np.uint32)], options)
+        case "FilterBankSquareRoot":
+            y = plain((size,), np.uint32)
+            return signal(name, [plain((size,), np.uint64), plain((), np.int32)], [y])
+    more: list[TensorSpec] = []
+    outputs, options = [plain((size,), np.uint32)], {"snr_shift": 6}
+    reads = [1]
+    if name == "FilterBank":
+        more = [numbers(v) for v in (*rng.integers(0, 4097, (2, 9)), [0, 4, 6], [0, 4, 6], [4, 2, 3])]
+        outputs, options = [plain((2,), np.uint64)], {"num_channels": 2}
+    elif name == "FilterBankSpectralSubtraction":
+        outputs, options = outputs * 2, NOISE | {"num_channels": size, "clamping": seed % 2 == 1}
+    elif name == "PCAN":
+        reads, more = [1, 1], [numbers(rng.integers(-3000, 32768, 125))]
+    else:
+        outputs, options = [plain((size,), np.int16)], {"input_correction_bits": 3, "output_scale": 64}
+    tensors = [plain((size,), np.int32), plain((size,), np.uint32), *more, *outputs]
+    named = [replace(t, name=f"t{i}") for i, t in enumerate(tensors)]
+    reads = [*reads, *range(2, 2 + len(more))]
+    made = list(range(2 + len(more), len(tensors)))
+    custom = bytes(flexbuffers.Dumps(options))
+    last = OperatorSpec("CUSTOM", reads, made, custom_code=f"Signal{name}", custom_options=custom)
+    return model_bytes(named, [OperatorSpec("CAST", [0], [1]), last], [0], made)
 
 
 def dense(code: str, dtype: str, seed: int) -> bytes:
@@ -516,6 +559,12 @@ TABLE: dict[str, tuple[str, Maker]] = {
     **dict.fromkeys(("FLOOR_DIV", "FLOOR_MOD"), ("int32", binary)),
     "CONV_3D": ("float32", convolution),
     "CUSTOM:TFLite_Detection_PostProcess": ("float32", detector),
+    **{f"CUSTOM:Signal{n}": ("int16", signal_case) for n in ("Window", "FftAutoScale", "Rfft", "Energy")},
+    "CUSTOM:SignalFilterBankSquareRoot": ("int32", signal_case),
+    **{
+        f"CUSTOM:SignalFilterBank{n}": ("int32", signal_case) for n in ("", "SpectralSubtraction", "Log")
+    },
+    "CUSTOM:SignalPCAN": ("int32", signal_case),
     **dict.fromkeys(
         ("RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "LOGISTIC", "TANH"), ("int8 int16 float32", unary)
     ),

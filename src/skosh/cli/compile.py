@@ -55,7 +55,7 @@ def command(
     if output is None and stop_after is None and not show:
         raise InputError("compile must know where to put the C", hint="-o DIR; or --show to see it only")
     if stop_after is not None:
-        _show_stage(opened(model, trust_pickle), stop_after, target, optimize, name, show=show)
+        _show_stage(opened(model, trust_pickle, budget), stop_after, target, optimize, name, show=show)
         return
     with compiling(f"compiling {Path(model).name} for {target}", search=search, quiet=json) as progress:
         build = skosh.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from skosh.cli.options import Json, Model, Optimize, Target, TrustPickle, opened
+from skosh.cli.options import Json, LoadBudget, Model, Optimize, Target, TrustPickle, opened
 from skosh.cli.terminal import busy, out, print_json, row, table
 
 EXAMPLE = "skosh explain kws.tflite --target cortex-m4"
@@ -16,6 +16,7 @@ def command(
     target: Target = "cortex-m4",
     optimize: Optimize = "balanced",
     trust_pickle: TrustPickle = False,
+    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """Which of the target's forms computes each layer, and why each other form doesn't.
@@ -31,7 +32,7 @@ def command(
 
     with busy(f"compiling {Path(model).name} for {target}", quiet=json):
         machine = find_target(target)
-        graph = skosh.load(opened(model, trust_pickle))
+        graph = skosh.load(opened(model, trust_pickle, budget))
         lowered = compile_to_c(graph, target=machine, optimize=optimize, until="plan").lowered
         assert lowered is not None, "planning leaves it"
         layers = explained(lowered, machine, optimize)

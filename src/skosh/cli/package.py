@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, Model, Optimize, TrustPickle, opened
+from skosh.cli.options import Json, LoadBudget, Model, Optimize, TrustPickle, opened
 from skosh.cli.terminal import busy, out, print_json
 
 KINDS = "cmake, arduino, platformio, zephyr, esp-idf, cmsis-pack, cubeide, micropython, rust, wheel, wasm or npm"
@@ -29,6 +29,7 @@ def command(
     samples: Annotated[int, typer.Option(metavar="N", help="Golden runs that the self-test repeats.", min=1, max=100)] = 3,
     check: Annotated[bool, typer.Option(help="Try the package with its own tools.")] = True,
     trust_pickle: TrustPickle = False,
+    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """A package with the model's C, a self-test that prints PASS, a README, a licence and the proof; and a check of it.
@@ -39,7 +40,7 @@ def command(
     from skosh.packaging import package
 
     with busy(f"compiling {Path(model).name} for {board}", quiet=json):
-        build = skosh.compile(opened(model, trust_pickle), target=board, optimize=optimize, name=name)
+        build = skosh.compile(opened(model, trust_pickle, budget), target=board, optimize=optimize, name=name)
     folder = output or Path(f"{build.program.name}-{kind}")
     if folder.exists() and not folder.is_dir():
         raise InputError("must be a folder, or not there yet", loc=str(folder))

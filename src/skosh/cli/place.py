@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skosh.cli.options import Json, Model, Optimize, OwnCatalogue, TrustPickle, opened
+from skosh.cli.options import Json, LoadBudget, Model, Optimize, OwnCatalogue, TrustPickle, opened
 from skosh.cli.quantize import arrays
 from skosh.cli.terminal import out, print_json, row, stages, table
 
@@ -76,6 +76,7 @@ def command(
         Path | None, typer.Option("--html", "--output", "-o", metavar="FILE.html", help="The answer as a page.")
     ] = None,
     trust_pickle: TrustPickle = False,
+    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """Where should a model run: on the device, on a gateway (fog), in the cloud, or in pieces? And what would change that?
@@ -90,7 +91,7 @@ def command(
     with stages(quiet=json) as say:
         say(f"reading {Path(model).name}")
         found = place(
-            skosh.load(opened(model, trust_pickle)), given, None if labels is None else arrays(labels),
+            skosh.load(opened(model, trust_pickle, budget)), given, None if labels is None else arrays(labels),
             device=device, link=link, gateway=gateway, cloud=cloud, battery=battery, rate=rate, aim=aim, deadline=deadline,
             accuracy=accuracy, stay_on_device=stay, life=life, raw=None if raw is None else arrays(raw), raw_bytes=raw_bytes,
             small=None if small is None else str(small), early=early, optimize=optimize, catalogue=own or (), say=say,

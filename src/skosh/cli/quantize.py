@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skosh.base.files import write_file
-from skosh.cli.options import Json, Model, Optimize, Target, of_a_file
+from skosh.cli.options import Json, LoadBudget, Model, Optimize, Target, TrustPickle, of_a_file, opened
 from skosh.cli.terminal import bar, busy, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def command(
     target: Target = "cortex-m4",
     optimize: Optimize = "balanced",
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where the C goes.")] = None,
+    trust_pickle: TrustPickle = False,
+    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """Quantize a float model: how far its outputs move on the samples, and, with -o, its C.
@@ -51,7 +53,7 @@ def command(
     from skosh.quantizer.study.compare import agreement, noise_db, real_outputs
 
     with busy(f"reading {Path(model).name}", quiet=json):
-        graph = skosh.load(model)
+        graph = skosh.load(opened(model, trust_pickle, budget))
     given = arrays(samples)
     found = as_samples(graph, given)
     right = None if labels is None else arrays(labels)

@@ -15,7 +15,7 @@ from skosh.importers.tflite.reader import Converter, Record
 
 FAMILIES = (
     "convolution", "dense", "pooling", "softmax", "reshape", "elementwise", "activations", "reductions", "movement",
-    "resize", "recurrent", "quantization", "control", "volumes", "unsigned", "lists", "detection",
+    "resize", "recurrent", "quantization", "control", "volumes", "unsigned", "lists", "detection", "signals",
 )  # fmt: skip
 
 

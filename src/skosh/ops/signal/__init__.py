@@ -1,0 +1,1 @@
+"""Operators: signals in front of a model."""
