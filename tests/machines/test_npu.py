@@ -12,7 +12,7 @@ import pytest
 import tflite
 
 import skosh
-from skosh.base.errors import FitError, InputError, SkoshError, ToolError
+from skosh.base.errors import FitError, InputError, ToolError
 from skosh.importers.tflite import load
 from skosh.ir.interpret_graph import initial_states, run_graph
 from skosh.machines.npu import tools
@@ -23,18 +23,10 @@ from skosh.verify.oracles import tflm
 from skosh.verify.samples import load_samples, random_samples
 from tests.cli.run import run
 from tests.conformance.random_models import Sketch, ring_buffer_model
+from tests.support.npu import needs_npu
 from tests.support.shared import models_folder
 from tests.support.tflite_writer import TensorSpec
 
-
-def installed() -> bool:
-    try:
-        return bool(tools.python(package="tosa_reference_model"))
-    except SkoshError:
-        return False
-
-
-needs_npu = pytest.mark.skipif(not installed() and not os.environ.get("CI"), reason="needs the npu extra: make npu")
 MODELS = ("hello_world", "kws", "micro_speech", "ic", "ad", "vww")
 
 
