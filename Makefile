@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-pyproject
+NPU    := $(VENV)/npu
 JOBS   ?= auto
 TORCH  ?= torch==2.13.0
 
@@ -14,7 +15,7 @@ DEBIAN := gcc libc6-dev make qemu-system-arm qemu-user cmake gcc-arm-none-eabi l
 PROGRAMS := node:nodejs npm:npm cargo:cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test quick torch golden check bench debian clean
+.PHONY: help env npu demo test quick torch golden check bench debian clean
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,10 +28,18 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,test,dev]'
 	@touch $@
 
+npu: env $(NPU)/.made-from-pyproject  ## what exports to NPUs and the TOSA oracle need, in .venv/npu: it pins an older numpy
+
+$(NPU)/.made-from-pyproject: pyproject.toml
+	test -x $(NPU)/bin/python || $(PYTHON) -m venv $(NPU)
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["npu"], sep="\n")' \
+		| $(NPU)/bin/python -m pip install --quiet --disable-pip-version-check --requirement /dev/stdin
+	@touch $@
+
 demo: env  ## train, compile, emulate, prove, report: skosh-demo/
 	$(BIN)/skosh demo -o skosh-demo
 
-test: env debian  ## all tests; ARGS=... for pytest
+test: env debian npu  ## all tests; ARGS=... for pytest
 	$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 quick: env  ## the tests that take no longer than a few seconds each

@@ -16,10 +16,12 @@ import skosh
 from skosh.build.flags import WARNINGS
 from skosh.targets.toolchain import run_tool, zig
 from tests.cli.run import run
+from tests.support.npu import skip_without_npu
 from tests.support.shared import models_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+NPU = ROOT / "docs" / "npu.md"
 NOT_HERE = ("demo", "doctor")  # tested by themselves: they take long, or answer for this computer
 
 
@@ -60,6 +62,8 @@ def among_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("page", [p for p in PAGES if any(blocks(p, "python"))], ids=lambda p: p.name)
 def test_python_runs(page: Path, among_models: Path) -> None:
     """All blocks of a page, one after another, as one program, each at its own line."""
+    if page == NPU:
+        skip_without_npu()
     lines: list[str] = []
     for start, text in blocks(page, "python"):
         lines += [""] * (start - 1 - len(lines)) + text.splitlines()
@@ -81,6 +85,8 @@ def test_the_c_of_the_readme_compiles(among_models: Path) -> None:
 
 @pytest.mark.parametrize(("place", "line"), commands())
 def test_commands_work(place: str, line: str, among_models: Path) -> None:
+    if place.startswith(NPU.name):
+        skip_without_npu()
     ran = run(*shlex.split(line)[1:])
     assert ran.status == 0, f"{place}: {ran.err}{ran.out}"
 

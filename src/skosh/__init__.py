@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from skosh import features as features
     from skosh.built import Build
     from skosh.ir.graph import Graph
     from skosh.place.hierarchy import Hierarchy
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["compile", "early_exit", "hierarchy", "load", "place", "quantize", "split"]
+
+
+def __getattr__(name: str) -> Any:
+    """``skosh.features``, imported when it is asked for."""
+    if name == "features":
+        from importlib import import_module
+
+        return import_module("skosh.features")
+    raise AttributeError(f"module 'skosh' has no attribute {name!r}")
 
 
 def load(source: Any, **options: Any) -> Graph:

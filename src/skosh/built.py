@@ -198,7 +198,7 @@ class Build:
         against: Sequence[str] | None = None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> Proof:
-        """Compare with the reference meaning, layer by layer, and with other oracles: "host", "tflm", "library".
+        """Compare with the reference meaning, layer by layer, and with other oracles: "host", "tflm", "tosa", "library".
 
         against: by default the reference, and the library's own object where the model was made from one: what that gives
         for the samples and for inputs at the edges (on thresholds, denormal, huge, NaN where it takes them).

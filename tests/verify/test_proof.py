@@ -59,7 +59,7 @@ def test_other_oracles() -> None:
 def test_an_oracle_that_does_not_exist() -> None:
     with pytest.raises(InputError) as caught:
         made().verify(1, against=("onnx",))
-    assert str(caught.value) == 'against must name some of reference, host, tflm, library, not "onnx".'
+    assert str(caught.value) == 'against must name some of reference, host, tflm, tosa, library, not "onnx".'
 
 
 def test_a_state_lives_from_sample_to_sample() -> None:

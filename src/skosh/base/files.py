@@ -52,8 +52,8 @@ def _opened(path: str, flags: int) -> int:
 # ------------------------------------------------------------------------------------------------------------- writing
 
 
-def write_folder(folder: Path, files: Mapping[str, str]) -> Path:
-    """Write text files into a folder, all of them or none. InputError when the folder can't be written."""
+def write_folder(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Write files into a folder, all of them or none. InputError when the folder can't be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".skosh-", dir=folder))
@@ -70,18 +70,18 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
-def write_file(path: Path, text: str) -> Path:
-    """Write one text file, complete or not at all. InputError when it can't be written."""
+def write_file(path: Path, content: str | bytes) -> Path:
+    """Write one file, text as UTF-8, complete or not at all. InputError when it can't be written."""
     try:
         if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing to keep
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(_encoded(content))
             return path
         place = path.resolve()  # what a link leads to, not the link
         handle, name = tempfile.mkstemp(prefix=".skosh-", dir=place.parent)
         os.close(handle)
         aside = Path(name)
         try:
-            write_through(aside, text)
+            write_through(aside, content)
             aside.chmod(stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o666 & ~_umask())
             aside.replace(place)
         finally:
@@ -93,12 +93,16 @@ def write_file(path: Path, text: str) -> Path:
     return path
 
 
-def write_through(path: Path, text: str) -> None:
-    """Write a text file, down to the disk."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+def write_through(path: Path, content: str | bytes) -> None:
+    """Write a file, text as UTF-8, down to the disk."""
+    with path.open("wb") as file:
+        file.write(_encoded(content))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _encoded(content: str | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.encode()
 
 
 def sync_folder(folder: Path) -> None:

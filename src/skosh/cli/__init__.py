@@ -18,8 +18,8 @@ from skosh import __version__
 from skosh.cli.letters import plainly
 
 COMMANDS = (
-    "demo", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "package", "ladder", "targets",
-    "devices",
+    "demo", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "package", "export", "ladder",
+    "targets", "devices",
     "links", "place", "doctor",
 )  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""

@@ -80,6 +80,15 @@ def _zig() -> str | None:
         return None
 
 
+def _npu() -> str | None:
+    from skosh.machines.npu.tools import python
+
+    try:
+        return f"in {python('tosa_reference_model')}"
+    except SkoshError:
+        return None
+
+
 TOOLS = (
     Tool("zig", "the C compiler for every target", "pip install ziglang, or set SKOSH_ZIG", _zig, required=True),
     Tool("numpy", "arrays, the reference meaning", "pip install numpy", _package("numpy"), required=True),
@@ -93,6 +102,7 @@ TOOLS = (
     Tool(
         "tflite_micro", "verify --against tflm", "pip install 'skosh[tflm]'", _package("tflite_micro", "tflite-micro")
     ),
+    Tool("npu tools", "export, verify --against tosa", "pip install 'skosh[npu]', see docs/npu.md", _npu),
     Tool("gcc", "tests under address sanitizer", "apt install gcc libc6-dev", _program("gcc", "--version")),
     Tool(
         "qemu-system-arm",

@@ -33,7 +33,7 @@ def command(
         str | None,
         typer.Option(
             metavar="LIST",
-            help="reference (always), host, tflm, library: whom to compare with, by commas.  "
+            help="reference (always), host, tflm, tosa, library: whom to compare with, by commas.  "
             "[default: reference, and library where the file holds a fitted object]",
         ),
     ] = None,

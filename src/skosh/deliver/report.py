@@ -101,6 +101,7 @@ def against(proof: Proof) -> str:
         "reference": "the reference meaning of the model",
         "host": "the same C on this computer",
         "tflm": "TensorFlow Lite Micro",
+        "tosa": "Arm's TOSA reference model",
         "golden": "golden outputs",
         "library": "the library's own object, edges of its inputs included",
     }

@@ -199,6 +199,13 @@ class Graph:
         return replace(graph, tensors={n: t for n, t in graph.tensors.items() if n in used})
 
 
+    def then(self, second: Graph) -> Graph:
+        """This graph, then ``second`` on its outputs: a front end and its model. ModelError where they don't fit."""
+        from skosh.ir.join import joined
+
+        return joined(self, second)
+
+
 def macs(graph: Graph) -> int:
     """Multiply-accumulates of one run of the whole graph."""
     return sum(node_macs(graph, node) for node in graph.nodes)

@@ -1,5 +1,5 @@
 """Other computers of the same model, to compare with: the C on this computer, TensorFlow Lite Micro's own interpreter,
-and the library's own object that the model was made from."""
+Arm's TOSA reference model, and the library's own object that the model was made from."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from skosh.base.errors import InputError, ToolError
 from skosh.emulate.runner import Runner
 from skosh.importers.originals import Original
 from skosh.ir.graph import Array, Graph
+from skosh.machines.npu.tosa import reference_model
 from skosh.verify.proof import Oracle
 
 _ARENA_BYTES = 64 << 20
-ORACLES = ("reference", "host", "tflm", "library")
+ORACLES = ("reference", "host", "tflm", "tosa", "library")
 
 
 def oracle(name: str, graph: Graph, host: Callable[[], Runner]) -> Oracle:
@@ -26,6 +27,8 @@ def oracle(name: str, graph: Graph, host: Callable[[], Runner]) -> Oracle:
         return host().run
     if name == "tflm":
         return tflm(graph)
+    if name == "tosa":
+        return reference_model(graph)
     raise InputError(f'against must name some of {", ".join(ORACLES)}, not "{name}"')
 
 
