@@ -53,7 +53,7 @@ def test_a_board_brings_target_and_limits() -> None:
 
 
 def test_a_board_refuses_what_is_too_large() -> None:
-    graph = forest(120)
+    graph = forest(150)
     with pytest.raises(FitError) as caught:
         skosh.compile(graph, target="nucleo-l053r8", optimize="speed")
     need = re.search(r"code and weights need ([\d,]+)", str(caught.value))

@@ -129,7 +129,7 @@ class Detect(Op):
             half_h = np.float32(0.5) * vectorized.apply(exp, code[:, 2] / hs) * anchor[:, 2]
             half_w = np.float32(0.5) * vectorized.apply(exp, code[:, 3] / ws) * anchor[:, 3]
         corner = np.stack([cy - half_h, cx - half_w, cy + half_h, cx + half_w], 1)
-        top = score.max(axis=1)
+        top = larger_of(score)
         alive = top >= np.float32(self.score_threshold)
         slots = self.most
         boxes, classes, scores = (
@@ -141,7 +141,7 @@ class Detect(Op):
         while found < self.most and alive.any():
             pick = int(np.argmax(np.where(alive, top, -np.inf)))
             alive[pick] = False
-            boxes[found], classes[found], scores[found] = corner[pick], np.argmax(score[pick]), top[pick]
+            boxes[found], classes[found], scores[found] = corner[pick], first_largest(score[pick]), top[pick]
             alive &= ~overlapping(corner, pick, np.float32(self.overlap_threshold))
             found += 1
         return boxes[None], classes[None], scores[None], np.array([found], np.float32)
@@ -163,10 +163,36 @@ class Detect(Op):
 def overlapping(corner: Array, pick: int, threshold: np.float32) -> Array:
     """[B]: whether a box shares more than ``threshold`` of the union with box ``pick``. corner: [B, 4]."""
     mine = corner[pick]
-    h = np.minimum(corner[:, 2], mine[2]) - np.maximum(corner[:, 0], mine[0])
-    w = np.minimum(corner[:, 3], mine[3]) - np.maximum(corner[:, 1], mine[1])
-    shared = np.maximum(h, np.float32(0)) * np.maximum(w, np.float32(0))
-    areas = (corner[:, 2] - corner[:, 0]) * (corner[:, 3] - corner[:, 1])
     with np.errstate(all="ignore"):
+        h = smaller(corner[:, 2], mine[2]) - larger(corner[:, 0], mine[0])
+        w = smaller(corner[:, 3], mine[3]) - larger(corner[:, 1], mine[1])
+        shared = larger(h, np.float32(0)) * larger(w, np.float32(0))
+        areas = (corner[:, 2] - corner[:, 0]) * (corner[:, 3] - corner[:, 1])
         found = shared / (areas[pick] + areas - shared) > threshold
     return np.asarray(found & (areas > 0) & (areas[pick] > 0))
+
+
+def larger(a: Array, b: Array | np.float32) -> Array:
+    """The kernel language's max: b where either is NaN."""
+    return np.where(a > b, a, b)
+
+
+def smaller(a: Array, b: Array | np.float32) -> Array:
+    """The kernel language's min: b where either is NaN."""
+    return np.where(a < b, a, b)
+
+
+def larger_of(score: Array) -> Array:
+    """[B]: the largest score of each box, class by class."""
+    best = score[:, 0]
+    for k in range(1, score.shape[1]):
+        best = larger(best, score[:, k])
+    return best
+
+
+def first_largest(score: Array) -> int:
+    """The first class with the largest score; one that is NaN is never larger, and nothing is larger than it."""
+    chosen = 0
+    for k in range(1, len(score)):
+        chosen = k if score[k] > score[chosen] else chosen
+    return chosen
