@@ -262,7 +262,7 @@ def _formed(
     for c in calls:
         mine = (c.numbers, *cohorts.get(group_key(c, style), ()))
         common = {n: v for n, v in c.numbers.items() if all(case[n] == v for case in mine)}
-        kernels.append(apply_schedule(schedule.bind(c.kernel, common), mine, style, float_sums=sums))
+        kernels.append(apply_schedule(schedule.bind(c.kernel, common), c.schedule, mine, style, float_sums=sums))
         cases.append(mine)
     return Formed(layer, target, form, style, calls, tuple(kernels), tuple(cases), cohorts)
 

@@ -243,15 +243,18 @@ def test_the_modules_of_torch(name: str) -> None:
         want = module(x).numpy()
     assert got.shape == want.shape
     assert np.abs(got - want).max() <= EPS * case.terms * max(1.0, np.abs(want).max())
+    if name in IN_FLOATS:
+        return
     samples = case.example(16, 1).numpy()
     small, found = skosh.quantize(graph, samples), as_samples(graph, samples)
     assert noise_db(real_outputs(graph, found), real_outputs(small, found)) > (15 if name in JUMPS else 28)
 
 
 REFUSED = (
-    "Conv3d", "EmbeddingBag", "LocalResponseNorm", "MaxPool2d, dilated", "Upsample, bicubic", "topk", "sort", "atan",
-    "RReLU", "scaled_dot_product_attention", "cdist",
+    "Conv3d", "EmbeddingBag", "RReLU", "cdist",
 )  # fmt: skip
+IN_FLOATS = ("topk", "sort", "scaled_dot_product_attention", "Upsample, bicubic")
+"""What has no int8 form."""
 JUMPS = ("sign", "Threshold", "Hardshrink", "floor", "round")
 """Functions with steps: an input beside one may fall on the other side."""
 
@@ -274,12 +277,12 @@ def test_no_operator_moves_images_in_between() -> None:
 def test_what_cannot_be_compiled_is_listed() -> None:
     class Odd(nn.Module):
         def forward(self, x: Any) -> Any:
-            return torch.topk(nn.functional.local_response_norm(x, 3), 2).values
+            filters = torch.ones(1, 1, 1, 1, 1)
+            return nn.functional.conv3d(x, filters) + nn.functional.conv3d(2 * x, filters)
 
     with pytest.raises(UnsupportedError) as caught:
-        skosh.load(Odd(), example=torch.ones(1, 4, 5, 5))
-    assert "AveragePool: there must be 1 or 2 axes of space, not 3" in str(caught.value)
-    assert "TopK is not among the operators that skosh reads" in str(caught.value)
+        skosh.load(Odd(), example=torch.ones(1, 1, 4, 5, 5))
+    assert str(caught.value).count("Conv: a convolution must have 1 or 2 axes of space, not 3") == 2
 
 
 def test_a_program_of_torch_export_keeps_its_example() -> None:

@@ -102,6 +102,8 @@ def _binary(op: str, a: Expr, b: Expr, dtype: DType, names: Names) -> tuple[str,
     mixes = {"<<", ">>", "&", "|", "^"}
     if op in mixes:  # the reader (and -Wparentheses) wants arithmetic inside shifts and masks bracketed
         left_level = right_level = _UNARY
+    if op in ("==", "!=", "<", "<=", ">", ">="):  # comparisons of comparisons too
+        left_level = right_level = max(level, _PRECEDENCE["<"]) + 1
     if op in ("and", "or") and isinstance(a, Binary) and a.op in ("and", "or") and a.op != op:
         left_level = _UNARY
     if op in ("and", "or") and isinstance(b, Binary) and b.op in ("and", "or") and b.op != op:

@@ -89,6 +89,9 @@ def resize(ctx: Context, record: Record) -> None:
     mode = {"bilinear": "linear", "bicubic": "cubic"}.get(str(a.get("mode", "nearest")), str(a.get("mode", "nearest")))
     if mode not in ("nearest", "linear", "cubic"):
         raise ModelError(f"a resize must be nearest, linear or cubic, not {mode}")
+    for other, attribute in (("nearest", "nearest_mode"), ("cubic", "cubic_coeff_a")):
+        if mode != other:  # says nothing about this mode
+            a.get(attribute)
     axes, roi = _axes(ctx, record, len(shape)), ctx.known(record, 1, "the region") if not old else None
     sizes, scales = _sizes(ctx, record, shape, axes)
     usual = "half_pixel" if where == "pytorch_half_pixel" and all(n > 1 for n in sizes[2:]) else where
