@@ -19,9 +19,10 @@ from tests.support.shared import models_folder
 
 OPEN = {
     "softmax_f32", "log_softmax_f32", "logistic_f32", "tanh_f32", "elu_f32", "gelu_f32", "exp_f32", "log_f32", "sin_f32",
-    "cos_f32", "lstm_f32",
+    "cos_f32", "lstm_f32", "detect", "floor_quotient_i32", "floor_rest_i32", "logarithms",
 }  # fmt: skip
-"""Floats that become integers: intervals of floats aren't looked at. A test compares these functions with others."""
+"""Floats that become integers: intervals of floats aren't looked at; quotients times divisors and interpolation in tables,
+where intervals lose what holds numbers together. A test compares these functions with others."""
 
 TWINS = {"matmul_twins", "conv2d_twins"}
 """Two sums in one word: their recipe shows the bounds from the weights' own sums, closer than intervals round by round do."""

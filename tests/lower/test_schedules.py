@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from skosh import schedule
+from skosh.ir.call import Schedule
 from skosh.ir.interpret_kernel import run_kernel
 from skosh.ir.kernel import For, walk
 from skosh.language import kernel, seq
-from skosh.lower.schedules import Draft, apply_schedule
+from skosh.lower.schedules import apply_schedule
+from skosh.machines.arm_m.tile_forms import depthwise_tile
 from skosh.machines.arm_m.tile_kernels import depthwise_tiles
+from skosh.schedule.draft import Draft
 from tests.language.zoo import ZOO
 
 
@@ -75,7 +78,7 @@ def test_depthwise_of_any_number_of_rows(kh: int, kw: int, optimize: str) -> Non
         "scale": scale.ravel(), "rows": np.zeros((width + kw - 1) * kh, np.uint32),
         "y": np.zeros(3 * width * channels, np.int8),
     }  # fmt: skip
-    made = apply_schedule(schedule.bind(depthwise_tiles, numbers), [numbers], optimize)
+    made = apply_schedule(schedule.bind(depthwise_tiles, numbers), Schedule(depthwise_tile), [numbers], optimize)
     want, got = ({n: v.copy() for n, v in buffers.items()} for _ in range(2))
     run_kernel(depthwise_tiles, want, numbers)
     run_kernel(made, got, {})

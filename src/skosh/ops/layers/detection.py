@@ -65,9 +65,9 @@ def detect(
             alive[pick] = wrap(i8, 0)
             chosen = first
             for k in seq(first + 1, K):
+                assume(0 <= chosen < K)
                 if score[pick, k] > score[pick, chosen]:
                     chosen = k
-                assume(0 <= chosen < K)
             for j in par(4):
                 boxes[d, j] = corner[pick, j]
             classes[d] = f32(chosen - first)

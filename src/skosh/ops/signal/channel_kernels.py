@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skosh.base.dtypes import i16, i32, u32, u64
-from skosh.language import func, kernel, par, seq, widen, wrap
+from skosh.language import assume, func, kernel, par, seq, widen, wrap
 from skosh.ops.signal.spectrum_kernels import bit_length
 
 
@@ -17,6 +17,8 @@ def filter_bank(
         up = kept
         down = u64(0)
         for j in seq(widen(width[c])):
+            assume(0 <= widen(first[c]) + j < N)
+            assume(0 <= widen(place[c]) + j < W)
             energy = u64(x[widen(first[c]) + j])
             up += energy * wrap(u64, widen(weights[widen(place[c]) + j]))
             down += energy * wrap(u64, widen(unweights[widen(place[c]) + j]))
