@@ -131,11 +131,22 @@ def nearest(model: Any, builder: Builder, x: str) -> tuple[str, tuple[str, ...]]
     return index, (builder.apply(InverseWeights(root), distance, name="weights"),)
 
 
+def tree_of(model: Any) -> Any:
+    """The library's search tree; made again from the samples, to the same one, where a file left only its shell."""
+    if hasattr(model._tree, "get_arrays"):
+        return model._tree
+    from sklearn.neighbors import BallTree, KDTree
+
+    kind = KDTree if model._fit_method == "kd_tree" else BallTree
+    more = model.effective_metric_params_ or {}
+    return kind(model._fit_X, leaf_size=model.leaf_size, metric=model.effective_metric_, **more)
+
+
 def order_of(model: Any) -> Array:
     """[samples]: the order in which the search takes the samples: a tree's own, or as they were given."""
     if model._fit_method == "brute":
         return np.arange(len(model._fit_X))
-    return np.asarray(model._tree.get_arrays()[1])
+    return np.asarray(tree_of(model).get_arrays()[1])
 
 
 def searched(
@@ -148,7 +159,7 @@ def searched(
     """
     if model._fit_method == "brute":
         return Nearest(count, metric), ()
-    _, _, nodes, bounds = model._tree.get_arrays()
+    _, _, nodes, bounds = tree_of(model).get_arrays()
     if len(nodes) == 1:  # a tree that is one leaf
         return Nearest(count, metric), ()
     balls = model._fit_method == "ball_tree"

@@ -110,10 +110,13 @@ def gain_controlled(x: u32[N], noise: u32[N], table: i16[T], y: u32[N], *, shift
     for n in par(N):
         gain = 0
         if noise[n] <= u32(2):
-            gain = widen(table[wrap(i32, noise[n])])
+            small = wrap(i32, noise[n])
+            assume(0 <= small < T)
+            gain = widen(table[small])
         else:
             interval = bit_length(noise[n])
             at = 4 * interval - 6
+            assume(0 <= at < T - 2)
             fraction = u32(0)
             if interval < 11:
                 fraction = noise[n] << (11 - interval)
@@ -145,6 +148,7 @@ def logarithms(x: u32[N], table: i16[130], y: i16[N], *, scale, bits):
             else:
                 part = wrap(i32, over >> (whole - 16))
             segment = part >> 9
+            assume(0 <= segment < 129)
             low = widen(table[segment])
             high = widen(table[segment + 1])
             binary = (whole << 16) + part + low + (((high - low) * (part - segment * 512)) >> 16)
