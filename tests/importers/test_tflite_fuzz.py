@@ -38,12 +38,12 @@ MADE = {
 
 def try_to_load(data: bytes) -> bool:
     """True for a Graph, which must then be a legal one; False for a ModelError with a text."""
-    started, said = time.perf_counter(), ""
+    started, said = time.process_time(), ""
     try:
         check_graph(load(data, name="damaged"))
     except ModelError as error:
         said = str(error).strip() or "nothing"
-    assert time.perf_counter() - started < 5, "a damaged file must not take long"
+    assert time.process_time() - started < 5, "a damaged file must not take long"
     assert said != "nothing", "an error must say something"
     return not said
 
@@ -100,10 +100,10 @@ def test_one_operator_listed_ten_thousand_times_is_refused_quickly() -> None:
     b.PrependUOffsetTRelativeSlot(1, codes, 0)
     b.PrependUOffsetTRelativeSlot(2, subgraphs, 0)
     b.Finish(b.EndObject(), file_identifier=b"TFL3")
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ModelError, match="its tables overlap"):
         load(bytes(b.Output()))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def _vector(b: flatbuffers.Builder, offset: int) -> int:
