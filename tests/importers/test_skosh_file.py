@@ -93,11 +93,15 @@ def test_saved_and_loaded(tmp_path: Path, small: bytes) -> None:
     assert path.read_bytes() == small
     build = skosh.compile(path, target="host")
     assert build.program.name == "sprinkler"
-    assert build.predict({"Grass": "wet"}) == pytest.approx(skosh.compile(graph, target="host").predict({"Grass": "wet"}))
+    assert build.predict({"Grass": "wet"}) == pytest.approx(
+        skosh.compile(graph, target="host").predict({"Grass": "wet"})
+    )
     assert skosh.load(path, name="other").name == "other"
-    with pytest.raises(InputError, match=r'the file must end in .skosh, not ".zip"'):
+    with pytest.raises(InputError, match=r'the file must end in \.skosh, not ".zip"'):
         graph.save(tmp_path / "rain.zip")
-    with pytest.raises(InputError, match='a .skosh file has no option "query": it holds the graph that options have made'):
+    with pytest.raises(
+        InputError, match=r'a \.skosh file has no option "query": it holds the graph that options have made'
+    ):
         skosh.load(path, query=["Rain"])
 
 

@@ -55,7 +55,8 @@ def damaged(data: bytes, suffix: str, seed: int) -> bytes:
     if suffix in (".skops", ".npz", ".pt2", ".skosh") and rng.random() < 0.8:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             files = {n: archive.read(n) for n in archive.namelist()}
-        chosen = rng.choice([n for n in files for _ in range(3 if n == "schema.json" else len(files) if n == "graph.json" else 1)])
+        often = {"schema.json": 3, "graph.json": len(files)}
+        chosen = rng.choice([n for n in files for _ in range(often.get(n, 1))])
         files[chosen] = changed_text(files[chosen], seed) if chosen.endswith(".json") else mutate(files[chosen], seed)
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:

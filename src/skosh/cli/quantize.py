@@ -39,7 +39,10 @@ def command(
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The sensitivity as a page.")] = None,
     target: Target = "cortex-m4",
     optimize: Optimize = "balanced",
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE.skosh|DIR", help="Keep the model; or where its C goes.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.skosh|DIR", help="Keep the model; or where its C goes."),
+    ] = None,
     trust_pickle: TrustPickle = False,
     budget: LoadBudget = None,
     json: Json = False,

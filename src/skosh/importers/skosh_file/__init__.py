@@ -1,4 +1,4 @@
-"""``.skosh`` files: a Graph as it is, kept. A zip archive of ``graph.json`` and arrays as ``.npy``; docs/skosh-file.md tells it.
+"""``.skosh`` files: a Graph as it is, kept: a zip archive of ``graph.json`` and arrays as ``.npy`` (docs/skosh-file.md).
 
 Nothing in such a file is run, and no name in it is imported: operators and the few kinds of notes that are more than numbers
 are looked up in lists of ours. The same graph gives the same bytes.

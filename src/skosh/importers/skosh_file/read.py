@@ -37,7 +37,9 @@ def graph_of(data: bytes, where: str, name: str | None = None) -> Graph:
     except UnsupportedError:
         raise
     except ModelError as error:
-        raise ModelError(error.message, loc=where if error.loc is None else f"{where}: {error.loc}", hint=error.hint) from error
+        raise ModelError(
+            error.message, loc=where if error.loc is None else f"{where}: {error.loc}", hint=error.hint
+        ) from error
     except SkoshError:
         raise
     except BELIEVED as error:
@@ -98,7 +100,9 @@ def _graph(told: Mapping[str, Any], files: Files, name: str | None) -> Graph:
 def _tensor(told: Mapping[str, Any], files: Files) -> Tensor:
     name, dtype = _text(told["name"]), _text(told["type"])
     if dtype not in DTYPES:
-        raise ModelError(f"its type must be one of {', '.join(DTYPES)}, not {dtype[:40]!r}", loc=Loc("graph.json", name))
+        raise ModelError(
+            f"its type must be one of {', '.join(DTYPES)}, not {dtype[:40]!r}", loc=Loc("graph.json", name)
+        )
     data = None if told.get("data") is None else _constant(files.array(_text(told["data"])))
     quant = None if told.get("quant") is None else _quant(_object(told["quant"]))
     return Tensor(name, _numbers(told["shape"]), DTYPES[dtype], quant, data)

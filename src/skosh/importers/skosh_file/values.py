@@ -5,6 +5,8 @@
     {"a": 1}            {"is": "map", "items": [["a", 1]]}
     an array            {"is": "array", "file": "notes/0.npy"}
     Frame(...).encode   {"is": "method", "name": "encode", "of": {"is": "frame", "fields": {...}}}
+
+(left: in Python; right: in the file)
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ METHODS = ("encode", "decode", "tells", "example")
 """Their methods that stand in a graph's notes."""
 
 NAMES = {place: name for name, place in RECORDS.items()}
+SCALARS = ("bool", "float16", "float32", "float64", *(f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)))
 TEXTS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -147,7 +150,7 @@ def _pair(told: Any, files: Files, depth: int) -> tuple[Any, Any]:
 
 
 def _scalar(name: str, value: Any) -> Any:
-    if name not in ("bool", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"):
+    if name not in SCALARS:
         raise ModelError(f"a number's type must be one of numpy's, not {name[:40]!r}")
     if not isinstance(value, int | float):
         raise ModelError("a number must be a number")
@@ -160,7 +163,9 @@ def _scalar(name: str, value: Any) -> Any:
 def record_of(kind: type[Any], fields: Mapping[str, Any], what: str) -> Any:
     """A frozen dataclass of values; ModelError unless they are those of its fields, of the types that these say."""
     known = {f.name: f for f in dataclasses.fields(kind)}
-    needed = {n for n, f in known.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
+    needed = {
+        n for n, f in known.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
     if not needed <= fields.keys() <= known.keys():
         raise ModelError(f"{what} must have {', '.join(known) or 'no attributes'}, not {', '.join(fields) or 'none'}")
     hints = typing.get_type_hints(kind)
