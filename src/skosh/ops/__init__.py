@@ -104,7 +104,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     },
     "trees.forest": {"forest": "Forest"},
 }  # fmt: skip
-"""File -> the kinds of operators in it, and their classes. The name of a kind never changes: it is in files that people keep."""
+"""File -> the kinds of operators in it, and their classes. A kind keeps its name: it is in files that people keep."""
 
 OPERATORS: registry.Table = {
     kind: f"skosh.ops.{file}:{name}" for file, kinds in FAMILIES.items() for kind, name in kinds.items()
