@@ -296,8 +296,21 @@ def test_a_program_of_torch_export_keeps_its_example() -> None:
 def test_a_file_of_pytorch_is_one_clear_letter(tmp_path: Path) -> None:
     path = tmp_path / "net.pt2"
     path.write_bytes(b"PK")
-    with pytest.raises(InputError, match="a PyTorch file must be loaded by PyTorch"):
+    with pytest.raises(InputError, match=r"reading a \.pt2 file may run whatever code its author put into it"):
         skosh.load(path)
+    with pytest.raises(ModelError, match="PyTorch can't read this program"):
+        skosh.load(path, trust_pickle=True)
+    with pytest.raises(InputError, match="holds weights without the module they belong to"):
+        skosh.load(tmp_path / "net.pth", trust_pickle=True)
+
+
+def test_a_trusted_program_is_read(tmp_path: Path) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU()).eval()
+    x = torch.randn(1, 6)
+    torch.export.save(torch.export.export(module, (x,)), tmp_path / "small.pt2")
+    graph = skosh.load(tmp_path / "small.pt2", trust_pickle=True)
+    assert graph.name == "small"
+    assert np.allclose(reference(graph, [x.numpy()])[0], module(x).detach().numpy(), atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore")  # the quantizer that torchao ships for tests says that it is old

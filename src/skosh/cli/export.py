@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from skosh.machines.npu.tosa import Tosa
 
 EXAMPLE = "skosh export kws.tflite --to ethos-u --accelerator ethos-u55-128 -o kws-ethos-u"
-KINDS = ("skosh", "tosa", "ethos-u")
+KINDS = ("skosh", "tflite", "tosa", "ethos-u")
 
 
 def command(
     model: Model,
-    kind: Annotated[str, typer.Option("--to", metavar="KIND", help="skosh, tosa or ethos-u: what it is to be.")],
+    kind: Annotated[str, typer.Option("--to", metavar="KIND", help="skosh, tflite, tosa or ethos-u: what it is to be.")],
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             metavar="PATH",
-            help="The file, or the folder of ethos-u.  [default: NAME.skosh, NAME.tosa, NAME-ethos-u, here]",
+            help="The file, or the folder of ethos-u.  [default: NAME.skosh, NAME.tflite, NAME.tosa, NAME-ethos-u, here]",
         ),
     ] = None,
     accelerator: Annotated[
@@ -46,7 +46,8 @@ def command(
 ) -> None:
     """A model in another form.
 
-    skosh: as it was read, in a file that every command reads, with no need of the library that made it. tosa, ethos-u: a
+    skosh: as it was read, in a file that every command reads, with no need of the library that made it. tflite: for
+    models of TFLite's operators, the same bits in TensorFlow Lite Micro. tosa, ethos-u: a
     .tflite model for neural processing units, by Arm's tools, in TOSA, or compiled by Vela for an Ethos-U.
 
     Sizes of ethos-u are Vela's, and its cycles are Vela's estimate: nothing was run. Needs the npu extra.
@@ -63,6 +64,8 @@ def command(
         graph = skosh.load(opened(model, trust_pickle, budget))
         if kind == "skosh":
             told = _write_skosh(graph, output or Path(f"{graph.name}.skosh"))
+        elif kind == "tflite":
+            told = _write_tflite(graph, output or Path(f"{graph.name}.tflite"))
         elif kind == "tosa":
             told = _write_tosa(to_tosa(graph), output or Path(f"{graph.name}.tosa"))
         else:
@@ -79,6 +82,14 @@ def command(
 def _write_skosh(graph: Graph, file: Path) -> tuple[dict[str, object], str]:
     size = graph.save(file).stat().st_size
     return {"file": str(file), "bytes": size}, f"{file}: {number(size)} bytes, {graph!r}"
+
+
+def _write_tflite(graph: Graph, file: Path) -> tuple[dict[str, object], str]:
+    from skosh.deliver.tflite import tflite_bytes
+
+    content = tflite_bytes(graph)
+    write_file(file, content)
+    return {"file": str(file), "bytes": len(content)}, f"{file}: {number(len(content))} bytes of TFLite"
 
 
 def _write_tosa(made: Tosa, file: Path) -> tuple[dict[str, object], str]:

@@ -35,13 +35,14 @@ IMPORTERS: registry.Table = {
     "hmmlearn": "skosh.importers.pgm.hmm:load",
     "crf": "skosh.importers.crf:load",
     "skosh": "skosh.importers.skosh_file:load",
+    "keras": "skosh.importers.keras:load",
 }
 
 SUFFIXES = {
     ".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
     ".pt2": "torch", ".pt": "torch", ".pth": "torch",
     ".bif": "bif", ".xmlbif": "xmlbif", ".xml": "xmlbif", ".crfsuite": "crf",
-    ".skosh": "skosh",
+    ".skosh": "skosh", ".keras": "keras", ".h5": "keras",
     ".skops": "saved", ".pkl": "saved", ".pickle": "saved", ".joblib": "saved",
 }  # fmt: skip
 """File name endings, and the importer that reads such files."""

@@ -22,21 +22,21 @@ FILE = "<torch>"
 OPSET = 20  # the first with GELU as one operator
 
 
-def load(source: Any, name: str | None = None, *, example: Any = None, layout: str = "nchw") -> Graph:
+def load(
+    source: Any, name: str | None = None, *, example: Any = None, layout: str = "nchw", trust_pickle: bool = False
+) -> Graph:
     """A Graph that computes what ``module.eval()(example)`` does, or what a program of ``torch.export`` does.
 
     example: an array or tensor, or a tuple of several, batch first; its shape is the model's. layout: see ``importers.onnx``.
+    trust_pickle: let PyTorch read a ``.pt2`` file, which may run what is in it.
     Raises InputError without an example, ModelError when torch.export can't trace the module, and one UnsupportedError with
     every operator that can't be compiled.
     """
+    if isinstance(source, (str, Path)):
+        name = name or Path(source).stem
+        source = program_in(Path(source), trust_pickle)
     import torch
 
-    if isinstance(source, (str, Path)):
-        raise InputError(
-            "a PyTorch file must be loaded by PyTorch, which runs what is in it",
-            loc=Path(source).name,
-            hint="skosh.load(torch.export.load(path)) for a .pt2; skosh.load(module, example=x) for weights in a module",
-        )
     program = isinstance(source, torch.export.ExportedProgram)
     if not program and not isinstance(source, torch.nn.Module):
         raise InputError(f"a PyTorch model must be a torch.nn.Module, not a {type(source).__name__}", loc=FILE)
@@ -53,6 +53,38 @@ def load(source: Any, name: str | None = None, *, example: Any = None, layout: s
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"an example must be an array or a tensor, or a tuple of them: {error}", loc=FILE) from error
     return load_onnx(exported(source, inputs), name or ("model" if program else snake(type(source).__name__)), layout=layout)
+
+
+def program_in(path: Path, trust: bool) -> Any:
+    """The ``torch.export`` program of a ``.pt2`` file. PyTorch reads it, and parts of it may be pickles."""
+    if path.suffix.lower() != ".pt2":
+        raise InputError(
+            "must be a program of torch.export (.pt2): a .pt or .pth file holds weights without the module they belong to",
+            loc=str(path),
+            hint="load the weights into the module, then skosh.load(module, example=x) in Python, or torch.export.save to a .pt2",
+        )
+    if not path.is_file():
+        raise InputError("can't be read: no such file or directory", loc=str(path))
+    if not trust:
+        raise InputError(
+            "reading a .pt2 file may run whatever code its author put into it, so it must be trusted first",
+            loc=str(path),
+            hint="--trust-pickle (trust_pickle=True) if you know who made it; ONNX files are the safe way",
+        )
+    try:
+        import torch
+    except ImportError as error:
+        raise ToolError("reading a .pt2 file needs PyTorch", hint='pip install "skosh[torch]"') from error
+    quiet = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.export.load(path)
+    except Exception as error:  # whatever PyTorch's readers raise of a damaged file
+        raise ModelError(f"PyTorch can't read this program: {reason_of(error)}", loc=str(path)) from error
+    finally:
+        logging.disable(quiet)
 
 
 def exported(module: Any, inputs: tuple[Any, ...]) -> Any:
