@@ -15,10 +15,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import host_vectors
 import vector_lengths
+from folder import add_folder, model_file
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -32,7 +32,6 @@ from skosh.ladder.rungs import intrinsics
 from skosh.pipeline import compile_to_c
 from skosh.targets import target
 
-FOLDER = Path(__file__).resolve().parents[2] / "shared" / "models"
 Row = tuple[str, str, str, str, bool | None]  # figure, goal, incumbent, measured, met
 # instructions: (goal, TFLM + CMSIS-NN); cycles: (the best other engine, its name)
 INSTRUCTIONS = {
@@ -51,7 +50,7 @@ RIVAL = {"cortex-m4": "best closed engine", "cortex-m0plus": "HALE"}
 
 
 def load(model: str) -> Graph:
-    return skosh.load(FOLDER / f"{model}.tflite")
+    return skosh.load(model_file(f"{model}.tflite"))
 
 
 def machine(name: str) -> Iterator[Row]:
@@ -137,6 +136,7 @@ def rows(part: str) -> list[Row]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_folder(parser)
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=list(PARTS))
     parser.add_argument("--quick", action="store_true", help="without the matrix product")
     parser.add_argument("--json", action="store_true")

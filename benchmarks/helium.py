@@ -9,26 +9,26 @@ Counts are exact and repeat on any machine; they are not cycles. The incumbent's
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from folder import add_folder, model_file
 
 import skosh
 
 INCUMBENT = {"kws": 1_813_032, "vww": 6_557_952, "ic": 4_911_519, "ad": 149_929}
 GOAL = {"kws": 1_100_000, "vww": 2_200_000, "ic": 3_000_000, "ad": 90_000}
-MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=list(INCUMBENT))
-    parser.add_argument("--folder", type=Path, default=MODELS, help="where the .tflite files are")
+    add_folder(parser)
     parser.add_argument("--layers", action="store_true", help="print each layer too")
     parser.add_argument("--samples", type=int, default=3, help="random samples to prove on")
     options = parser.parse_args()
     print(f"{'model':6}{'aim':10}{'instructions':>13}{'per MAC':>9}{'CMSIS-NN':>11}{'times':>7}{'goal':>11}  proof")
     for name in options.models:
         for aim in ("speed", "balanced", "flash"):
-            build = skosh.compile(str(options.folder / f"{name}.tflite"), target="cortex-m55", optimize=aim)
+            build = skosh.compile(model_file(f"{name}.tflite"), target="cortex-m55", optimize=aim)
             profile, proof = build.profile(), build.verify(samples=options.samples)
             assert profile.instructions is not None, "QEMU counts"
             before = INCUMBENT.get(name, 0)

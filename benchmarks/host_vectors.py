@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from folder import add_folder, model_file
 from rich.console import Console
 from rich.table import Table
 
@@ -30,7 +31,6 @@ from skosh.build import compile_host
 from skosh.emulate.runner import HostRunner
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT.parent / "shared" / "models"
 MODELS = ("kws", "vww", "ic", "ad")
 TURN = 5  # inferences in a row
 
@@ -56,7 +56,7 @@ int64_t skosh_loop(const int8_t *x, int8_t *y, void *arena, int64_t *times, int6
 
 def ours(model: str, machine: str, x: Any) -> tuple[Run, Callable[[int], Any], Any]:
     """(one inference from Python, nanoseconds of each of so many in C, the output)."""
-    build = skosh.compile(skosh.load(FOLDER / f"{model}.tflite"), target=machine, optimize="speed")
+    build = skosh.compile(skosh.load(model_file(f"{model}.tflite")), target=machine, optimize="speed")
     runner = build.runner
     assert isinstance(runner, HostRunner), "a native target"
     y = np.empty(runner.face.outputs[0].tensor.shape, np.int8)
@@ -79,7 +79,7 @@ def litert(model: str, x: Any) -> tuple[Run, Callable[[], Any]]:
     """LiteRT with XNNPACK, one thread: (one inference, the output)."""
     from ai_edge_litert.interpreter import Interpreter
 
-    found = Interpreter(str(FOLDER / f"{model}.tflite"), num_threads=1)
+    found = Interpreter(str(model_file(f"{model}.tflite")), num_threads=1)
     found.allocate_tensors()
     found.set_tensor(found.get_input_details()[0]["index"], x)
     return found.invoke, lambda: found.get_tensor(found.get_output_details()[0]["index"])
@@ -112,7 +112,7 @@ def onnxruntime(model: str, x: Any) -> tuple[Run, Callable[[], Any]]:
             types = {"x": TensorProto.INT8, "y": TensorProto.INT8}
             return onnx_model(self.nodes, {"x": given.shape}, self.constants, types=types)
 
-    proto = Flat(skosh.load(FOLDER / f"{model}.tflite")).written()
+    proto = Flat(skosh.load(model_file(f"{model}.tflite"))).written()
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -168,7 +168,7 @@ class Compared:
 
 def compared(model: str, machine: str, seconds: float) -> Compared:
     """The runtimes that are installed, in turn; what isn't is said on standard error."""
-    x = np.load(FOLDER / f"{model}.npz")["inputs"][:1].copy()
+    x = np.load(model_file(f"{model}.npz"))["inputs"][:1].copy()
     own, in_c, y = ours(model, machine, x)
     runs: dict[str, Run] = {"skosh": own}
     outputs: dict[str, Callable[[], Any]] = {}
@@ -182,6 +182,7 @@ def compared(model: str, machine: str, seconds: float) -> Compared:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_folder(parser)
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--target", default="x86-64-avx2")
     parser.add_argument("--seconds", type=float, default=5.0)

@@ -11,8 +11,8 @@ GFLOPS depend on the computer and on what else it does: compare what one run pri
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from folder import add_folder, model_file
 from rich.console import Console
 from rich.table import Table
 
@@ -23,7 +23,6 @@ from skosh.ladder.models import climb_model
 from skosh.ladder.peak import Judge, blas_name, peak_gflops
 from skosh.ladder.rungs import intrinsics
 
-FOLDER = Path(__file__).resolve().parents[2] / "shared" / "models"
 MODELS = ("kws", "ic", "vww", "ad")
 
 
@@ -56,6 +55,7 @@ def last_rung(n: int, dtypes: list[str], threads: list[int], rounds: int, consol
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_folder(parser)
     parser.add_argument("--n", type=int, default=4096)
     parser.add_argument("--dtype", nargs="+", default=["f64"])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
@@ -71,7 +71,7 @@ def main() -> None:
         last_rung(given.n, given.dtype, given.threads, given.rounds, console)
     if given.only in (None, "models"):
         for model in MODELS:
-            print_model(climb_model(FOLDER / f"{model}.tflite"))
+            print_model(climb_model(model_file(f"{model}.tflite")))
 
 
 if __name__ == "__main__":

@@ -9,20 +9,20 @@ the cycles that the closed engine HALE publishes (``../shared/baselines``).
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from folder import add_folder, model_file
 
 import skosh
 
 INCUMBENT = {"kws": 29_000_000, "ic": 97_600_000, "vww": 86_900_000, "ad": 1_760_000}
 GOAL = {"kws": 17_000_000, "ic": 58_000_000, "vww": 26_000_000, "ad": 1_100_000}
 HALE_CYCLES = {"kws": 30_400_000, "ic": 97_400_000, "vww": 90_500_000, "ad": 2_600_000}
-MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=list(INCUMBENT))
-    parser.add_argument("--folder", type=Path, default=MODELS, help="where the .tflite files are")
+    add_folder(parser)
     parser.add_argument("--targets", nargs="*", default=["cortex-m0plus", "rv32imc"])
     parser.add_argument("--aims", nargs="*", default=["speed", "balanced", "flash"])
     parser.add_argument("--layers", action="store_true", help="print each layer too")
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _line(options: argparse.Namespace, name: str, machine: str, aim: str) -> None:
-    build = skosh.compile(str(options.folder / f"{name}.tflite"), target=machine, optimize=aim)
+    build = skosh.compile(model_file(f"{name}.tflite"), target=machine, optimize=aim)
     profile = build.profile()
     assert profile.instructions is not None and profile.cycles_modelled is not None, "Unicorn counts"
     proof = "-"

@@ -1,6 +1,6 @@
 """Figures of docs/placement.md: the planner held against published energies and lives, and its own time.
 
-python benchmarks/placement.py [--models FOLDER]
+python benchmarks/placement.py [--folder FOLDER]
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import argparse
 import time
 import warnings
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from folder import MODELS, add_folder, model_file
 
 import skosh
 from skosh.built import Build, quantized
@@ -29,7 +29,6 @@ Data = tuple[Any, ...]
 
 BOARDS = {"stm32l4r5": "nucleo-l4r5zi", "stm32u575": "nucleo-u575zi-q", "stm32u385": "nucleo-u385rg-q"}
 TASKS = ("kws", "vww", "ic", "ad")
-FOUND = Path(__file__).resolve().parents[2] / "shared" / "models"
 
 
 def mlperf() -> None:
@@ -50,22 +49,22 @@ def mlperf() -> None:
             assert band.holds(measured), f"{chip} {t}"
 
 
-def finding(models: Path) -> None:
+def finding() -> None:
     """A grey 96 x 96 frame every two seconds, the visual wake words network, three chips, four links."""
     print("\n| device | link | device, uJ | raw up, uJ | best | break-even, MACs/byte |\n|---|---|---|---|---|---|")
     for board in ("nucleo-l4r5zi", "nrf52840-dk", "nucleo-u575zi-q", "nucleo-u385rg-q"):
         for link in ("ble-2m", "ble-1m", "802154", "lora-sf7"):
-            p = skosh.place(models / "vww.tflite", device=board, link=link, rate=0.5, raw_bytes=9216)
+            p = skosh.place(model_file("vww.tflite"), device=board, link=link, rate=0.5, raw_bytes=9216)
             here, up = p.named["device"].energy_uj, p.named["raw-fog"].energy_uj
             assert p.best is not None
             print(f"| {board} | {link} | {here} | {up} | {p.best.name} | {p.answer.break_even} |")
 
 
-def speed(models: Path) -> None:
+def speed() -> None:
     """Processor seconds of the planner alone, once the model is profiled: all options and flips, each link."""
     print("\n| model | options | one link, s | all links, s |\n|---|---|---|---|")
     links = [r.id for r in catalogue().of("link")]
-    for path in sorted(models.glob("*.tflite")):
+    for path in (model_file(f"{m}.tflite") for m in MODELS):
         p = skosh.place(path, device="nrf52840-dk", link="ble-1m")
         a, spent = p.answer, {}
         for link in links:
@@ -160,11 +159,11 @@ def instructions(build: Build, row: Array) -> int:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--models", type=Path, default=FOUND)
-    models = asked.parse_args().models
+    add_folder(asked)
+    asked.parse_args()
     mlperf()
-    finding(models)
-    speed(models)
+    finding()
+    speed()
     unsure("digits", digits())
 
 

@@ -14,19 +14,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
+
+from folder import add_folder, model_file
 
 MODELS = ("kws", "ic", "vww", "ad")
 TARGETS = ("cortex-m4", "cortex-m55", "cortex-m0plus")
 AIMS = ("balanced", "speed")
-FOLDER = Path(__file__).resolve().parents[2] / "shared" / "models"
 
 
 def one(model: str, target: str, aim: str) -> None:
     """Seconds of a searched compilation; beside the rules, instructions, flash, RAM and the proof. For a process of its own."""
     import skosh
 
-    graph = skosh.load(FOLDER / f"{model}.tflite")
+    graph = skosh.load(model_file(f"{model}.tflite"))
     start = time.perf_counter()
     searched = skosh.compile(graph, target=target, optimize=aim, search=True)
     seconds = time.perf_counter() - start
@@ -46,6 +46,7 @@ def one(model: str, target: str, aim: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_folder(parser)
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--targets", nargs="+", default=TARGETS)
     parser.add_argument("--aims", nargs="+", default=AIMS)
@@ -54,6 +55,8 @@ def main() -> None:
     if options.one:
         one(*options.one)
         return
+    for model in options.models:
+        model_file(f"{model}.tflite")
     print("model target       aim       instructions: rules -> searched, ratio; flash; RAM; proof; seconds (cold, then warm)")
     for aim in options.aims:
         for target in options.targets:

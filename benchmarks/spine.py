@@ -14,8 +14,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from folder import add_folder, model_file
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +25,6 @@ from skosh.pipeline import compile_to_c
 from skosh.targets import names, target
 
 MODELS = ("kws", "ic", "vww", "ad", "micro_speech", "hello_world")
-FOLDER = Path(__file__).resolve().parents[2] / "shared" / "models"
 
 # TFLM 90b983c2 on a Cortex-M4: instructions per Invoke() with reference kernels and with CMSIS-NN; arena; flash with CMSIS-NN
 TFLM = {
@@ -41,7 +40,7 @@ FLASH_GOAL = {"kws": 40_000, "ic": 95_000, "vww": 60_000, "ad": 285_000}
 
 
 def build(model: str, machine: str, optimize: str) -> Build:
-    return skosh.compile(skosh.load(FOLDER / f"{model}.tflite"), target=machine, optimize=optimize)
+    return skosh.compile(skosh.load(model_file(f"{model}.tflite")), target=machine, optimize=optimize)
 
 
 def exactness(models: tuple[str, ...], console: Console) -> None:
@@ -50,7 +49,7 @@ def exactness(models: tuple[str, ...], console: Console) -> None:
     for model in models:
         cells = []
         for name in names():
-            proof = build(model, name, "balanced").verify(FOLDER / f"{model}.npz")
+            proof = build(model, name, "balanced").verify(model_file(f"{model}.npz"))
             cells.append(f"{proof.mismatches} ({proof.elements:,})")
         table.add_row(model, *cells)
     console.print(table)
@@ -91,7 +90,7 @@ def instructions(models: tuple[str, ...], console: Console) -> None:
         title = f"Instructions per inference on cortex-m4, {what} (ratio: {rival} / best of ours)"
         table = Table("model", "MACs", *aims, rival, "ratio", title=title)
         for model in models:
-            graph = skosh.load(FOLDER / f"{model}.tflite")
+            graph = skosh.load(model_file(f"{model}.tflite"))
             builds = [Build(compile_to_c(graph, target=made_for, optimize=aim), machine, aim) for aim in aims]
             counts = [b.profile().instructions or 0 for b in builds]
             theirs = TFLM[model][column]
@@ -111,7 +110,7 @@ def compile_time(models: tuple[str, ...], console: Console) -> None:
     )
     for model in models:
         done = subprocess.run(
-            [sys.executable, "-c", code, str(FOLDER / f"{model}.tflite")], capture_output=True, text=True, check=True
+            [sys.executable, "-c", code, str(model_file(f"{model}.tflite"))], capture_output=True, text=True, check=True
         )
         seconds, kilobytes = done.stdout.split()
         table.add_row(model, f"{float(seconds):.2f}", f"{int(kilobytes) / 1000:.0f}")
@@ -134,11 +133,10 @@ TABLES: dict[str, Callable[[tuple[str, ...], Console], None]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_folder(parser)
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--only", nargs="+", default=tuple(TABLES), choices=tuple(TABLES))
     arguments = parser.parse_args()
-    if not FOLDER.is_dir():
-        sys.exit(f"{FOLDER} must hold the shared models")
     console = Console(width=150)
     for name in arguments.only:
         TABLES[name](tuple(arguments.models), console)

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from folder import add_folder, model_file
 from torch import nn
 
 import skosh
@@ -35,7 +36,6 @@ from skosh.optimize import optimize_graph
 Array = np.ndarray[Any, Any]
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "onnx.md"
-SHARED = ROOT.parent / "shared" / "models"
 START, END = "<!-- made by benchmarks/torch_models.py -->\n", "<!-- end -->\n"
 WAYS = ("torch", "onnx", "qdq")
 
@@ -196,14 +196,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--steps", type=int, default=20, help="of training")
     parser.add_argument("--layers", action="store_true", help="instructions of each layer")
     parser.add_argument("--write", action="store_true", help="put the table into docs/onnx.md")
+    add_folder(parser)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     head = "| model | by way of | MACs | instructions | for each MAC | labels as PyTorch's |"
     table = [head, "|---|---|---:|---:|---:|---:|"]
     for name in options.models:
         shape, rows = SHAPES[name], dict[str, Row]()
-        if (SHARED / f"{name}.tflite").exists():
-            rows["TFLite file"] = measured(skosh.load(SHARED / f"{name}.tflite"), None, shape)
+        rows["TFLite file"] = measured(skosh.load(model_file(f"{name}.tflite")), None, shape)
         module = trained(shape, options.steps)
         for way in options.ways:
             with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,8 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
+
+from folder import add_folder, model_file
 
 import skosh
 from skosh.built import build
@@ -23,7 +24,6 @@ from skosh.ir.graph import Graph
 from skosh.targets import target, vector_length
 from skosh.verify.measure import Profile
 
-MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 LENGTHS = (128, 256, 512)
 
 
@@ -46,13 +46,14 @@ def line(label: str, counts: Sequence[int]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_folder(parser)
     parser.add_argument("--models", nargs="+", default=["kws", "ic"])
     parser.add_argument("--targets", nargs="+", default=["rv64gcv", "aarch64-sve", "aarch64"])
     parser.add_argument("--optimize", default="balanced")
     parser.add_argument("--layers", action="store_true", help="each layer too")
     options = parser.parse_args()
     for model in options.models:
-        graph = skosh.load(str(MODELS / f"{model}.tflite"))
+        graph = skosh.load(str(model_file(f"{model}.tflite")))
         for name in options.targets:
             found = profiles(graph, name, options.optimize)
             lengths = "" if name == "aarch64" else " at " + ", ".join(map(str, LENGTHS)) + " bits"

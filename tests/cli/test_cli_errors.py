@@ -76,10 +76,10 @@ def test_no_such_file() -> None:
 
 
 def test_no_such_format() -> None:
-    ran = run("inspect", "model.h5")
+    ran = run("inspect", "model.doc")
     assert ran.status == 2
-    assert ran.err.startswith("skosh: model.h5: the file must end in .tflite, .lite, .onnx, ")
-    assert ran.err.endswith(' not ".h5".\n')
+    assert ran.err.startswith("skosh: model.doc: the file must end in .tflite, .lite, .onnx, ")
+    assert ran.err.endswith(' not ".doc".\n')
 
 
 @pytest.mark.parametrize("command", ["demo", "inspect", "compile", "verify", "profile", "targets", "devices", "doctor"])

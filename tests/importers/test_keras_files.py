@@ -1,4 +1,4 @@
-"""Keras files: TensorFlow converts them, in a process of its own; a stand-in for TensorFlow here, which is too large for tests."""
+"""Keras files: TensorFlow converts them, in a process of its own; tests have a stand-in for it, as it is large."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Annotated
 
@@ -19,8 +20,7 @@ from skosh.cli.letters import plainly
 
 COMMANDS = (
     "demo", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "package", "export", "ladder",
-    "targets", "devices",
-    "links", "place", "doctor",
+    "targets", "devices", "links", "place", "models", "doctor",
 )  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
 
@@ -38,8 +38,19 @@ def application() -> typer.Typer:
     app.callback()(_options)
     for name in COMMANDS:
         module = import_module(f"skosh.cli.{name}")
-        app.command(name, epilog=f"Example: {module.EXAMPLE}")(plainly(module.command))
+        if hasattr(module, "COMMANDS"):
+            app.add_typer(_group(module.COMMANDS), name=name, help=f"{(module.__doc__ or '').partition(': ')[2]}")
+        else:
+            app.command(name, epilog=f"Example: {module.EXAMPLE}")(plainly(module.command))
     return app
+
+
+def _group(commands: Mapping[str, tuple[Callable[..., None], str]]) -> typer.Typer:
+    """A command of several commands: name -> (what it does, an example)."""
+    group = typer.Typer(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+    for name, (command, example) in commands.items():
+        group.command(name, epilog=f"Example: {example}")(plainly(command))
+    return group
 
 
 def _version(wanted: bool) -> None:

@@ -61,7 +61,7 @@ def program_in(path: Path, trust: bool) -> Any:
         raise InputError(
             "must be a program of torch.export (.pt2): a .pt or .pth file holds weights without the module they belong to",
             loc=str(path),
-            hint="load the weights into the module, then skosh.load(module, example=x) in Python, or torch.export.save to a .pt2",
+            hint="load the weights into the module, then skosh.load(module, example=x) in Python, or torch.export.save a .pt2",
         )
     if not path.is_file():
         raise InputError("can't be read: no such file or directory", loc=str(path))
