@@ -3,7 +3,7 @@
     python models/make.py                            makes them anew (needs the sklearn, tflm and torch extras; a minute)
     python models/make.py --check                    trains again, and compares what that gives with what is there
 
-Everything has a seed and runs on one thread: the same packages on the same processor give the same files. Other ones may round a
+Everything has a seed and runs on one thread: the same packages on the same processor give the same files. Others may round a
 sum of the training otherwise: --check then says how far accuracies are apart, and fails beyond 1 point.
 """
 
