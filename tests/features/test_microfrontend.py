@@ -27,9 +27,9 @@ def features_of(graph: Graph, rows: Any) -> Any:
     """By the meaning of the graph, run after run."""
     states, found = None, []
     for row in rows:
-        run = run_graph(graph, [row[None]], states)
+        run = run_graph(graph, [row.reshape(graph.tensors[graph.inputs[0]].shape)], states)
         states = run.states
-        found.append(run.values[graph.outputs[0]][0])
+        found.append(run.values[graph.outputs[0]].reshape(-1))
     return np.stack(found)
 
 
