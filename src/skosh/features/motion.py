@@ -94,7 +94,8 @@ class Windowed:
             power = self.once(f"power_{i}", FloatEnergy(), spectrum)
             total = power if total is None else self.once(f"powers_{i}", Add(), total, power)
         assert total is not None, "a segment is no longer than the window"
-        scale = np.full(self.points() // 2 + 1, 2 / (self.sample_rate * (window_of("hann", self.segment) ** 2).sum() * len(starts)))
+        energy = (window_of("hann", self.segment) ** 2).sum() * len(starts)
+        scale = np.full(self.points() // 2 + 1, 2 / (self.sample_rate * energy))
         scale[[0, -1]] /= 2
         return self.once("density", Mul(), total, self.b.constant("per_hz", scale.astype(np.float32)))
 
@@ -103,7 +104,7 @@ class Windowed:
 
     def sums(self, name: str, weights: Array, first: int = 0) -> Tensor:
         """[1, 1, A]: the weighted sum of neighbouring frequencies of the density."""
-        tables = {
+        tables: dict[str, Array] = {
             "weights": weights.astype(np.float32), "first": np.array([first], np.int16), "place": np.zeros(1, np.int16),
             "width": np.array([weights.size], np.int16),
         }  # fmt: skip
@@ -232,9 +233,9 @@ def imu(
     """Features of a window of ``axes`` signals: float32[1, window, axes] in, float32[1, axes * features] out.
 
     features: names of ``MOTION``. bands: (from, up to) in Hz, the power between; lags: autocorrelations, in samples; segment:
-    samples of each transform of Welch's method, the whole window by default. The outputs are feature by feature, the axes of each
-    together: ``imu_names`` names them. hop: each run takes float32[1, hop, axes] instead and the graph keeps the window, zeros in
-    it until it is whole. quantize: (scale, zero point) of int8 features.
+    samples of each transform of Welch's method, the whole window by default. The outputs are feature by feature, the axes of
+    each together: ``imu_names`` names them. hop: each run takes float32[1, hop, axes] instead and the graph keeps the window,
+    zeros in it until it is whole. quantize: (scale, zero point) of int8 features.
 
     Raises InputError where a number doesn't fit the others.
     """

@@ -39,9 +39,9 @@ COSINES = {
 
 @dataclass(frozen=True)
 class Framing:
-    """How samples become windows. window, hop, fft: in samples; ``kind``: a name in COSINES; ``pre_emphasis``: a of x[n] - a x[n-1].
+    """How samples become windows. window, hop, fft: in samples; ``kind``: a name in COSINES.
 
-    ``remove_dc``: the mean of a window goes first. ``power``: 2 for |X|^2, 1 for |X|.
+    ``pre_emphasis``: the a of x[n] - a x[n - 1]. ``remove_dc``: the mean of a window goes first. ``power``: 2 for |X|^2, 1 for |X|.
     """
 
     sample_rate: int
@@ -72,8 +72,8 @@ def spectrogram(
     """The power of fft / 2 + 1 frequencies, from 0 to half of the sample rate: float32[1, fft / 2 + 1] a hop.
 
     fft: points, a power of two; the smallest that holds the window by default. window: hann, hamming, blackman or rectangular.
-    power: 2 for |X|^2, 1 for |X|. scale: "none", "log" (natural) or "db" (10 log10), of at least ``floor``. pre_emphasis: the a of
-    x[n] - a x[n - 1], over the whole stream. quantize: (scale, zero point) of int8 features in place of float32.
+    power: 2 for |X|^2, 1 for |X|. scale: "none", "log" (natural) or "db" (10 log10), of at least ``floor``. pre_emphasis: the a
+    of x[n] - a x[n - 1], over the whole stream. quantize: (scale, zero point) of int8 features in place of float32.
 
     Raises InputError where a number doesn't fit the others.
     """
@@ -105,8 +105,8 @@ def mfe(
 ) -> Graph:
     """Energies in triangular bands of equal width on the mel scale: float32[1, channels] a hop.
 
-    mel: "slaney" or "htk", the scale; norm: "slaney" for triangles of equal area, None for triangles of height 1; upper_hz: half
-    of the sample rate by default. The rest as in ``spectrogram``; ``librosa.feature.melspectrogram`` with center=False.
+    mel: "slaney" or "htk", the scale; norm: "slaney" for triangles of equal area, None for triangles of height 1; upper_hz:
+    half of the sample rate by default. The rest as in ``spectrogram``; ``librosa.feature.melspectrogram`` with center=False.
 
     Raises InputError where a number doesn't fit the others.
     """
@@ -158,9 +158,9 @@ def mfcc(
     quantize: tuple[float, int] | None = None,
     name: str = "mfcc",
 ) -> Graph:
-    """Mel-frequency cepstral coefficients: the orthonormal DCT-II of logarithms of mel energies, float32[1, coefficients] a hop.
+    """Mel-frequency cepstral coefficients: the DCT-II of logarithms of mel energies, float32[1, coefficients] a hop.
 
-    lifter: L of the factors 1 + L / 2 sin(pi (n + 1) / L), 0 for none. The rest as in ``mfe``; ``librosa.feature.mfcc`` of a
+    The DCT is orthonormal. lifter: L of the factors 1 + L / 2 sin(pi (n + 1) / L), 0 for none. The rest as in ``mfe``; ``librosa.feature.mfcc`` of a
     ``power_to_db(..., top_db=None)`` with center=False.
 
     Raises InputError where a number doesn't fit the others.
@@ -182,14 +182,17 @@ def mfcc(
 
 
 def _framing(
-    sample_rate: int, window_ms: float, stride_ms: float, fft: int | None, kind: str, pre_emphasis: float, remove_dc: bool, power: float
-) -> Framing:
+    sample_rate: int, window_ms: float, stride_ms: float, fft: int | None, kind: str, pre_emphasis: float, remove_dc: bool,
+    power: float,
+) -> Framing:  # fmt: skip
     window, hop = (round(sample_rate * ms / 1000) for ms in (window_ms, stride_ms))
     if not 1 <= hop <= window:
         raise InputError(f"a stride must be from one sample to the window's {window_ms} ms, not {stride_ms} ms")
     length = max(SMALLEST_FFT, 1 << (window - 1).bit_length()) if fft is None else fft
     if not window <= length <= LARGEST_FFT or length & (length - 1) or length < SMALLEST_FFT:
-        raise InputError(f"an FFT must have a power of two of points, from the window's {window} to {LARGEST_FFT}, not {length}")
+        raise InputError(
+            f"an FFT must have a power of two of points, from the window's {window} to {LARGEST_FFT}, not {length}"
+        )
     if kind not in COSINES:
         raise InputError(f'a window must be one of {", ".join(COSINES)}, not "{kind}"')
     if power not in (1, 2):
@@ -248,7 +251,9 @@ def _mel(b: Builder, x: Tensor, bank: Array) -> Tensor:
             first[c], width[c] = at[0], at[-1] + 1 - at[0]
             weights.append(row[at[0] : at[-1] + 1])
     place = np.concatenate([[0], np.cumsum(width)[:-1]]).astype(np.int16)
-    tables = {"weights": np.concatenate(weights).astype(np.float32), "first": first, "place": place, "width": width}
+    tables: dict[str, Array] = {
+        "weights": np.concatenate(weights).astype(np.float32), "first": first, "place": place, "width": width,
+    }  # fmt: skip
     (y,) = b.apply("bands", Bands(), x, *(b.constant(n, t) for n, t in tables.items()))
     return y
 
@@ -289,7 +294,7 @@ def window_of(kind: str, size: int) -> Array:
 
 
 def to_mel(hz: Array, scale: str) -> Array:
-    """Mels of Hz: Slaney's scale is linear up to 1,000 Hz (200 / 3 Hz a mel) and logarithmic above (27 mels a factor of 6.4)."""
+    """Mels of Hz: Slaney's scale is linear up to 1,000 Hz (200 / 3 Hz a mel), logarithmic above (27 mels a factor of 6.4)."""
     hz = np.asarray(hz, np.float64)
     if scale == "htk":
         return np.asarray(2595 * np.log10(1 + hz / 700))
@@ -337,4 +342,4 @@ def dct(coefficients: int, channels: int, lifter: float) -> Array:
         raise InputError(f"lifter must be 0 or more, not {lifter}")
     if lifter:
         rows *= 1 + lifter / 2 * np.sin(np.pi * (n + 1) / lifter)
-    return rows.astype(np.float32)
+    return np.asarray(rows.astype(np.float32))

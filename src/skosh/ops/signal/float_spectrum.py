@@ -1,4 +1,4 @@
-"""Spectra in float32: the real FFT, energies, and sums in bands. The FFT is of radix 4, with a stage of radix 2 where needed."""
+"""Spectra in float32: the real FFT (of radix 4, with a stage of radix 2 where needed), energies, and sums in bands."""
 
 from __future__ import annotations
 
