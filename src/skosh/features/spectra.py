@@ -41,7 +41,8 @@ COSINES = {
 class Framing:
     """How samples become windows. window, hop, fft: in samples; ``kind``: a name in COSINES.
 
-    ``pre_emphasis``: the a of x[n] - a x[n - 1]. ``remove_dc``: the mean of a window goes first. ``power``: 2 for |X|^2, 1 for |X|.
+    ``pre_emphasis``: the a of x[n] - a x[n - 1]. ``remove_dc``: the mean of a window goes first.
+    ``power``: 2 for |X|^2, 1 for |X|.
     """
 
     sample_rate: int
@@ -160,8 +161,8 @@ def mfcc(
 ) -> Graph:
     """Mel-frequency cepstral coefficients: the DCT-II of logarithms of mel energies, float32[1, coefficients] a hop.
 
-    The DCT is orthonormal. lifter: L of the factors 1 + L / 2 sin(pi (n + 1) / L), 0 for none. The rest as in ``mfe``; ``librosa.feature.mfcc`` of a
-    ``power_to_db(..., top_db=None)`` with center=False.
+    The DCT is orthonormal. lifter: L of the factors 1 + L / 2 sin(pi (n + 1) / L), 0 for none. The rest as in ``mfe``;
+    ``librosa.feature.mfcc`` of a ``power_to_db(..., top_db=None)`` with center=False.
 
     Raises InputError where a number doesn't fit the others.
     """
