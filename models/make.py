@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 import skosh
-from skosh.deliver.tflite import tflite_bytes
+from skosh.importers.tflite.export import tflite_bytes
 from skosh.ir.graph import Graph
 from skosh.ir.interpret_graph import run_graph
 

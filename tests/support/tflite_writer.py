@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from skosh.deliver.tflite.writer import OperatorSpec, SubgraphSpec, TensorSpec, model_bytes, options_class
+from skosh.importers.tflite.export.writer import OperatorSpec, SubgraphSpec, TensorSpec, model_bytes, options_class
 
 __all__ = ["OperatorSpec", "SubgraphSpec", "TensorSpec", "model_bytes", "options_class"]

@@ -85,7 +85,7 @@ def _write_skosh(graph: Graph, file: Path) -> tuple[dict[str, object], str]:
 
 
 def _write_tflite(graph: Graph, file: Path) -> tuple[dict[str, object], str]:
-    from skosh.deliver.tflite import tflite_bytes
+    from skosh.importers.tflite.export import tflite_bytes
 
     content = tflite_bytes(graph)
     write_file(file, content)

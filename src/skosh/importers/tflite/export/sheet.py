@@ -10,7 +10,7 @@ import numpy as np
 
 from skosh.base.dtypes import DType, i8
 from skosh.base.errors import ModelError
-from skosh.deliver.tflite.writer import OperatorSpec, TensorSpec
+from skosh.importers.tflite.export.writer import OperatorSpec, TensorSpec
 from skosh.ir.graph import Array, Graph, Quant, Tensor
 
 TYPES = {"i4": "int4"}

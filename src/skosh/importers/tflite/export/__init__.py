@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from skosh.base.errors import ModelError, Obstacle, UnsupportedError
-from skosh.deliver.tflite.operators import CONVERTERS, states_read, states_written
-from skosh.deliver.tflite.sheet import Sheet
-from skosh.deliver.tflite.writer import model_bytes
+from skosh.importers.tflite.export.operators import CONVERTERS, states_read, states_written
+from skosh.importers.tflite.export.sheet import Sheet
+from skosh.importers.tflite.export.writer import model_bytes
 from skosh.ir.check_graph import check_graph
 from skosh.ir.graph import Graph
 

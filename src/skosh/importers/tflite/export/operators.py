@@ -9,8 +9,8 @@ import numpy as np
 
 from skosh.base.dtypes import i16, i32
 from skosh.base.errors import ModelError
-from skosh.deliver.tflite.sheet import Sheet, zero_of
-from skosh.deliver.tflite.writer import OperatorSpec, SubgraphSpec, TensorSpec
+from skosh.importers.tflite.export.sheet import Sheet, zero_of
+from skosh.importers.tflite.export.writer import OperatorSpec, SubgraphSpec, TensorSpec
 from skosh.ir.graph import Node, Quant, Tensor
 from skosh.ops.common import window_pads
 from skosh.ops.elements.activations import Relu
