@@ -6,6 +6,7 @@ so that whoever reads sees all of the old or all of the new, also after a loss o
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -101,6 +102,8 @@ def _make_folders(folder: Path, made: list[Path]) -> None:
     """Make a folder and those above it; ``made`` gets the new ones, outermost first."""
     for place in (*reversed(folder.parents), folder):
         if not place.is_dir():
+            if place.exists():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             place.mkdir(exist_ok=True)
             made.append(place)
 
