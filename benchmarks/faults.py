@@ -1,4 +1,4 @@
-"""Every write and many allocations of compile, report, quantize and package fail, one after the other: is any file half-written?
+"""Every write and many allocations of four commands fail, one after the other: is any file half-written?
 
 python benchmarks/faults.py [allocations=200]
 """

@@ -10,7 +10,7 @@ from typing import Any
 from skosh.base.errors import ToolError
 
 TRANSLATED = 64 << 20
-"""Bytes for the translated code; Unicorn asks for 1 GiB by itself. A firmware of 100 KB takes a few MB; it is emptied when full."""
+"""Bytes for translated code; Unicorn asks for 1 GiB by itself. A firmware of 100 KB takes a few MB; when full, it is emptied."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Core:
     mode_bit: int
 
     def open(self) -> Any:
-        """A new emulator without memory. ToolError when there is no room for what it translates: Unicorn would end the process."""
+        """A new emulator without memory. ToolError when there is no room for translated code: Unicorn would end the process."""
         try:
             mmap.mmap(-1, 2 * TRANSLATED).close()
         except OSError as error:
