@@ -15,7 +15,7 @@ import numpy as np
 
 import skosh
 from skosh.apps.digits_files import example_c, readme
-from skosh.base.errors import ToolError
+from skosh.base.errors import InputError, ToolError
 from skosh.base.files import whole_folder, write_through
 from skosh.built import quantized
 from skosh.deliver import Accuracy, Picture, facts_of, report_html
@@ -71,6 +71,8 @@ def run_demo(folder: str | Path, say: Say = lambda text: None, *, target: str = 
 
     say: told what comes next. Raises ToolError without scikit-learn, InputError when the folder can't be written.
     """
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise InputError("must be a folder, but is a file", loc=str(folder))
     with whole_folder(Path(folder)) as staging:
         data = load_data()
         say(f"training {HIDDEN} neurons on {len(data.train):,} handwritten digits")

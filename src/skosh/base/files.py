@@ -63,7 +63,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     made: list[Path] = []
     try:
         if folder.exists() and not folder.is_dir():
-            raise InputError("must be a folder, but is a file", loc=str(folder))
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         _make_folders(folder.parent, made)
         there = folder.is_dir()
         staging = Path(tempfile.mkdtemp(prefix=".skosh-", dir=folder if there else folder.parent))

@@ -10,7 +10,7 @@ from typing import Any
 from skosh.base.errors import ToolError
 
 TRANSLATED = 64 << 20
-"""Bytes for translated code; Unicorn asks for 1 GiB by itself. A firmware of 100 KB takes a few MB; when full, it is emptied."""
+"""Bytes for translated code; Unicorn asks for 1 GiB by itself. One of 100 KB takes a few MB; when full, it is emptied."""
 
 
 @dataclass(frozen=True)
