@@ -21,22 +21,45 @@ if TYPE_CHECKING:
     from skosh.placing import Placement
 
 __version__ = "0.1.0"
-__all__ = ["compile", "early_exit", "hierarchy", "load", "place", "quantize", "split"]
+PUBLIC = {
+    "Build": "skosh.built", "Graph": "skosh.ir.graph", "Proof": "skosh.verify.proof", "Profile": "skosh.verify.measure",
+}  # fmt: skip
+"""Classes of what the functions give, imported when they are asked for."""
+
+__all__ = ["Build", "Graph", "Profile", "Proof", "compile", "early_exit", "hierarchy", "load", "place", "quantize", "split"]
 
 
 def __getattr__(name: str) -> Any:
-    """``skosh.features``, imported when it is asked for."""
-    if name == "features":
-        from importlib import import_module
+    """``skosh.features``, ``skosh.errors`` and the classes of PUBLIC, imported when they are asked for."""
+    from importlib import import_module
 
-        return import_module("skosh.features")
+    if name in ("features", "errors"):
+        return import_module(f"skosh.{name}")
+    if name in PUBLIC:
+        return getattr(import_module(PUBLIC[name]), name)
     raise AttributeError(f"module 'skosh' has no attribute {name!r}")
 
 
 def load(source: Any, **options: Any) -> Graph:
     """A Graph from a file or a fitted object. Raises ModelError, with every obstacle, when it can't be compiled.
 
-    budget: what reading it may cost; ``budget=10`` allows ten times as much as usual. See ``skosh.base.budget``.
+    Of every source: name, what the C calls the model. labels: names of its classes, or a text file with one a line. budget:
+    what reading it may cost; ``budget=10`` allows ten times as much as usual (``skosh.base.budget``).
+
+    .skosh                          none: it holds what options have made
+    .tflite, .lite                  shapes={input: sizes} that the file leaves open; interface="file" keeps uint8
+    .onnx, an ONNX model            shapes={input: sizes}; layout="nhwc" for images [N, H, W, C], "nchw" as they are
+    PyTorch modules, programs       example=x, batch first; layout. A .pt2 file: trust_pickle=True
+    .keras, .h5                     trust_pickle=True; what a .tflite takes
+    scikit-learn                    output="label", "proba" or "decision"; missing=False where inputs are never NaN;
+                                    length=256, bytes of a text; of trees form and features="int8" or others
+    .skops, .pkl, .joblib           what the object takes; trust_pickle=True for pickles
+    XGBoost, LightGBM               output, missing, form, features
+    .bif, .xmlbif, pgmpy            query=[...], evidence=[...], output="posterior" or "map", joint, missing, arithmetic
+    hmmlearn                        output="filter", "smooth", "viterbi", "posteriors" or "likelihood"; lag or length
+    .crfsuite, sklearn-crfsuite     output="viterbi", "marginals", "filter" or "smooth"; length or lag; attributes, values
+
+    The folder docs has a page for each.
     """
     from skosh.importers import load
 

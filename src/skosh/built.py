@@ -14,6 +14,7 @@ import numpy as np
 from skosh.base.arith import round_half_away
 from skosh.base.errors import FitError, InputError, ToolError
 from skosh.base.files import write_folder
+from skosh.base.shown import html_of
 from skosh.base.text import plain, plain_json
 from skosh.build import compile_firmware, compile_host
 from skosh.build.host import own_machine
@@ -128,6 +129,14 @@ class Build:
         return BatchRunner(made.program, library)
 
     # ------------------------------------------------------------------------------------------------ what users ask
+
+    @property
+    def measured(self) -> Profile | None:
+        """The profile where it was made already; None otherwise."""
+        return self.__dict__.get("_profile")
+
+    def _repr_html_(self) -> str:
+        return html_of("build", self)
 
     def run(self, x: Array | Sequence[Array]) -> Any:
         """Outputs for inputs, batch first, in the model's own types; runs the compiled firmware in the emulator.
@@ -247,7 +256,7 @@ class Build:
             raise FitError(
                 f"RAM must be at most {self._limit(max_ram, 'ram')}, but the arena alone needs {arena:,}",
                 loc=self.source.loc,
-                hint=_ram_hint(self),
+                hint=_ram_hint(self, max_ram),
             )
         if self.target.is_host or (max_ram is None and max_flash is None):
             return
@@ -261,7 +270,7 @@ class Build:
             raise FitError(
                 f"RAM must be at most {self._limit(max_ram, 'ram')}, but arena and stack need {total:,}",
                 loc=self.source.loc,
-                hint=_ram_hint(self),
+                hint=_ram_hint(self, max_ram),
             )
 
     def _limit(self, size: int, memory: str) -> str:
@@ -304,13 +313,19 @@ class Build:
             raise InputError(
                 f'the folder holds another model called "{self.program.name}", from {plain(file)}',
                 loc=str(path.parent),
-                hint='give this one a name of its own, name="..." (--name), or write it elsewhere; overwrite=True replaces it',
+                hint='give this one a name of its own, name="other", or write it elsewhere; overwrite=True replaces it',
             )
 
 
-def _ram_hint(build: Build) -> str:
+def _ram_hint(build: Build, limit: int) -> str:
+    """What the aim "ram" needs, and whether that is little enough."""
     if build.optimize != "ram":
-        return 'try optimize="ram"'
+        made = compile_to_c(build.source, target=build.target, optimize="ram", name=build.program.name)
+        frugal = Build(made, build.target, "ram")
+        need = made.program.plan.arena_bytes
+        if not build.target.is_host and need <= limit:
+            need = frugal.profile().ram.total
+        return f'optimize="ram" needs {need:,}' if need <= limit else f'the least this model can do is {need:,} (optimize="ram")'
     return f"its largest step needs {build.program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
 
 

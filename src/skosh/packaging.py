@@ -11,7 +11,7 @@ from skosh.deliver.package import Packaged
 from skosh.deliver.package import package as made_of
 
 
-def package(build: Build, kind: str, folder: str | Path, *, samples: int = 3, check: bool = True) -> Packaged:
+def package(build: Build, kind: str, folder: str | Path, *, samples: int | str | Path = 3, check: bool = True) -> Packaged:
     """A package of a kind ("cmake", "arduino", ...: ``skosh package --help``) in a folder, and what its own tool says of it.
 
     samples: golden runs that its self-test repeats. InputError: there is no such kind, or the board can't have it.

@@ -51,7 +51,7 @@ WORDS = {
 LARGEST = ("depth", "tensor")
 """What isn't added up: the largest counts."""
 
-HINT = "if you know who made the model, budget=10 (--budget 10) allows ten times as much"
+HINT = "if you know who made the model, budget=10 allows ten times as much"
 
 
 class Meter:

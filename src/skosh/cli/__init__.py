@@ -11,26 +11,47 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from skosh import __version__
-from skosh.cli.letters import plainly
+from skosh.cli.letters import plainly, write
+from skosh.cli.streams import patient_output
+from skosh.cli.terminal import print_json
 
 COMMANDS = (
-    "demo", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "package", "export", "ladder",
-    "targets", "devices", "links", "place", "models", "doctor",
+    "init", "demo", "models", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "diff", "package",
+    "size", "export", "ladder", "targets", "devices", "links", "place", "doctor",
 )  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands; with --json a wrong usage, too, is JSON on standard output."""
+
+    def main(self, args: Any = None, *more: Any, **options: Any) -> Any:
+        given = sys.argv[1:] if args is None else list(args)
+        if "--json" not in given or options.get("standalone_mode") is False:
+            return super().main(args, *more, **options)
+        try:
+            sys.exit(super().main(given, *more, **options | {"standalone_mode": False}) or 0)
+        except Exception as error:
+            if not hasattr(error, "format_message"):
+                raise
+            message, status = str(error.format_message()), int(getattr(error, "exit_code", 2))
+            write(message)
+            print_json({"error": {"kind": "Usage", "message": message, "place": None, "hint": "", "exit_code": status}})
+            sys.exit(status)
 
 
 def application() -> typer.Typer:
     """The whole command line."""
     app = typer.Typer(
         name="skosh",
+        cls=Commands,
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -95,4 +116,5 @@ def _main() -> None:
     for ending in ENDINGS:
         if signal.getsignal(ending) != signal.SIG_IGN:  # nohup
             signal.signal(ending, _ended)
+    patient_output()
     application()()

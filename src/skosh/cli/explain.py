@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
-from skosh.cli.options import Json, LoadBudget, Model, Optimize, Target, TrustPickle, opened
+from skosh.cli.options import Json, Name, Optimize, Source, Target
 from skosh.cli.terminal import busy, out, print_json, row, table
 
 EXAMPLE = "skosh explain kws.tflite --target cortex-m4"
 
 
 def command(
-    model: Model,
+    source: Source,
     target: Target = "cortex-m4",
     optimize: Optimize = "balanced",
-    trust_pickle: TrustPickle = False,
-    budget: LoadBudget = None,
+    name: Name = None,
     json: Json = False,
 ) -> None:
     """Which of the target's forms computes each layer, and why each other form doesn't.
@@ -25,15 +23,14 @@ def command(
     fewer bits. "plain" is the operator's own kernel. The rules take the first form that fits; `skosh compile --search`
     measures all that do.
     """
-    import skosh
     from skosh.lower.explain import explained
     from skosh.pipeline import compile_to_c
     from skosh.targets import target as find_target
 
-    with busy(f"compiling {Path(model).name} for {target}", quiet=json):
+    with busy(f"compiling {source.file} for {target}", quiet=json):
         machine = find_target(target)
-        graph = skosh.load(opened(model, trust_pickle, budget))
-        lowered = compile_to_c(graph, target=machine, optimize=optimize, until="plan").lowered
+        graph = source.graph()
+        lowered = compile_to_c(graph, target=machine, optimize=optimize, name=name, until="plan").lowered
         assert lowered is not None, "planning leaves it"
         layers = explained(lowered, machine, optimize)
     if json:

@@ -9,7 +9,7 @@ import typer
 
 from skosh.base.errors import InputError
 from skosh.base.files import write_file, write_folder
-from skosh.cli.options import Json, LoadBudget, Model, TrustPickle, opened
+from skosh.cli.options import Json, Output, Source
 from skosh.cli.terminal import busy, number, out, print_json
 
 if TYPE_CHECKING:
@@ -22,17 +22,9 @@ KINDS = ("skosh", "tflite", "tosa", "ethos-u")
 
 
 def command(
-    model: Model,
+    source: Source,
     kind: Annotated[str, typer.Option("--to", metavar="KIND", help="skosh, tflite, tosa or ethos-u: what it is to be.")],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="The file, or the folder of ethos-u.  [default: NAME.skosh, NAME.tflite, NAME.tosa, NAME-ethos-u, here]",
-        ),
-    ] = None,
+    output: Output = None,
     accelerator: Annotated[
         str | None,
         typer.Option(
@@ -40,19 +32,17 @@ def command(
             help="Which Ethos-U: ethos-u55-32 to ethos-u85-2048, as Vela has them.  [default: ethos-u55-128]",
         ),
     ] = None,
-    trust_pickle: TrustPickle = False,
-    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """A model in another form.
 
-    skosh: as it was read, in a file that every command reads, with no need of the library that made it. tflite: for
-    models of TFLite's operators, the same bits in TensorFlow Lite Micro. tosa, ethos-u: a
-    .tflite model for neural processing units, by Arm's tools, in TOSA, or compiled by Vela for an Ethos-U.
+    skosh: as it was read, in a file that every command reads, with no need of the library that made it. tflite: for models of
+    TFLite's operators, the same bits in TensorFlow Lite Micro. tosa, ethos-u: a .tflite model for neural processing units, by
+    Arm's tools, in TOSA, or compiled by Vela for an Ethos-U.
 
-    Sizes of ethos-u are Vela's, and its cycles are Vela's estimate: nothing was run. Needs the npu extra.
+    Without --output it is NAME.skosh, NAME.tflite, NAME.tosa or the folder NAME-ethos-u, here. Sizes of ethos-u are Vela's, and
+    its cycles are Vela's estimate: nothing was run. Needs the npu extra.
     """  # fmt: skip
-    import skosh
     from skosh.machines.npu.ethos_u import to_ethos_u
     from skosh.machines.npu.tosa import to_tosa
 
@@ -60,8 +50,8 @@ def command(
         raise InputError(f'--to must be one of {", ".join(KINDS)}, not "{kind}"')
     if accelerator is not None and kind != "ethos-u":
         raise InputError("--accelerator is of --to ethos-u only")
-    with busy(f"exporting {Path(model).name} to {kind}", quiet=json):
-        graph = skosh.load(opened(model, trust_pickle, budget))
+    with busy(f"exporting {source.file} to {kind}", quiet=json):
+        graph = source.graph()
         if kind == "skosh":
             told = _write_skosh(graph, output or Path(f"{graph.name}.skosh"))
         elif kind == "tflite":

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from skosh.base.errors import ModelError, Obstacle, UnsupportedError
-from skosh.cli.options import Json, LoadBudget, Model, TrustPickle, opened
+from skosh.cli.options import Json, Source
 from skosh.cli.terminal import WIDE, busy, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -22,17 +21,15 @@ if TYPE_CHECKING:
 EXAMPLE = "skosh inspect kws.tflite"
 
 
-def command(model: Model, trust_pickle: TrustPickle = False, budget: LoadBudget = None, json: Json = False) -> None:
+def command(source: Source, json: Json = False) -> None:
     """Layers, multiplications, sizes, quantization, and everything that stands in the way, at once.
 
     Exit status 1 when something does.
     """
-    import skosh
-
-    file = Path(model).name
+    file = source.file
     try:
         with busy(f"reading {file}", quiet=json):
-            graph = skosh.load(opened(model, trust_pickle, budget))
+            graph = source.graph()
             found = obstacles(graph)
     except UnsupportedError as error:
         if json:

@@ -1,5 +1,6 @@
 """What goes wrong, as small letters on standard error: ``skosh: kws.tflite: node 7 "dense": ...``, never a traceback.
 
+With ``--json`` the same on standard output: ``{"error": {"kind", "message", "place", "hint", "exit_code"}}``.
 ``SKOSH_DEBUG=1`` shows the traceback too.
 """
 
@@ -15,50 +16,90 @@ from typing import Any
 
 import typer
 
-from skosh.base.errors import SkoshError
+from skosh.base.errors import SkoshError, UnsupportedError
+from skosh.cli.options import unfolded
+from skosh.cli.shell import in_shell
 
 BUG = 2
 NO_THREAD = "no thread can be started. Hint: allow this process more memory and threads (ulimit -v, -u)."
+NO_MEMORY = "there isn't memory enough. Hint: use a smaller model, fewer samples, or a computer with more memory."
+TOO_DEEP = "things lie too deep inside things. Hint: the model may be damaged, or made to do harm."
 INTERRUPTED = 130
 
 
 def plainly(command: Callable[..., None]) -> Callable[..., None]:
-    """The command, with every exception turned into a letter and an exit status."""
+    """The command, its groups of options unfolded, with every exception turned into a letter and an exit status."""
+    made = unfolded(command)
 
-    @functools.wraps(command)
+    @functools.wraps(made)
     def told(*args: Any, **options: Any) -> None:
         try:
-            command(*args, **options)
-            sys.stdout.flush()
+            try:
+                made(*args, **options)
+            finally:
+                sys.stdout.flush()  # a full disk shows here, not when Python ends
         except typer.Exit:
             raise
-        except SkoshError as error:
-            write(str(error))
-            raise typer.Exit(error.exit_code) from None
+        except Exception as error:
+            raise typer.Exit(ended(error, as_json=options.get("json") is True)) from None
         except KeyboardInterrupt:
             write("stopped.")
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:  # the reader, perhaps ``head``, has seen enough
-            _close_output()
-            raise typer.Exit(0) from None
-        except OSError as error:  # a full disk, too many open files: the computer's fault, not ours
-            _close_output()
-            write(f"{error.filename or 'standard output'}: can't be read or written: {(error.strerror or str(error)).lower()}.")
-            raise typer.Exit(BUG) from None
-        except (MemoryError, SystemError):  # SystemError: Python's own C code, when it gets no memory
-            write("there isn't memory enough. Hint: use a smaller model, fewer samples, or a computer with more memory.")
-            raise typer.Exit(BUG) from None
-        except RecursionError:
-            write("things lie too deep inside things. Hint: the model may be damaged, or made to do harm.")
-            raise typer.Exit(BUG) from None
-        except Exception as error:
-            write(NO_THREAD if str(error) == "can't start new thread" else bug(error))
-            raise typer.Exit(BUG) from None
 
     return told
 
 
-def _close_output() -> None:
+def ended(error: Exception, *, as_json: bool = False) -> int:
+    """Write the letter about an exception; the exit status."""
+    letter, status = letter_of(error)
+    write(letter)
+    if as_json:
+        from skosh.cli.terminal import print_json
+
+        with suppress(OSError):
+            print_json({"error": error_json(error, letter, status)})
+    return status
+
+
+def letter_of(error: Exception) -> tuple[str, int]:
+    """(letter, exit status)"""
+    if isinstance(error, SkoshError):
+        return in_shell(str(error)), error.exit_code
+    if isinstance(error, OSError):  # a full disk, too many open files: the computer's fault, not ours
+        close_output()
+        why = (error.strerror or str(error)).lower()
+        return f"{error.filename or 'standard output'}: can't be read or written: {why}.", BUG
+    if isinstance(error, (MemoryError, SystemError)):  # SystemError: Python's own C code, when it gets no memory
+        return NO_MEMORY, BUG
+    if isinstance(error, RecursionError):
+        return TOO_DEEP, BUG
+    return NO_THREAD if str(error) == "can't start new thread" else bug(error), BUG
+
+
+def error_json(error: Exception, letter: str, status: int) -> dict[str, Any]:
+    """For programs. kind: which of ``skosh.errors``, or Bug, or System."""
+    if not isinstance(error, SkoshError):
+        system = isinstance(error, (OSError, MemoryError, SystemError, RecursionError))
+        return {
+            "kind": "System" if system else "Bug",
+            "message": letter,
+            "place": None,
+            "hint": "",
+            "exit_code": status,
+        }
+    told: dict[str, Any] = {
+        "kind": type(error).__name__, "message": in_shell(error.message), "place": None if error.loc is None else str(error.loc),
+        "hint": in_shell(error.hint), "exit_code": status,
+    }  # fmt: skip
+    if isinstance(error, UnsupportedError):
+        told["obstacles"] = [
+            {"node": o.loc.node, "index": o.loc.index, "problem": o.problem, "advice": in_shell(o.advice)}
+            for o in error.obstacles
+        ]
+    return told
+
+
+def close_output() -> None:
     """What is still to be written to standard output goes nowhere, so that Python's end doesn't fail for it again."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

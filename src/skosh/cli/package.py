@@ -8,44 +8,44 @@ from typing import Annotated
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, LoadBudget, Model, Optimize, TrustPickle, opened
-from skosh.cli.terminal import busy, out, print_json
+from skosh.cli.options import Json, Making, Output, Samples, Source
+from skosh.cli.terminal import busy, compiling, out, print_json
+from skosh.cli.verify import as_count_or_file
 
 KINDS = "cmake, arduino, platformio, zephyr, esp-idf, cmsis-pack, cubeide, micropython, rust, wheel, wasm or npm"
+GOLDEN_RUNS, MOST_RUNS = 3, 100
 EXAMPLE = "skosh package kws.tflite --as arduino --board uno-r4-minima -o kws-arduino"
 
 
 def command(
-    model: Model,
+    source: Source,
     kind: Annotated[str, typer.Option("--as", metavar="KIND", help=f"{KINDS}: what it is to be.")],
     board: Annotated[
         str, typer.Option("--board", "--target", "-b", "-t", metavar="B", help="The board, or a machine.")
     ] = "host",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where it goes.  [default: NAME-KIND, here]")
-    ] = None,
-    optimize: Optimize = "balanced",
-    name: Annotated[str | None, typer.Option(metavar="N", help="What the C calls the model.")] = None,
-    samples: Annotated[int, typer.Option(metavar="N", help="Golden runs that the self-test repeats.", min=1, max=100)] = 3,
+    output: Output = None,
+    making: Making = Making(),
+    samples: Samples = None,
     check: Annotated[bool, typer.Option(help="Try the package with its own tools.")] = True,
-    trust_pickle: TrustPickle = False,
-    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """A package with the model's C, a self-test that prints PASS, a README, a licence and the proof; and a check of it.
 
-    Exit status 1 when the check ran and found a fault. What couldn't be checked is said.
+    --samples are the runs that the self-test repeats, 3 random ones where nothing else is said; the package goes to NAME-KIND,
+    here, without --output. Exit status 1 when the check ran and found a fault. What couldn't be checked is said.
     """
-    import skosh
     from skosh.packaging import package
 
-    with busy(f"compiling {Path(model).name} for {board}", quiet=json):
-        build = skosh.compile(opened(model, trust_pickle, budget), target=board, optimize=optimize, name=name)
+    wanted = as_count_or_file(samples or str(GOLDEN_RUNS))
+    with compiling(f"compiling {source.file} for {board}", search=making.search, quiet=json) as told:
+        build = making.build(source.opened(), board, progress=told)
+    if not 1 <= (count := len(build.samples(wanted))) <= MOST_RUNS:
+        raise InputError(f"a self-test repeats 1 to {MOST_RUNS} runs, not {count}", hint="--samples 3")
     folder = output or Path(f"{build.program.name}-{kind}")
     if folder.exists() and not folder.is_dir():
         raise InputError("must be a folder, or not there yet", loc=str(folder))
     with busy(f"packaging {build.program.name} as {kind}", quiet=json):
-        made = package(build, kind, folder, samples=samples, check=check)
+        made = package(build, kind, folder, samples=wanted, check=check)
     if json:
         print_json({**made.as_json(), "folder": str(folder)})
     else:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skosh.cli.options import Json, LoadBudget, Model, Optimize, OwnCatalogue, TrustPickle, opened
-from skosh.cli.quantize import arrays
+from skosh.cli.options import Json, Optimize, OwnCatalogue, Samples, Source
+from skosh.cli.quantize import arrays, given_file
 from skosh.cli.terminal import out, print_json, row, stages, table
 
 if TYPE_CHECKING:
@@ -21,16 +21,13 @@ EXAMPLE = "skosh place kws.tflite --device nrf52840-dk --link ble-1m --rate 0.1 
 
 
 def command(
-    model: Model,
+    source: Source,
     device: Annotated[str, typer.Option("--device", "-d", metavar="ID", help="The board; `skosh devices` lists them.")],
     link: Annotated[
         str, typer.Option("--link", "-l", metavar="ID", help="The radio or wire; `skosh links` lists them.")
     ],
     rate: Annotated[float, typer.Option(metavar="HZ", help="Decisions a second.")] = 1.0,
-    samples: Annotated[
-        Path | None, typer.Option(metavar="X.npy", help="Inputs, batch first: real, or the model's own.")
-    ] = None,
-    labels: Annotated[Path | None, typer.Option(metavar="Y.npy", help="Their classes: accuracy is measured.")] = None,
+    samples: Samples = None,
     aim: Annotated[str, typer.Option(metavar="AIM", help="energy, latency, life or cost.")] = "energy",
     deadline: Annotated[
         str | None, typer.Option(metavar="TIME", help="Latest 95th percentile, for example 200ms.")
@@ -75,8 +72,6 @@ def command(
     page: Annotated[
         Path | None, typer.Option("--html", "--output", "-o", metavar="FILE.html", help="The answer as a page.")
     ] = None,
-    trust_pickle: TrustPickle = False,
-    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """Where should a model run: on the device, on a gateway (fog), in the cloud, or in pieces? And what would change that?
@@ -84,14 +79,13 @@ def command(
     Costs are skosh's own cycles of this model for this board, times figures of the catalogue, as bands. Accuracy is
     measured on your samples. Exit status 1 when no option is allowed.
     """
-    import skosh
     from skosh.placing import place
 
-    given = None if samples is None else arrays(samples)
+    given, labels = None if samples is None else arrays(given_file(samples)), source.answers()
     with stages(quiet=json) as say:
-        say(f"reading {Path(model).name}")
+        say(f"reading {source.file}")
         found = place(
-            skosh.load(opened(model, trust_pickle, budget)), given, None if labels is None else arrays(labels),
+            source.graph(), given, None if labels is None else arrays(labels),
             device=device, link=link, gateway=gateway, cloud=cloud, battery=battery, rate=rate, aim=aim, deadline=deadline,
             accuracy=accuracy, stay_on_device=stay, life=life, raw=None if raw is None else arrays(raw), raw_bytes=raw_bytes,
             small=None if small is None else str(small), early=early, optimize=optimize, catalogue=own or (), say=say,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from skosh.cli.options import Json, LoadBudget, Model, Optimize, Search, TrustPickle, opened
+from skosh.base.errors import SkoshError
+from skosh.cli.letters import ended
+from skosh.cli.options import Json, Making, Source, Targets, is_pattern, targets_of
 from skosh.cli.terminal import WIDE, bar, busy, compiling, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -20,15 +21,9 @@ EXAMPLE = "skosh profile kws.tflite --target cortex-m4 --target cortex-m0plus"
 
 
 def command(
-    model: Model,
-    target: Annotated[
-        list[str] | None,
-        typer.Option("--target", "-t", metavar="T", help="The machine or board; may be given again.  [default: cortex-m4]"),
-    ] = None,
-    optimize: Optimize = "balanced",
-    search: Search = False,
-    trust_pickle: TrustPickle = False,
-    budget: LoadBudget = None,
+    source: Source,
+    target: Targets = None,
+    making: Making = Making(),
     json: Json = False,
 ) -> None:
     """Instructions, modelled cycles, flash and RAM of one inference, in all and by layer.
@@ -36,21 +31,26 @@ def command(
     Instructions are counted by the emulator. Cycles are modelled from published timings, not measured. Sizes are bytes
     from the linker map. With --json and several targets the answer is a list.
     """
-    import skosh
-
-    targets = tuple(dict.fromkeys(target or ["cortex-m4"]))
+    targets = targets_of(target)
+    some = any(map(is_pattern, target or ()))  # of many machines, those that can't are told of, and passed over
     profiles = []
-    with busy(f"reading {Path(model).name}", quiet=json):
-        graph = skosh.load(opened(model, trust_pickle, budget))
+    with busy(f"reading {source.file}", quiet=json):
+        graph = source.graph()
     for t in targets:
-        with compiling(f"compiling and running {graph.name} on {t}", search=search, quiet=json) as progress:
-            build = skosh.compile(graph, target=t, optimize=optimize, search=search, progress=progress)
-            profiles.append(build.profile())
+        with compiling(f"compiling and running {graph.name} on {t}", search=making.search, quiet=json) as progress:
+            try:
+                profiles.append(making.build(graph, t, progress=progress).profile())
+            except SkoshError as error:
+                if not some:
+                    raise
+                ended(error)
+    if not profiles:
+        raise typer.Exit(1)
     if json:
-        print_json(profiles[0].as_json() if len(profiles) == 1 else [p.as_json() for p in profiles])
+        print_json(profiles[0].as_json() if len(targets) == 1 else [p.as_json() for p in profiles])
         return
     console = out()
-    console.print(totals(profiles, f"{graph.name}, optimize={optimize}, {number(profiles[0].macs)} MACs"))
+    console.print(totals(profiles, f"{graph.name}, optimize={making.optimize}, {number(profiles[0].macs)} MACs"))
     console.print(by_layer(profiles, console.width))
     if any(p.exits for p in profiles):
         console.print(by_exit(profiles))

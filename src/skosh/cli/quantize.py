@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skosh.base.errors import InputError
 from skosh.base.files import write_file
-from skosh.cli.options import Json, LoadBudget, Model, Optimize, Target, TrustPickle, of_a_file, opened
+from skosh.cli.options import Json, Making, Output, Samples, Source, Target, of_a_file
 from skosh.cli.terminal import bar, busy, number, out, print_json, row, table
 
 if TYPE_CHECKING:
@@ -21,33 +22,22 @@ EXAMPLE = "skosh quantize model.onnx --samples x.npy --scheme int4 -o model.skos
 
 
 def command(
-    model: Model,
-    samples: Annotated[
-        Path,
-        typer.Option("--samples", metavar="FILE", help="What to calibrate on: .npy, or .npz with an array an input."),
-    ],
+    source: Source,
+    samples: Samples = None,
     scheme: Annotated[
         str, typer.Option(metavar="S", help="int8, int16x8, mixed, int4, int2, ternary or float16.")
     ] = "int8",
     calibration: Annotated[str, typer.Option(metavar="C", help="minmax, percentile, mse or entropy.")] = "minmax",
-    labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="FILE", help="The right answers, .npy: accuracy is shown then.")
-    ] = None,
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Each layer quantized alone: which loses what.")
     ] = False,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The sensitivity as a page.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The answer as a page.")] = None,
     target: Target = "cortex-m4",
-    optimize: Optimize = "balanced",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE.skosh|DIR", help="Keep the model; or where its C goes."),
-    ] = None,
-    trust_pickle: TrustPickle = False,
-    budget: LoadBudget = None,
+    making: Making = Making(),
+    output: Output = None,
     json: Json = False,
 ) -> None:
-    """Quantize a float model: how far its outputs move on the samples, and, with -o, the model in a file, or its C.
+    """Quantize a float model: how far its outputs move on the samples. -o FILE.skosh keeps it, -o DIR writes its C.
 
     Signal over noise compares the quantized outputs with the float model's; 20 dB more is ten times closer.
     """
@@ -55,9 +45,9 @@ def command(
     from skosh.quantizer.networks.calibrate import as_samples
     from skosh.quantizer.study.compare import agreement, noise_db, real_outputs
 
-    with busy(f"reading {Path(model).name}", quiet=json):
-        graph = skosh.load(opened(model, trust_pickle, budget))
-    given = arrays(samples)
+    with busy(f"reading {source.file}", quiet=json):
+        graph = source.graph()
+    labels, given = source.answers(), arrays(given_file(samples))
     found = as_samples(graph, given)
     right = None if labels is None else arrays(labels)
     with busy(f"quantizing {graph.name} on {number(len(found))} samples", quiet=json):
@@ -81,7 +71,7 @@ def command(
         answer["file"] = str(made.save(output))
     elif output is not None:
         with busy(f"compiling for {target}", quiet=json):
-            build = skosh.compile(made, target=target, optimize=optimize)
+            build = making.build(made, target)
             answer["folder"] = str(build.save(output, overwrite=of_a_file(build)))
     if html is not None:
         from skosh.deliver.sensitivity_page import sensitivity_html
@@ -134,6 +124,14 @@ def layers_table(layers: Sequence[Sensitivity]) -> Any:
 def weights(graph: Graph) -> int:
     """How many numbers the layers hold."""
     return sum(t.size for t in graph.constants)
+
+
+def given_file(samples: str | None) -> Path:
+    """The file of samples: here they must be real ones."""
+    if samples is None or samples.isdigit():
+        what = "nothing" if samples is None else samples
+        raise InputError(f"--samples must name a file of real inputs to calibrate on, not {what}", hint="--samples x.npy")
+    return Path(samples)
 
 
 def arrays(path: Path) -> Any:

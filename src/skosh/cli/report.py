@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, LoadBudget, Model, Optimize, Search, Target, TrustPickle, opened
+from skosh.cli.options import Json, Making, Output, Samples, Source, Target
 from skosh.cli.quantize import write
 from skosh.cli.terminal import bar, busy, compiling, counting, number, out, print_json, row, table
 from skosh.cli.verify import as_count_or_file, verdict
@@ -25,27 +25,20 @@ FEW_SAMPLES = "5"
 
 
 def command(
-    model: Model,
+    source: Source,
     target: Target = "cortex-m4",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE.html", help="The page.  [default: NAME.html, here]")
-    ] = None,
-    samples: Annotated[
-        str | None, typer.Option(metavar="N|FILE.npy", help="What the proof runs: random inputs, or a file.  [default: 5]")
-    ] = None,
+    output: Output = None,
+    making: Making = Making(),
+    samples: Samples = None,
     golden: Annotated[
         str | None, typer.Option(metavar="FILE.npz", help='"inputs", and the "outputs" that they must give.')
     ] = None,
-    optimize: Optimize = "balanced",
-    search: Search = False,
-    trust_pickle: TrustPickle = False,
-    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """A page about a compiled model: the proof, what each layer costs, memory over time, and what each aim trades.
 
-    The model is compiled and run for every aim, so that time, flash and RAM stand side by side. Exit status 1 when the
-    proof finds a difference; the page is written all the same.
+    The model is compiled and run for every aim, so that time, flash and RAM stand side by side. Without --output the page is
+    NAME.html, here. Exit status 1 when the proof finds a difference; the page is written all the same.
     """
     import skosh
     from skosh.deliver import facts_of, report_html
@@ -55,10 +48,11 @@ def command(
     if samples is not None and golden is not None:
         raise InputError("--samples and --golden can't both be given", hint="the golden file brings its own inputs")
     wanted = golden if golden is not None else as_count_or_file(samples or FEW_SAMPLES)
-    with busy(f"reading {Path(model).name}", quiet=json):
-        graph = skosh.load(opened(model, trust_pickle, budget))
+    optimize, search = making.optimize, making.search
+    with busy(f"reading {source.file}", quiet=json):
+        graph = source.graph()
     with compiling(f"compiling {graph.name} for {target}", search=search, quiet=json) as told:
-        build = skosh.compile(graph, target=target, optimize=optimize, search=search, progress=told)
+        build = making.build(graph, target, progress=told)
         total = len(build.samples(wanted))
     with counting(f"running {graph.name} on {target}", total, quiet=json) as progress:
         proof = build.verify(samples=wanted, progress=progress)
@@ -71,7 +65,7 @@ def command(
                 progress(done)
     profiles = [aims[aim] for aim in OPTIMIZE if aim in aims]
     said = "" if optimize == "balanced" else f" --optimize {optimize}"
-    command_line = f"skosh report {Path(model).name} --target {target}{said}{' --search' if search else ''}"
+    command_line = f"skosh report {source.file} --target {target}{said}{' --search' if search else ''}"
     page = report_html(facts_of(build, proof=proof, aims=profiles, commands=(command_line,)))
     path = output or Path(f"{build.program.name}.html")
     write(path, page)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skosh.base.errors import InputError
-from skosh.cli.options import Json, LoadBudget, Model, Optimize, Search, Target, TrustPickle, opened
+from skosh.cli.options import Json, Making, Samples, Source, Target
 from skosh.cli.terminal import compiling, counting, number, out, print_json
 
 if TYPE_CHECKING:
@@ -20,12 +19,10 @@ DEFAULT_SAMPLES = 20
 
 
 def command(
-    model: Model,
+    source: Source,
     target: Target = "cortex-m4",
-    samples: Annotated[
-        str | None,
-        typer.Option(metavar="N|FILE.npy", help="How many random inputs, or a file of inputs.  [default: 20]"),
-    ] = None,
+    making: Making = Making(),
+    samples: Samples = None,
     golden: Annotated[
         str | None, typer.Option(metavar="FILE.npz", help='"inputs", and the "outputs" that they must give.')
     ] = None,
@@ -37,24 +34,17 @@ def command(
             "[default: reference, and library where the file holds a fitted object]",
         ),
     ] = None,
-    optimize: Optimize = "balanced",
-    search: Search = False,
-    trust_pickle: TrustPickle = False,
-    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
     """Run the compiled firmware, and compare it bit for bit with the model's meaning, layer by layer.
 
     Exit status 0 when no element differs, 1 when some do.
     """
-    import skosh
-
     if samples is not None and golden is not None:
         raise InputError("--samples and --golden can't both be given", hint="the golden file brings its own inputs")
     wanted = golden if golden is not None else as_count_or_file(samples)
-    with compiling(f"compiling {Path(model).name} for {target}", search=search, quiet=json) as told:
-        read = opened(model, trust_pickle, budget)
-        build = skosh.compile(read, target=target, optimize=optimize, search=search, progress=told)
+    with compiling(f"compiling {source.file} for {target}", search=making.search, quiet=json) as told:
+        build = making.build(source.opened(), target, progress=told)
         total = len(build.samples(wanted))
         others = tuple(part.strip() for part in (against or "").split(",") if part.strip())
     with counting(f"running {build.program.name} on {target}", total, quiet=json) as progress:

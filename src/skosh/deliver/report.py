@@ -13,7 +13,7 @@ from skosh.deliver.markup import Content, Markup, el, join, number, percent
 from skosh.deliver.trade import trade_section
 from skosh.ir.graph import Graph
 from skosh.plan import Plan, memory_map_svg
-from skosh.verify.measure import LayerProfile
+from skosh.verify.measure import LayerProfile, Profile
 from skosh.verify.proof import Proof
 
 
@@ -59,6 +59,20 @@ def tiles(facts: Facts) -> Markup:
     if facts.accuracies:
         last = facts.accuracies[-1]
         shown.append(tile("Accuracy", percent(last.share), "", f"{last.right:,} of {last.samples:,}: {last.who}"))
+    shown += cost_list(p)
+    if p.cycles_modelled is not None and facts.clock_mhz:
+        ms = p.cycles_modelled / facts.clock_mhz / 1000
+        shown.append(tile("Time", number(float(f"{ms:.3g}")), "ms", f"at {facts.clock_mhz:g} MHz, modelled"))
+    return el("dl", *shown, class_="tiles", aria_label="headline figures")
+
+
+def cost_tiles(p: Profile) -> Markup:
+    """Flash, RAM, instructions and cycles of one run."""
+    return el("dl", *cost_list(p), class_="tiles", aria_label="headline figures")
+
+
+def cost_list(p: Profile) -> list[Markup]:
+    shown: list[Markup] = []
     code = f"{number(p.flash.code)} code, " if p.flash.code else "without code: "
     flash = f"{code}{number(p.flash.weights)} weights"
     shown.append(tile("Flash", number(p.flash.total), "bytes", flash))
@@ -69,10 +83,7 @@ def tiles(facts: Facts) -> Markup:
         shown.append(tile("Instructions", number(p.instructions), "", each))
     if p.cycles_modelled is not None:
         shown.append(tile("Cycles", number(p.cycles_modelled), "", "modelled, one inference"))
-        if facts.clock_mhz:
-            ms = p.cycles_modelled / facts.clock_mhz / 1000
-            shown.append(tile("Time", number(float(f"{ms:.3g}")), "ms", f"at {facts.clock_mhz:g} MHz, modelled"))
-    return el("dl", *shown, class_="tiles", aria_label="headline figures")
+    return shown
 
 
 def tile(name: str, value: str, unit: str, note: str) -> Markup:

@@ -6,7 +6,9 @@ UnsupportedError that lists every obstacle.
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +19,7 @@ import numpy as np
 from skosh.base import registry
 from skosh.base.budget import Budget, budgeted, spend
 from skosh.base.errors import InputError
+from skosh.base.files import read_text
 from skosh.importers.clean import with_plain_names
 from skosh.importers.originals import of_estimator
 from skosh.ir.graph import Graph
@@ -58,27 +61,58 @@ ESTIMATORS = ("sklearn", "xgboost", "lightgbm")
 """Importers of objects that can be asked for their own answers by scikit-learn's methods."""
 
 
-def load(source: Any, name: str | None = None, budget: Budget | float | None = None, **options: Any) -> Graph:
+def load(
+    source: Any, name: str | None = None, budget: Budget | float | None = None, labels: Any = None, **options: Any
+) -> Graph:
     """A Graph from a model: a path, the bytes of a file, or a fitted object of a library that skosh knows.
 
     name: what the generated C calls the model; the file's name without ending when absent.
+    labels: names of the classes, in order, or a text file with one a line; the C has them too.
     budget: what reading it may cost (``base.budget``); a number allows so many times as much as usual.
     A Graph stays what it is. Raises InputError when no importer takes such a source, ModelError when the model can't be
     read, BudgetError when that would cost more than it may.
     """
     if isinstance(source, Graph):
-        return source
+        return with_labels(source, labels)
     importer = importer_of(source)
     with budgeted(budget, place_of(source)), np.errstate(all="ignore"):  # odd numbers are told of by letters, not warnings
-        graph: Graph = registry.load(IMPORTERS, importer, "an importer")(source, name=name, **options)
+        read = registry.load(IMPORTERS, importer, "an importer")
+        check_options(read, options, place_of(source))
+        graph: Graph = read(source, name=name, **options)
         spend("nodes", len(graph.nodes), "the graph")
-        graph = with_plain_names(graph)
+        graph = with_labels(with_plain_names(graph), labels)
         for t in graph.tensors.values():
             spend("tensor", math.prod(t.shape), f'the tensor "{t.name}"')
     if importer not in ESTIMATORS or "library" in graph.notes or isinstance(source, (str, Path)):
         return graph
     original = of_estimator(source, graph)
     return replace(graph, notes=MappingProxyType({**graph.notes, "library": original}))
+
+
+def check_options(read: Callable[..., Graph], options: Mapping[str, Any], where: str) -> None:
+    """InputError for an option that the importer doesn't have; some look at theirs themselves."""
+    known = inspect.signature(read).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
+        return
+    for option in options:
+        if option not in known:
+            own = ", ".join(n for n in known if n not in ("source", "name"))
+            raise InputError(f'such a model has no option "{option}"', loc=where, hint=f"its options: {own or 'none'}")
+
+
+def with_labels(graph: Graph, labels: Any) -> Graph:
+    """The graph with names for its classes. InputError where there are not as many as it gives scores."""
+    if labels is None:
+        return graph
+    if isinstance(labels, str | Path):
+        names = tuple(line.strip() for line in read_text(labels).splitlines() if line.strip())
+    else:
+        names = tuple(str(label) for label in labels)
+    out = graph.tensors[graph.outputs[0]]
+    scores = out.shape[-1] if out.shape else 1
+    if not names or (scores > 1 and scores != len(names)):
+        raise InputError(f"there must be {scores} labels, one for each class, not {len(names)}", loc=graph.loc)
+    return replace(graph, notes=MappingProxyType({**graph.notes, "classes": names}))
 
 
 def place_of(source: Any) -> str:

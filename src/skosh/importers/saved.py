@@ -17,6 +17,9 @@ from skosh.ir.graph import Graph
 
 PICKLES = (".pkl", ".pickle", ".joblib")
 
+RUNS_CODE = (*PICKLES, ".pt2", ".keras", ".h5")
+"""Files that a library of theirs reads, and that may run what is in them."""
+
 WHY = "reading a pickle runs whatever code its author put into it"
 
 
@@ -36,7 +39,7 @@ def load(source: Any, name: str | None = None, trust_pickle: bool = False, **opt
             raise InputError(
                 f"{WHY}, so it must be trusted first",
                 loc=str(path),
-                hint="--trust-pickle (trust_pickle=True) if you know who made it; skops and ONNX files are the safe way",
+                hint="trust_pickle=True if you know who made it; skops and ONNX files are the safe way",
             )
         fitted = unpickled(path)
         return load_object(fitted, name or named(path, "model"), **options)

@@ -69,7 +69,7 @@ def program_in(path: Path, trust: bool) -> Any:
         raise InputError(
             "reading a .pt2 file may run whatever code its author put into it, so it must be trusted first",
             loc=str(path),
-            hint="--trust-pickle (trust_pickle=True) if you know who made it; ONNX files are the safe way",
+            hint="trust_pickle=True if you know who made it; ONNX files are the safe way",
         )
     try:
         import torch

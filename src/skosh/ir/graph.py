@@ -19,6 +19,7 @@ import numpy.typing as npt
 from skosh.base import registry
 from skosh.base.dtypes import DType
 from skosh.base.errors import NOWHERE, Loc
+from skosh.base.shown import html_of
 from skosh.ir.quant import Quant as Quant
 from skosh.ir.traits import Traits
 
@@ -156,6 +157,9 @@ class Graph:
                  for names in (self.inputs, self.outputs)]  # fmt: skip
         constants = sum(t.nbytes for t in self.constants)
         return f"<Graph {self.name!r}: {ports[0]} -> {ports[1]}; {len(self.nodes)} nodes, {constants:,} bytes of constants>"
+
+    def _repr_html_(self) -> str:
+        return html_of("graph", self)
 
     def tensor(self, name: str) -> Tensor:
         return self.tensors[name]

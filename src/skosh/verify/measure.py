@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from skosh.base.shown import html_of
 from skosh.emulate.runner import DeviceRunner
 from skosh.ir.graph import Array, node_macs
 from skosh.lower.program import DataPointer, Program
@@ -77,6 +78,9 @@ class Profile:
     ram: Ram
     layers: tuple[LayerProfile, ...]
     exits: tuple[ExitProfile, ...] = ()
+
+    def _repr_html_(self) -> str:
+        return html_of("profile", self)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skosh.base.shown import html_of
 from skosh.emulate.runner import Runner, layer_of
 from skosh.importers.originals import Original
 from skosh.ir.graph import Array, Graph
@@ -59,6 +60,9 @@ class Proof:
         """What was compared, and what came of it: "identical on 20 samples: 1,234 elements, against reference"."""
         compared = f"{self.samples:,} samples: {self.elements:,} elements, against {', '.join(self.against)}"
         return f"identical on {compared}" if self.bit_exact else f"{self.mismatches:,} differ on {compared}"
+
+    def _repr_html_(self) -> str:
+        return html_of("proof", self)
 
     def as_json(self) -> dict[str, Any]:
         told = asdict(self)

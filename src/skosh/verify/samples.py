@@ -77,6 +77,9 @@ def _split(graph: Graph, name: str, a: Array) -> list[Array]:
 def split_batch(a: Array, t: Tensor, what: str, graph: Graph) -> list[Array]:
     """One array of the tensor's own shape for each sample of a batch; a lone sample is a batch of one."""
     single = t.shape[1:] if t.shape[:1] == (1,) else t.shape
+    if a.dtype == np.float64 and t.dtype.name == "f32":  # what numpy makes of Python's numbers
+        with np.errstate(over="ignore"):
+            a = a.astype(np.float32)
     if a.dtype != t.dtype.np:
         hint = ""
         if t.quant is not None and a.dtype.kind == "f":

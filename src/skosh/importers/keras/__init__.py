@@ -35,7 +35,7 @@ def load(source: Any, name: str | None = None, trust_pickle: bool = False, **opt
     if not trust_pickle:
         raise InputError(
             "reading a Keras file may run whatever code its author put into it, so it must be trusted first", loc=str(path),
-            hint=f"--trust-pickle (trust_pickle=True) if you know who made it; a .tflite file is the safe way: {PAGE}",
+            hint=f"trust_pickle=True if you know who made it; a .tflite file is the safe way: {PAGE}",
         )  # fmt: skip
     spend("bytes", path.stat().st_size, str(path))
     return load_tflite(converted(path), name or path.stem, **options)

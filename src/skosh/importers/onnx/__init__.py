@@ -84,6 +84,8 @@ def converters() -> dict[str, Converter]:
 def add_inputs(ctx: Context, layout: str, shapes: dict[str, Sequence[int]]) -> list[str]:
     """Make the input tensors; their names."""
     model = ctx.model
+    if "" in shapes and len(model.inputs) == 1:
+        shapes[model.inputs[0].name] = shapes.pop("")
     unknown = [n for n in shapes if n not in {p.name for p in model.inputs}]
     if unknown:
         names = ", ".join(p.name for p in model.inputs)

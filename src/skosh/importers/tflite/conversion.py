@@ -90,6 +90,8 @@ class Walk:
 
     def begin(self, shapes: dict[str, Sequence[int]]) -> None:
         main = self.model.subgraphs[0]
+        if "" in shapes and len(main.inputs) == 1:
+            shapes[main.inputs[0].name] = shapes.pop("")
         unknown = [n for n in shapes if n not in {t.name for t in main.inputs}]
         if unknown:
             names = ", ".join(t.name for t in main.inputs)
