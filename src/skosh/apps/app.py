@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import skosh
-from skosh.apps.digits_files import all_or_nothing
 from skosh.base.errors import InputError
+from skosh.base.files import whole_folder, write_through
 from skosh.base.registry import Table, load, nearest
+from skosh.built import dequantized
 from skosh.ir.graph import Array, Graph
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Moment:
 class App:
     """An application. board: what it is made for.
 
-    ``learn(data folder or None, seed, say)``; ``stream(file or None, data folder or None)``: what the device is fed, ``takes`` says which files;
+    ``learn(data folder or None, seed, say)``; ``stream(file or None, data folder or None)``: what the device is fed, ``takes``
+    says which files;
     ``decide(graph, outputs)``: what they mean, {"decision": ..., "score": ...};
     ``encode(graph, x)``: an input of the stream as the device takes it. plot: decisions are numbers to be drawn.
     """
@@ -88,7 +90,9 @@ def app(name: str) -> App:
 
 def train(which: App, folder: Path, *, data: Path | None = None, seed: int = 0, say: Say = lambda _: None) -> dict[str, Any]:
     """Learns and fills the folder; gives what ``result.json`` then holds."""
-    with all_or_nothing(folder) as made:
+    if folder.exists() and not folder.is_dir():
+        raise InputError("must be a folder, but is a file", loc=str(folder))
+    with whole_folder(folder) as made:
         learned = which.learn(data, seed, say)
         learned.integers.save(made / INTEGERS)
         learned.floats.save(made / FLOATS)
@@ -97,7 +101,7 @@ def train(which: App, folder: Path, *, data: Path | None = None, seed: int = 0, 
             "app": which.name, "accuracy": dict(learned.accuracy), "data": learned.data, "source": learned.source,
             "seed": seed, "board": which.board,
         }  # fmt: skip
-        (made / RESULT).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_through(made / RESULT, json.dumps(result, indent=2) + "\n")
     return result
 
 
@@ -120,7 +124,23 @@ def decisions(which: App, build: Build, moments: Iterable[Moment]) -> Iterator[d
     build.runner.reset()
     for moment in moments:
         truth = {} if moment.truth is None else {"truth": moment.truth}
-        yield {"t": round(moment.t, 4), **which.decide(build.source, build.runner.run([which.encode(build.source, moment.x)])), **truth, **cost}
+        outputs = build.runner.run([which.encode(build.source, moment.x)])
+        yield {"t": round(moment.t, 4), **which.decide(build.source, outputs), **truth, **cost}
+
+
+def shares(graph: Graph, scores: Array) -> Array:
+    """[..., classes]: what a classifier's outputs say of each class; one that has two classes may give the second's alone."""
+    real = dequantized(scores, graph.tensors[graph.outputs[0]])
+    if real.shape[-1] == 1 and len(graph.notes["classes"]) == 2:
+        return np.concatenate([1 - real, real], axis=-1)
+    return real
+
+
+def decision(graph: Graph, outputs: tuple[Array, ...]) -> dict[str, Any]:
+    """The likeliest class and its share."""
+    found = shares(graph, outputs[0].reshape(1, -1))[0]
+    best = int(found.argmax())
+    return {"decision": str(graph.notes["classes"][best]), "score": round(float(found[best]), 3)}
 
 
 def _cost(build: Build) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def read_csv(path: Path) -> Array:
             rows = csv.DictReader(file)
             missing = [a for a in AXES if a not in (rows.fieldnames or ())]
             if missing:
-                raise InputError(f"the first line must name the columns {', '.join(AXES)}; {missing[0]} isn't there", loc=str(path))
+                columns = ", ".join(AXES)
+                raise InputError(f"the first line must name the columns {columns}; {missing[0]} isn't there", loc=str(path))
             values = [[_number(row, a, path, rows.line_num) for a in AXES] for row in rows]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("can't be read as a CSV file of text", loc=str(path)) from error
@@ -70,7 +71,7 @@ def _check(samples: Array, where: str) -> None:
         raise InputError(f"sample {at} must be finite numbers: a gap must be mended or cut out", loc=where)
     still = [a for a, column in zip(AXES, samples.T, strict=True) if len(samples) > 10 and column.min() == column.max()]
     if still:
-        raise InputError(f"{still[0]} must vary: it is the same in all {len(samples):,} samples, as from a stuck sensor", loc=where)
+        raise InputError(f"{still[0]} must vary: all {len(samples):,} samples are the same, as of a stuck sensor", loc=where)
 
 
 def _folder(folder: Path) -> list[Recording]:
