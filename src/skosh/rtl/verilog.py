@@ -11,7 +11,6 @@ from skosh.rtl.unit import Unit
 from skosh.targets.hardware_tools import run_yosys, yosys_version
 from skosh.targets.toolchain import cached
 
-
 _SCRIPT = "read_rtlil unit.il; proc; opt; wreduce; opt; write_verilog -noattr unit.v"
 
 
