@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 import skosh
+from skosh.importers.skosh_file.write import graph_bytes
 from tests.support.examples import EXAMPLES, Example, agreement
 
 FLOAT32 = 1e-5  # of a number, or of the mean magnitude of all
@@ -19,7 +20,12 @@ def test_the_library_is_followed(example: Example) -> None:
         fitted = example.fit()
     except ImportError as error:
         pytest.skip(str(error))
-    build = skosh.compile(fitted.load(), target="host")
+    graph = fitted.load()
+    file = graph_bytes(graph)
+    kept = skosh.load(file)  # so that what a file keeps is all that it takes
+    assert graph_bytes(kept) == file
+    assert {*kept.notes} - {"left_out"} == {n for n, v in graph.notes.items() if v is not None} - {"library"}
+    build = skosh.compile(kept, target="host")
     same, error = agreement(fitted, build)
     assert same == 1.0 and error <= FLOAT32
 

@@ -1,4 +1,4 @@
-"""Two products in one multiplication: halves of words never overflow, and the layers are exact."""
+"""Two products in one multiplication, requantization in 32 bits: nothing overflows, and the layers are exact."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skosh.lower.forms import for_target
 from skosh.machines.words.staircase import SIGNED, SPLIT, WIDE, Staircase, cheapest
 from skosh.machines.words.twin_forms import LONGEST, ROOM, fitting
 from skosh.machines.words.twin_kernels import signed_rescaled, split_rescaled, wide_rescaled
-from skosh.ops.layers.convolution import Conv2D
+from skosh.ops.layers.convolution import Conv2D, DepthwiseConv2D
 from skosh.ops.layers.dense import Dense
 from skosh.targets import target
 
@@ -79,10 +79,36 @@ def test_convolutions(height, width, channels, filters, size, stride, pad, kind,
     check(op, ins, outs, [w], "cortex-m0plus", seed)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 6), st.integers(1, 6), st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(1, 2),
+    st.integers(1, 2), st.integers(0, 2), KINDS, st.integers(0, 999),
+)  # fmt: skip
+@example(5, 1, 4, 5, 1, 1, 1, 2, "heavy", 7)
+def test_depthwise(height, width, channels, rows, columns, stride, dilation, pad, kind, seed):
+    reach = (dilation * (rows - 1) + 1, dilation * (columns - 1) + 1)
+    if reach[0] > height + 2 * pad or reach[1] > width + 2 * pad:
+        return
+    rng = np.random.default_rng(seed)
+    op = DepthwiseConv2D((stride, stride), (pad, pad, pad, pad), (dilation, dilation))
+    w = weights_like(rng, (1, rows, columns, channels), kind)
+    ins = (tensor("x", (1, height, width, channels), 0.05, int(rng.integers(-128, 128))), tensor("w", w.shape, 0.02, 0, w))
+    outs = (tensor("y", op.infer(ins)[0].shape, 0.3, -7),)
+    check(op, ins, outs, [w], "cortex-m0plus", seed)
+
+
+def test_several_filters_a_channel_keep_their_form():
+    w = weights_like(np.random.default_rng(1), (1, 3, 3, 8), "heavy")
+    ins = (tensor("x", (1, 5, 5, 2), 0.05), tensor("w", w.shape, 0.02, 0, w))
+    op = DepthwiseConv2D((1, 1), (1, 1, 1, 1))
+    (c,) = for_target(op.calls(ins, (tensor("y", op.infer(ins)[0].shape, 0.3),)), ins, target("cortex-m0plus"))
+    assert c.kernel.name == "depthwise_rows"
+
+
 def check(op, ins, outs, constants, machine, seed):
     """In the strict interpreter, which stops where C would be undefined."""
     calls = for_target(op.calls(ins, outs), ins, target(machine))
-    assert {c.kernel.name for c in calls} <= {"matmul_twins", "conv2d_twins"}
+    assert {c.kernel.name for c in calls} <= {"matmul_twins", "conv2d_twins", "depthwise_stairs", "depthwise_rows_stairs"}
     for x in inputs_like(np.random.default_rng(seed), ins[0].shape, constants[0]):
         values = [x, *constants]
         (want,) = op.reference(ins, outs, values)

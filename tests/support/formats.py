@@ -52,10 +52,11 @@ def reader_of(suffix: str) -> Callable[[Path], object]:
 def damaged(data: bytes, suffix: str, seed: int) -> bytes:
     """A damaged copy. Of archives mostly a member is damaged, and put in again whole: else a checksum would see it all."""
     rng = random.Random(seed)
-    if suffix in (".skops", ".npz", ".pt2") and rng.random() < 0.8:
+    if suffix in (".skops", ".npz", ".pt2", ".skosh") and rng.random() < 0.8:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             files = {n: archive.read(n) for n in archive.namelist()}
-        chosen = rng.choice([n for n in files for _ in range(3 if n == "schema.json" else 1)])
+        often = {"schema.json": 3, "graph.json": len(files)}
+        chosen = rng.choice([n for n in files for _ in range(often.get(n, 1))])
         files[chosen] = changed_text(files[chosen], seed) if chosen.endswith(".json") else mutate(files[chosen], seed)
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -213,6 +214,18 @@ def _crfsuite() -> dict[str, bytes]:
         return {"tags": path.read_bytes()}
 
 
+def _skosh() -> dict[str, bytes]:
+    from sklearn.ensemble import RandomForestClassifier
+
+    import skosh
+    from skosh.importers.skosh_file.write import graph_bytes
+
+    x, y = _iris()
+    forest = RandomForestClassifier(2, max_depth=3, random_state=0).fit(x, y)
+    models = {f"kept_{n}": skosh.load(data) for n, data in _tflite().items()} | {"kept_forest": skosh.load(forest)}
+    return {n: graph_bytes(graph) for n, graph in models.items()}
+
+
 def _npy() -> dict[str, bytes]:
     found = {}
     for name, array in {"numbers": np.arange(24.0).reshape(4, 6).T, "bytes": np.arange(40, dtype=np.int8)}.items():
@@ -231,6 +244,6 @@ def _npz() -> dict[str, bytes]:
 
 FORMATS: dict[str, Callable[[], dict[str, bytes]]] = {
     "tflite": _tflite, "onnx": _onnx, "json": lambda: _xgboost("json"), "ubj": lambda: _xgboost("ubj"), "txt": _lightgbm,
-    "skops": _skops, "bif": _bif, "xmlbif": _xmlbif, "crfsuite": _crfsuite, "npy": _npy, "npz": _npz,
+    "skops": _skops, "skosh": _skosh, "bif": _bif, "xmlbif": _xmlbif, "crfsuite": _crfsuite, "npy": _npy, "npz": _npz,
 }  # fmt: skip
 """Ending -> sound files of that format."""

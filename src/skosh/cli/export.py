@@ -1,4 +1,4 @@
-"""``skosh export``: a TFLite model in TOSA, or compiled for an Ethos-U."""
+"""``skosh export``: a model in another form: kept as it is, in TOSA, or compiled for an Ethos-U."""
 
 from __future__ import annotations
 
@@ -9,36 +9,45 @@ import typer
 
 from skosh.base.errors import InputError
 from skosh.base.files import write_file, write_folder
-from skosh.cli.options import Json, Model
+from skosh.cli.options import Json, LoadBudget, Model, TrustPickle, opened
 from skosh.cli.terminal import busy, number, out, print_json
 
 if TYPE_CHECKING:
+    from skosh.ir.graph import Graph
     from skosh.machines.npu.ethos_u import EthosU
     from skosh.machines.npu.tosa import Tosa
 
 EXAMPLE = "skosh export kws.tflite --to ethos-u --accelerator ethos-u55-128 -o kws-ethos-u"
-KINDS = ("tosa", "ethos-u")
+KINDS = ("skosh", "tosa", "ethos-u")
 
 
 def command(
     model: Model,
-    kind: Annotated[str, typer.Option("--to", metavar="KIND", help="tosa or ethos-u: what it is to be.")],
+    kind: Annotated[str, typer.Option("--to", metavar="KIND", help="skosh, tosa or ethos-u: what it is to be.")],
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="PATH",
-            help="The file of tosa, the folder of ethos-u.  [default: NAME.tosa, NAME-ethos-u, here]",
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="The file, or the folder of ethos-u.  [default: NAME.skosh, NAME.tosa, NAME-ethos-u, here]",
         ),
     ] = None,
     accelerator: Annotated[
         str | None,
         typer.Option(
-            metavar="A", help="Which Ethos-U: ethos-u55-32 to ethos-u85-2048, as Vela has them.  [default: ethos-u55-128]"
+            metavar="A",
+            help="Which Ethos-U: ethos-u55-32 to ethos-u85-2048, as Vela has them.  [default: ethos-u55-128]",
         ),
     ] = None,
+    trust_pickle: TrustPickle = False,
+    budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
-    """A .tflite model for neural processing units, by Arm's tools: in TOSA, or compiled by Vela for an Ethos-U.
+    """A model in another form.
+
+    skosh: as it was read, in a file that every command reads, with no need of the library that made it. tosa, ethos-u: a
+    .tflite model for neural processing units, by Arm's tools, in TOSA, or compiled by Vela for an Ethos-U.
 
     Sizes of ethos-u are Vela's, and its cycles are Vela's estimate: nothing was run. Needs the npu extra.
     """  # fmt: skip
@@ -51,16 +60,25 @@ def command(
     if accelerator is not None and kind != "ethos-u":
         raise InputError("--accelerator is of --to ethos-u only")
     with busy(f"exporting {Path(model).name} to {kind}", quiet=json):
-        graph = skosh.load(model)
-        if kind == "tosa":
+        graph = skosh.load(opened(model, trust_pickle, budget))
+        if kind == "skosh":
+            told = _write_skosh(graph, output or Path(f"{graph.name}.skosh"))
+        elif kind == "tosa":
             told = _write_tosa(to_tosa(graph), output or Path(f"{graph.name}.tosa"))
         else:
-            told = _write_ethos_u(to_ethos_u(graph, accelerator or "ethos-u55-128"), output or Path(f"{graph.name}-ethos-u"))
+            told = _write_ethos_u(
+                to_ethos_u(graph, accelerator or "ethos-u55-128"), output or Path(f"{graph.name}-ethos-u")
+            )
     facts, text = told
     if json:
         print_json({"model": graph.name, "to": kind, **facts})
     else:
         out().print(text, markup=False, soft_wrap=True)
+
+
+def _write_skosh(graph: Graph, file: Path) -> tuple[dict[str, object], str]:
+    size = graph.save(file).stat().st_size
+    return {"file": str(file), "bytes": size}, f"{file}: {number(size)} bytes, {graph!r}"
 
 
 def _write_tosa(made: Tosa, file: Path) -> tuple[dict[str, object], str]:

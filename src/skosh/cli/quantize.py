@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skosh.ir.graph import Graph
     from skosh.quantizer import Sensitivity
 
-EXAMPLE = "skosh quantize model.onnx --samples x.npy --scheme int4 --sensitivity"
+EXAMPLE = "skosh quantize model.onnx --samples x.npy --scheme int4 -o model.skosh"
 
 
 def command(
@@ -39,12 +39,15 @@ def command(
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The sensitivity as a page.")] = None,
     target: Target = "cortex-m4",
     optimize: Optimize = "balanced",
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where the C goes.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.skosh|DIR", help="Keep the model; or where its C goes."),
+    ] = None,
     trust_pickle: TrustPickle = False,
     budget: LoadBudget = None,
     json: Json = False,
 ) -> None:
-    """Quantize a float model: how far its outputs move on the samples, and, with -o, its C.
+    """Quantize a float model: how far its outputs move on the samples, and, with -o, the model in a file, or its C.
 
     Signal over noise compares the quantized outputs with the float model's; 20 dB more is ten times closer.
     """
@@ -74,7 +77,9 @@ def command(
         with busy("quantizing one layer at a time", quiet=json):
             layers = measure(graph, given, scheme=alone, calibration=calibration, labels=right)
         answer["layers"] = [vars(s) for s in layers]
-    if output is not None:
+    if output is not None and output.suffix.lower() == ".skosh":
+        answer["file"] = str(made.save(output))
+    elif output is not None:
         with busy(f"compiling for {target}", quiet=json):
             build = skosh.compile(made, target=target, optimize=optimize)
             answer["folder"] = str(build.save(output, overwrite=of_a_file(build)))
@@ -101,6 +106,8 @@ def _print(answer: dict[str, Any], layers: Sequence[Sensitivity], shown: bool) -
         console.print(f"int16: {', '.join(answer['wide'])}", markup=False)
     if shown:
         console.print(layers_table(layers))
+    if "file" in answer:
+        console.print(f"the model: {answer['file']}", markup=False)
     if "folder" in answer:
         console.print(f"C: {answer['folder']}", markup=False)
 

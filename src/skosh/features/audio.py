@@ -38,6 +38,7 @@ def microfrontend(
     upper_hz: float = 7500.0,
     smoothing: tuple[float, float] = (0.025, 0.06),
     min_signal_remaining: float = 0.05,
+    older_tables: bool = False,
     name: str = "microfrontend",
 ) -> Graph:
     """A Graph that takes the samples of one stride, int16[1, stride], and gives features, int8[1, channels].
@@ -46,6 +47,8 @@ def microfrontend(
     shares, and the noise of each channel. Windows begin where the stream does: a run whose window isn't whole yet, the first
     ceil(window / stride) - 1 ones, gives the features of silence and leaves the noise as it was. smoothing: how fast noise
     follows, in even and in odd channels; min_signal_remaining: the part of a signal that noise reduction leaves at least.
+    older_tables: the window is worked out in float32 and the filter bank's weights are rounded, not cut off, as in the older C
+    front end that wake words were trained with.
 
     Raises InputError where a number doesn't fit the others.
     """
@@ -57,7 +60,7 @@ def microfrontend(
         raise InputError(f"a window must have at most {LARGEST_FFT} samples, not {window}")
     if not all(0 <= s <= 1 for s in (*smoothing, min_signal_remaining)):
         raise InputError("smoothing and min_signal_remaining must be from 0 to 1")
-    start, end, bank = filter_bank(length // 2 + 1, sample_rate, channels, lower_hz, upper_hz)
+    start, end, bank = filter_bank(length // 2 + 1, sample_rate, channels, lower_hz, upper_hz, older_tables)
 
     b = Builder(name)
     samples = b.add(Tensor("samples", (1, stride), i16))
@@ -68,7 +71,7 @@ def microfrontend(
         x, past_next, age_next = b.apply("frame", Framer(window), samples, past, age)
         b.remember(past, past_next)
         b.remember(age, age_next)
-    (x,) = b.apply("windowed", Window(WINDOW_BITS), x, b.constant("hann", hann(window)))
+    (x,) = b.apply("windowed", Window(WINDOW_BITS), x, b.constant("hann", hann(window, older_tables)))
     (x,) = b.apply("row", Reshape((window,)), x)
     x, bits = b.apply("scaled", AutoScale(), x)
     (x,) = b.apply("spectrum", RealFft(length), x)
@@ -103,8 +106,12 @@ def features(b: Builder, x: Tensor) -> Tensor:
 # -------------------------------------------------------------------------------------------------------------- tables
 
 
-def hann(window: int) -> Array:
-    """A Hann window between samples, int16 in units of 2^-12."""
+def hann(window: int, older: bool = False) -> Array:
+    """A Hann window between samples, int16 in units of 2^-12; ``older``: by float32, where one of 480 numbers differs by 1."""
+    if older:
+        steps = np.arange(window, dtype=np.float32) + np.float32(0.5)
+        turned = np.cos((np.float32(2 * np.pi) / np.float32(window) * steps).astype(np.float64)).astype(np.float32)
+        return np.asarray(np.floor((np.float32(0.5) - np.float32(0.5) * turned) * (1 << WINDOW_BITS) + 0.5).astype(np.int16))
     angle = 2 * np.pi * (np.arange(window) + 0.5) / window
     return np.floor((0.5 - 0.5 * np.cos(angle)) * (1 << WINDOW_BITS) + 0.5).astype(np.int16)
 
@@ -121,7 +128,7 @@ def mel(hz: Array | float) -> Array:
 
 
 def filter_bank(
-    size: int, sample_rate: int, channels: int, lower_hz: float, upper_hz: float
+    size: int, sample_rate: int, channels: int, lower_hz: float, upper_hz: float, rounded: bool = False
 ) -> tuple[int, int, tuple[Array, ...]]:
     """(first energy, end, (weights, unweights, first, place, width)) of triangles of equal width on the mel scale."""
     if channels < 1 or not 0 <= lower_hz < upper_hz <= sample_rate / 2:
@@ -139,8 +146,11 @@ def filter_bank(
     band = np.repeat(np.arange(channels + 1), ends - first)
     before = np.concatenate([[low], centers[:-1]]).astype(np.float32)
     weight = (centers[band] - place_of[start : ends[-1]]) / (centers[band] - before[band])
-    rising = (weight * np.float32(1 << WEIGHT_BITS)).astype(np.int16)
-    falling = ((np.float32(1) - weight) * np.float32(1 << WEIGHT_BITS)).astype(np.int16)
+    if rounded:  # in float64, as C does with a constant like 0.5
+        weight = weight.astype(np.float64)
+    nudge = 0.5 if rounded else 0
+    rising = (weight * (1 << WEIGHT_BITS) + nudge).astype(np.int16)
+    falling = ((1 - weight) * (1 << WEIGHT_BITS) + nudge).astype(np.int16)
     tables = (rising, falling, first, first - start, ends - first)
     return start, int(ends[-1]), tuple(t.astype(np.int16) for t in tables)
 

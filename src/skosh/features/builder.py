@@ -10,7 +10,7 @@ import numpy as np
 
 from skosh.base.dtypes import from_numpy
 from skosh.ir.check_graph import check_graph
-from skosh.ir.graph import Array, Graph, Node, Op, State, Tensor
+from skosh.ir.graph import Array, Graph, Node, Op, Quant, State, Tensor
 
 
 @dataclass
@@ -37,6 +37,13 @@ class Builder:
         made = tuple(self.add(Tensor(n, t.shape, t.dtype)) for n, t in zip(names, types, strict=True))
         self.nodes.append(Node(op, tuple(t.name for t in inputs), tuple(names), name))
         return made
+
+    def quantized(self, name: str, op: Op, x: Tensor, quant: Quant) -> Tensor:
+        """The output of an operator that quantizes, with its scale and zero point."""
+        (made,) = op.infer([x])
+        y = self.add(Tensor(name, made.shape, made.dtype, quant))
+        self.nodes.append(Node(op, (x.name,), (name,), name))
+        return y
 
     def memory(self, name: str, initial: Array) -> Tensor:
         """What a state holds when a run begins; ``remember`` says what it holds at the end."""

@@ -34,12 +34,14 @@ IMPORTERS: registry.Table = {
     "xmlbif": "skosh.importers.pgm.xmlbif:load",
     "hmmlearn": "skosh.importers.pgm.hmm:load",
     "crf": "skosh.importers.crf:load",
+    "skosh": "skosh.importers.skosh_file:load",
 }
 
 SUFFIXES = {
     ".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx", ".json": "xgboost", ".ubj": "xgboost", ".txt": "lightgbm",
     ".pt2": "torch", ".pt": "torch", ".pth": "torch",
     ".bif": "bif", ".xmlbif": "xmlbif", ".xml": "xmlbif", ".crfsuite": "crf",
+    ".skosh": "skosh",
     ".skops": "saved", ".pkl": "saved", ".pickle": "saved", ".joblib": "saved",
 }  # fmt: skip
 """File name endings, and the importer that reads such files."""
@@ -95,6 +97,8 @@ def importer_of(source: Any) -> str:
             return "tflite"
         if bytes(source[:1]) == b"\x08":  # the version of the format, the first field of every ONNX file
             return "onnx"
+        if bytes(source[:4]) == b"PK\x03\x04" and bytes(source[30:40]) == b"graph.json":
+            return "skosh"
         raise InputError("these bytes begin like no file that skosh can read", hint="pass a path")
     for base in type(source).__mro__:
         library = base.__module__.partition(".")[0]

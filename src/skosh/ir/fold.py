@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from skosh.ir.kernel import (
@@ -74,8 +75,10 @@ def _fold(e: Expr) -> Expr:
     match e:
         case Binary("and", Const(value=value), b):
             return b if value else Const(False, e.dtype)
-        case Binary("and", a, Const(value=True)):
-            return a
+        case Binary("and", a, Const(value=value)):
+            return a if value else Const(False, e.dtype)
+        case Binary("and") if _contradicts(e):
+            return Const(False, e.dtype)
         case Binary("or", Const(value=value), b):
             return Const(True, e.dtype) if value else b
         case Binary("or", a, Const(value=False)):
@@ -94,3 +97,30 @@ def _fold(e: Expr) -> Expr:
             return fold_i32(e)
     return e
 
+
+
+def _contradicts(condition: Expr) -> bool:
+    """Does it ask one integer to be at least a constant and at most a smaller one? So a window never fits a smaller image."""
+    low: dict[Expr, int] = {}
+    high: dict[Expr, int] = {}
+    for what, op, bound in _bounds(condition):
+        if op in (">", ">="):
+            low[what] = max(low.get(what, bound), bound + (op == ">"))
+        else:
+            high[what] = min(high.get(what, bound), bound - (op == "<"))
+    return any(least > high.get(what, least) for what, least in low.items())
+
+
+def _bounds(condition: Expr) -> Iterator[tuple[Expr, str, int]]:
+    """(integer, comparison, constant) of everything that must hold."""
+    match condition:
+        case Binary("and", a, b):
+            yield from _bounds(a)
+            yield from _bounds(b)
+        case Binary(op, a, Const(value=value)) if op in _MIRRORED and a.dtype.is_integer:
+            yield a, op, int(value)
+        case Binary(op, Const(value=value), b) if op in _MIRRORED and b.dtype.is_integer:
+            yield b, _MIRRORED[op], int(value)
+
+
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}

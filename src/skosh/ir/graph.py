@@ -7,14 +7,16 @@ is a ``State``: the tensor a run begins with and the tensor that becomes its val
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy.typing as npt
 
+from skosh.base import registry
 from skosh.base.dtypes import DType
 from skosh.base.errors import NOWHERE, Loc
 from skosh.ir.quant import Quant as Quant
@@ -128,6 +130,9 @@ class Status:
     codes: tuple[tuple[str, str], ...]
 
 
+WRITERS: registry.Table = {"skosh": "skosh.importers.skosh_file:save"}
+"""What keeps a graph, which the graph itself doesn't know."""
+
 FIRST_STATUS = 16  # below are the statuses of every model: null pointers, alignment
 
 
@@ -198,6 +203,14 @@ class Graph:
         used |= {n for s in graph.states for n in (s.before, s.after)}
         return replace(graph, tensors={n: t for n, t in graph.tensors.items() if n in used})
 
+
+    def save(self, path: str | Path) -> Path:
+        """Keep the graph in a ``.skosh`` file, which ``skosh.load`` reads; the same graph gives the same bytes.
+
+        Notes that no file can hold, a library's own object above all, are left out. InputError where it can't be written.
+        """
+        write: Callable[[Graph, str | Path], Path] = registry.load(WRITERS, "skosh", "a format")
+        return write(self, path)
 
     def then(self, second: Graph) -> Graph:
         """This graph, then ``second`` on its outputs: a front end and its model. ModelError where they don't fit."""

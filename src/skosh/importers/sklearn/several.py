@@ -7,6 +7,7 @@ models that look at nothing (Dummy*).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,14 +43,19 @@ def put_together(builder: Builder, labels: Sequence[str], classes: Sequence[Any]
         raise ModelError(f'output of {type(model).__name__} must be "label", not "{builder.output}"')
     y = builder.apply(Concat(0), *labels, name="labels_in_order") if len(labels) > 1 else labels[0]
     known = [np.asarray(c) for c in classes]
-    builder.notes |= {"output": "labels", "decide": lambda y: named(known, y)}
+    builder.notes |= {"output": "labels", "decide": LabelNames(tuple(known))}
     builder.original = lambda graph: original(model, known, graph)
     return builder.apply(Reshape((1, len(labels))), y, name="labels")
 
 
-def named(classes: Sequence[Array], y: Array) -> Array:
-    """The labels of numbers of classes [rows, targets]."""
-    return np.stack([c[y[:, k]] for k, c in enumerate(classes)], axis=1)
+@dataclass(frozen=True, eq=False)
+class LabelNames:
+    """Numbers of classes [rows, targets] -> their labels. classes: of each target."""
+
+    classes: tuple[Any, ...]
+
+    def __call__(self, y: Array) -> Array:
+        return np.stack([c[y[:, k]] for k, c in enumerate(self.classes)], axis=1)
 
 
 def original(model: Any, classes: Sequence[Array], graph: Graph) -> Original:

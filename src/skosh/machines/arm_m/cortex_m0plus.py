@@ -21,5 +21,6 @@ TARGET = Target(
     forest_costs=ForestCosts((8.3, 15.6), (4.4, 5.0), (13, 17), 50),
     forms=(
         "skosh.machines.words.twin_forms:TWINS",
+        "skosh.machines.words.stair_forms:STAIRS",
     ),
 )

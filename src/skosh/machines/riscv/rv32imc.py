@@ -22,5 +22,6 @@ TARGET = Target(
     forest_costs=ForestCosts((10.1, 12.4), (3.9, 4.2), (14, 18), 85),
     forms=(
         "skosh.machines.words.twin_forms:TWINS",
+        "skosh.machines.words.stair_forms:STAIRS",
     ),
 )

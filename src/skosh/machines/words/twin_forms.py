@@ -14,7 +14,7 @@ import numpy as np
 from skosh.base.dtypes import i8, i32
 from skosh.ir.call import Call, Const, In, Out, Schedule, Scratch
 from skosh.ir.graph import Array
-from skosh.language import call
+from skosh.language import call, requantize_bounded
 from skosh.lower.form import Asked, Form, Made, weights_of
 from skosh.machines.words.staircase import SIGNED, SPLIT, WIDE, Requantization, Staircase, cheapest
 from skosh.machines.words.twin_kernels import conv2d_twins, matmul_twins, signed_rescaled, split_rescaled, wide_rescaled
@@ -25,6 +25,7 @@ from skosh.schedule.draft import Draft
 
 ROOM = 255  # of sums of |w|: 128 * 255 < 2^15
 LONGEST = 16  # products in a group: what is unrolled whole
+RESCALED = {SPLIT: split_rescaled, SIGNED: signed_rescaled, WIDE: wide_rescaled}
 STEP, SPLITTING, GATHERING = 6, 10, 3  # instructions: four products, taking two words apart, widening an element
 
 
@@ -36,7 +37,7 @@ def _twins(asked: Asked) -> Made:
     n = {name: int(v) for name, v in c.numbers.items()}
     filters = n["N"]
     weights = np.asarray(weights_of(c, inputs)).reshape(filters, -1).astype(np.int64)
-    form = cheapest(_staircase(c, weights))
+    form = cheapest(staircase_of(c, weights))
     if form is None:
         return No("no requantization in 32 bits is exact for these filters")
     if filters < 4:
@@ -126,12 +127,12 @@ def _constants(c: Call, weights: Array, members: Array, length: int, form: Requa
         bias=Const(bias.astype(np.int32), "bias"),
         scale=Const(each.reshape(quads, -1).astype(np.int32), "scale"),
         N4=quads, B=groups, G=length, F=form.words.shape[1], low_bits=form.low_bits,
-        rescale={SPLIT: split_rescaled, SIGNED: signed_rescaled, WIDE: wide_rescaled}[form.kind],
+        rescale=RESCALED[form.kind],
         lo=int(c.numbers["lo"]), hi=int(c.numbers["hi"]),
     )  # fmt: skip
 
 
-def _staircase(c: Call, weights: Array) -> Staircase:
+def staircase_of(c: Call, weights: Array) -> Staircase:
     """weights: [N, K]. Padding is a value that an input may have, so it is within these bounds too."""
     filters = weights.shape[0]
     bias = _array(c, "bias").astype(np.int64)
@@ -147,10 +148,7 @@ def _staircase(c: Call, weights: Array) -> Staircase:
 def _right(c: Call) -> Array:
     """Shifts to the right; ``requantize`` names those to the left."""
     right = _array(c, "right").astype(np.int64)
-    return right if c.functions["rescale"].name == "requantize_bounded" else -right
-
-
-
+    return right if c.functions["rescale"] == requantize_bounded else -right
 
 
 def _array(c: Call, name: str) -> Array:
