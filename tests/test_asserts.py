@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -81,3 +82,58 @@ def test_the_same_c_without_asserts() -> None:
         said.append(hashlib.sha256(done.stdout).hexdigest())
         assert len(done.stdout) > 10_000
     assert said[0] == said[1]
+
+
+SPREAD = """
+import hashlib, json, sys, tempfile
+from dataclasses import replace
+from pathlib import Path
+import skosh
+from skosh.base.errors import SkoshError
+from skosh.pipeline import compile_to_c
+from skosh.plan import check_plan
+from skosh.targets import target
+from tests.golden.programs import HASHES, graphs
+from tests.support.formats import damaged, reader_of, write_samples
+
+held, told = json.loads(HASHES.read_text()), {"debug": __debug__, "other C": [], "not exact": [], "plan": "", "letters": 0}
+for name, graph in graphs():
+    if name in ("kws", "micro_speech", "hello_world"):
+        continue
+    for machine, aim in (("cortex-m4", "balanced"), ("rv32imc", "flash"), ("x86-64-avx2", "speed")):
+        made = compile_to_c(graph, target=target(machine), optimize=aim, name=name)
+        text = "".join(f"{file}\\0{text}\\0" for file, text in sorted(made.sources.items()))
+        if hashlib.sha256(text.encode()).hexdigest()[:32] != held[name][f"{machine} {aim}"]:
+            told["other C"].append([name, machine, aim])
+    for machine in ("cortex-m0plus", "host"):
+        if not skosh.compile(graph, target=machine).verify(3).bit_exact:
+            told["not exact"].append([name, machine])
+lowered = made.lowered
+try:
+    moved = {t: 0 for t in lowered.plan.offset_of}
+    check_plan(lowered.graph, replace(lowered.plan, offset_of=moved))
+except AssertionError as error:
+    told["plan"] = str(error)
+folder = Path(tempfile.mkdtemp())
+for name, files in write_samples(folder, ["tflite", "bif", "npy", "ubj"]).items():
+    for seed in range(40):
+        path = folder / f"damaged{files[0].suffix}"
+        path.write_bytes(damaged(files[0].read_bytes(), files[0].suffix, seed))
+        try:
+            reader_of(path.suffix)(path)
+        except SkoshError:
+            told["letters"] += 1
+print(json.dumps(told))
+"""
+
+
+def test_a_spread_of_models_without_asserts() -> None:
+    """Under ``python -O``: the C is the C that is held, it is bit-exact on its machines, and what protects still refuses."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-O", "-W", "ignore", "-c", SPREAD]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["debug"], told["other C"], told["not exact"]) == (False, [], [])
+    assert "overlap" in told["plan"] or "overwritten" in told["plan"], told["plan"]
+    assert told["letters"] > 80

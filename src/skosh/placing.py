@@ -14,6 +14,7 @@ import numpy as np
 
 import skosh
 from skosh.base.errors import InputError
+from skosh.base.files import write_file
 from skosh.built import Build, quantized
 from skosh.ir.graph import Array, Graph, Node, Tensor, macs, node_macs
 from skosh.place.band import Band
@@ -63,12 +64,7 @@ class Placement:
 
         page: str = placement_html(self.answer)
         if path is not None:
-            try:
-                Path(path).write_text(page, encoding="utf-8")
-            except OSError as error:
-                raise InputError(
-                    f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(path)
-                ) from error
+            write_file(Path(path), page)
         return page
 
     def as_json(self) -> dict[str, Any]:

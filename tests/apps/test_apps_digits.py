@@ -16,8 +16,8 @@ from rich.console import Console
 
 from skosh.apps import digits
 from skosh.apps.digits import DemoResult, run_demo
-from skosh.apps.digits_files import all_or_nothing
 from skosh.base.errors import InputError, ToolError
+from skosh.base.files import whole_folder
 
 FILES = {
     "README.txt", "digits.c", "digits.h", "digits.json", "digits_weights.c", "example.c", "report.html",
@@ -98,14 +98,14 @@ def test_it_tells_what_comes_next(result: DemoResult, told: list[str]) -> None:
 def test_other_files_in_the_folder_stay(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / "old.txt").write_text("old")
-    with all_or_nothing(tmp_path) as staging:
+    with whole_folder(tmp_path) as staging:
         (staging / "old.txt").write_text("new")
     assert {f.name: f.read_text() for f in tmp_path.iterdir()} == {"mine.txt": "mine", "old.txt": "new"}
 
 
 def test_a_failure_leaves_no_trace(tmp_path: Path) -> None:
     def failing() -> None:
-        with all_or_nothing(tmp_path / "demo") as staging:
+        with whole_folder(tmp_path / "demo") as staging:
             (staging / "half.txt").write_text("half")
             raise RuntimeError
 

@@ -39,6 +39,13 @@ COMPILERS = {
     "gcc": ["gcc", "-O2", "-march=haswell"],
     "gcc, strict": ["gcc", "-std=c99", "-O3", "-march=haswell"],
     "clang": [*ZIG, "-O2", "-march=haswell"],
+    "gcc, cortex-m4": [
+        "arm-none-eabi-gcc", "-O2", "-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-nostdlib", "-I.",
+    ],
+    "gcc, cortex-m7, strict": [
+        "arm-none-eabi-gcc", "-std=c99", "-O3", "-mcpu=cortex-m7", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard",
+        "-nostdlib", "-I.",
+    ],
     "clang, aarch64": [*ZIG, "-O2", "-target", "aarch64-linux-musl", "-static", "-nostdlib", "-I."],
 }
 
@@ -56,15 +63,28 @@ void *memset(void *to, int c, size_t n)
 }
 static long call(long number, long a, long b, long c)
 {
+#ifdef __arm__
+    register long r7 __asm__("r7") = number == 64 ? 4 : 1, r0 __asm__("r0") = a, r1 __asm__("r1") = b, r2 __asm__("r2") = c;
+    __asm__ volatile("svc 0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2) : "memory");
+    return r0;
+#else
     register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
     __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
     return x0;
+#endif
 }
 int put(const void *data, unsigned long size) { return call(64, 1, (long)data, (long)size) == (long)size; }
 int main(void);
 void _start(void) { call(93, main(), 0, 0); for (;;) ; }
 """
-"""What the program needs of Linux on aarch64, so that no C library has to be built for it."""
+"""What the program needs of Linux on aarch64 and arm, so that no C library has to be built for it."""
+
+EMULATORS = {"aarch64": "qemu-aarch64", "cortex": "qemu-arm"}
+
+
+def emulator_of(compiler: str) -> str | None:
+    """What runs programs of that compiler; None where this computer does."""
+    return next((program for part, program in EMULATORS.items() if part in compiler), None)
 
 
 def program(built: object, folder: Path, compiler: str, leave: bool = False) -> bytes:
@@ -74,7 +94,8 @@ def program(built: object, folder: Path, compiler: str, leave: bool = False) -> 
         sources["net.c"] = sources["net.c"].replace('#pragma GCC optimize("fp-contract=off")', "").replace(
             "#pragma STDC FP_CONTRACT OFF", "")  # fmt: skip
     rows = ",\n".join("{" + ", ".join(f"{float(v).hex()}f" for v in r) + "}" for r in ROWS)
-    bare = "aarch64" in compiler
+    emulator = emulator_of(compiler)
+    bare = emulator is not None
     put = "int put(const void *data, unsigned long size);" if bare else (
         "#include <stdio.h>\n#define put(data, size) (fwrite(data, size, 1, stdout) == 1)"
     )  # fmt: skip
@@ -100,14 +121,15 @@ int main(void)
     for name, text in sources.items():
         (folder / name).write_text(text)
     names = [n for n in sources if n.endswith(".c")]
-    subprocess.run([*COMPILERS[compiler], *names, "-o", "net", *([] if bare else ["-lm"])], cwd=folder, check=True)
-    run = ["qemu-aarch64", "./net"] if bare else ["./net"]
+    libraries = ["-lgcc"] if "cortex" in compiler else [] if bare else ["-lm"]
+    subprocess.run([*COMPILERS[compiler], *names, "-o", "net", *libraries], cwd=folder, check=True)
+    run = [emulator, "./net"] if emulator else ["./net"]
     return subprocess.run(run, cwd=folder, check=True, capture_output=True).stdout
 
 
 def can_run(compiler: str) -> bool:
-    if "aarch64" in compiler:
-        return shutil.which("qemu-aarch64") is not None
+    if (emulator := emulator_of(compiler)) is not None:
+        return shutil.which(emulator) is not None and shutil.which(COMPILERS[compiler][0]) is not None
     return " fma " in Path("/proc/cpuinfo").read_text() and shutil.which(COMPILERS[compiler][0]) is not None
 
 
@@ -125,7 +147,8 @@ def test_without_these_lines_they_differ(built: object, tmp_path: Path) -> None:
     if not able:
         pytest.skip("no machine with fused multiply-add")
     want = built.run(ROWS).tobytes()  # type: ignore[attr-defined]
-    assert any(program(built, tmp_path, c, leave=True) != want for c in able)
+    differ = [c for c in able if program(built, tmp_path, c, leave=True) != want]
+    assert differ and ("gcc, cortex-m4" in differ or "gcc, cortex-m4" not in able)
 
 
 def compiled(folder: Path, *flags: str) -> tuple[int, str]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import skosh
-from skosh.apps.digits_files import all_or_nothing, example_c, readme
-from skosh.base.errors import ToolError
+from skosh.apps.digits_files import example_c, readme
+from skosh.base.errors import InputError, ToolError
+from skosh.base.files import whole_folder, write_through
 from skosh.built import quantized
 from skosh.deliver import Accuracy, Picture, facts_of, report_html
 from skosh.ir.graph import Array, Graph
@@ -70,7 +71,9 @@ def run_demo(folder: str | Path, say: Say = lambda text: None, *, target: str = 
 
     say: told what comes next. Raises ToolError without scikit-learn, InputError when the folder can't be written.
     """
-    with all_or_nothing(Path(folder)) as staging:
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise InputError("must be a folder, but is a file", loc=str(folder))
+    with whole_folder(Path(folder)) as staging:
         data = load_data()
         say(f"training {HIDDEN} neurons on {len(data.train):,} handwritten digits")
         model = train(data)
@@ -153,8 +156,8 @@ def write(staging: Path, build: Build, floats: Graph, data: Data, result: DemoRe
     inputs = int8_inputs(build.source, data.test[chosen])
     example = example_c(build.program, inputs, [str(data.test_labels[i]) for i in chosen])
     note = readme(build, result)
-    (staging / "example.c").write_text(example, encoding="utf-8")
-    (staging / "README.txt").write_text(note, encoding="utf-8")
+    write_through(staging / "example.c", example)
+    write_through(staging / "README.txt", note)
     facts = facts_of(
         build,
         title="Handwritten digits",
@@ -174,7 +177,7 @@ def write(staging: Path, build: Build, floats: Graph, data: Data, result: DemoRe
             ("README.txt", len(note.encode()), "what is what"),
         ),
     )
-    (staging / "report.html").write_text(report_html(facts), encoding="utf-8")
+    write_through(staging / "report.html", report_html(facts))
 
 
 COMMANDS = (

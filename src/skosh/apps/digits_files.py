@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from skosh.base.errors import InputError
 from skosh.emit.interface import interface
 from skosh.ir.graph import Array
 from skosh.lower.program import Program
@@ -18,45 +12,6 @@ from skosh.lower.program import Program
 if TYPE_CHECKING:
     from skosh.apps.digits import DemoResult
     from skosh.built import Build
-
-
-@contextmanager
-def all_or_nothing(folder: Path) -> Iterator[Path]:
-    """A folder to write into, which becomes ``folder`` when all went well, and is gone without a trace when not.
-
-    Files of the same names are replaced; others that are there already stay. Raises InputError, before anything is
-    done, when the folder can't be written.
-    """
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise InputError("must be a folder, but is a file", loc=str(folder))
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".skosh-demo-", dir=folder if folder.exists() else folder.parent))
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    try:
-        yield staging
-        try:
-            if folder.exists():
-                for file in sorted(staging.iterdir()):
-                    os.replace(file, folder / file.name)
-            else:
-                staging.chmod(0o777 & ~_umask())
-                staging.rename(folder)
-        except OSError as error:
-            raise _unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _unwritable(folder: Path, error: OSError) -> InputError:
-    return InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(folder))
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def example_c(program: Program, inputs: Sequence[Array], labels: Sequence[str]) -> str:

@@ -6,12 +6,13 @@ so that whoever reads sees all of the old or all of the new, also after a loss o
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from skosh.base.budget import spend
@@ -52,22 +53,59 @@ def _opened(path: str, flags: int) -> int:
 # ------------------------------------------------------------------------------------------------------------- writing
 
 
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes ``folder`` when all went well, and is gone without a trace when not.
+
+    A folder that isn't there yet appears by one rename. In one that is, files of the same names are replaced, and put back
+    when one can't be; others stay. InputError when the folder can't be written.
+    """
+    made: list[Path] = []
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        _make_folders(folder.parent, made)
+        there = folder.is_dir()
+        staging = Path(tempfile.mkdtemp(prefix=".skosh-", dir=folder if there else folder.parent))
+        try:
+            yield staging
+            if there:
+                _replace_all(staging, folder)
+            else:
+                staging.chmod(0o777 & ~_umask())
+                staging.rename(folder)
+                sync_folder(folder.parent)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except BaseException as error:
+        for empty in reversed(made):
+            with suppress(OSError):
+                empty.rmdir()
+        if isinstance(error, OSError):
+            raise unwritable(folder, error) from error
+        raise
+
+
 def write_folder(folder: Path, files: Mapping[str, str | bytes]) -> Path:
-    """Write files into a folder, all of them or none. InputError when the folder can't be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".skosh-", dir=folder))
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    try:
-        for name, text in files.items():
-            write_through(staging / name, text)
-        _replace_all(staging, folder, list(files))
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    """Write files, by their places inside a folder, all of them or none. InputError when the folder can't be written."""
+    with whole_folder(folder) as staging:
+        for name, content in files.items():
+            place = staging / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_through(place, content)
+        for inside in {(staging / name).parent for name in files}:
+            sync_folder(inside)
     return folder
+
+
+def _make_folders(folder: Path, made: list[Path]) -> None:
+    """Make a folder and those above it; ``made`` gets the new ones, outermost first."""
+    for place in (*reversed(folder.parents), folder):
+        if not place.is_dir():
+            if place.exists():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            place.mkdir(exist_ok=True)
+            made.append(place)
 
 
 def write_file(path: Path, content: str | bytes) -> Path:
@@ -125,22 +163,30 @@ def _umask() -> int:
     return mask
 
 
-def _replace_all(staging: Path, folder: Path, names: Sequence[str]) -> None:
+def _replace_all(staging: Path, folder: Path) -> None:
     """Move files over those of the same names; when one can't be moved, put back what was there."""
-    before = {name: staging / f"{name}.before" for name in names if (folder / name).exists()}
-    for name, kept in before.items():
-        shutil.copy2(folder / name, kept)
-    done: list[str] = []
+    names = sorted(p.relative_to(staging) for p in staging.rglob("*") if not p.is_dir())
+    kept = Path(tempfile.mkdtemp(prefix=".before-", dir=staging))
+    before = {name: kept / str(n) for n, name in enumerate(names) if (folder / name).exists()}
+    for name, copy in before.items():
+        shutil.copy2(folder / name, copy)
+    made: list[Path] = []
+    done: list[Path] = []
     try:
         for name in names:
+            _make_folders((folder / name).parent, made)
             done.append(name)  # before it is done: whatever stops it, it is put back
             (staging / name).replace(folder / name)
-        sync_folder(folder)
+        for place in {(folder / name).parent for name in names}:
+            sync_folder(place)
     except BaseException:
         for name in done:
-            if name in before:
-                before[name].replace(folder / name)
-            else:
-                with suppress(FileNotFoundError):
+            with suppress(OSError):
+                if name in before:
+                    before[name].replace(folder / name)
+                elif not (staging / name).exists():
                     (folder / name).unlink()
+        for empty in reversed(made):
+            with suppress(OSError):
+                empty.rmdir()
         raise

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 
+from skosh.base.children import in_threads
 from skosh.base.errors import FitError, ToolError
 from skosh.build.flags import BARE, MEANING, WARNINGS, optimize_flags
 from skosh.build.link_map import model_sizes, object_sizes
@@ -86,8 +86,7 @@ def compile_firmware(
     def make(folder: Path) -> None:
         _write(folder, {**units, **headers, "link.ld": script})
         names = [name for name in units if name.endswith((".c", ".S"))]
-        with ThreadPoolExecutor(2) as pool:
-            objects = list(pool.map(lambda name: _compile(folder, name, flags, target, prefix), names))
+        objects = in_threads(lambda name: _compile(folder, name, flags, target, prefix), names, 2)
         _link(folder, objects, target, optimize)
         for path in [p for p in folder.rglob("*") if p.is_file() and p.name not in ("out.elf", "out.map")]:
             path.unlink()

@@ -42,6 +42,9 @@ def application() -> typer.Typer:
     return app
 
 
+ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"skosh {__version__}")
@@ -57,14 +60,28 @@ def _options(
 
 
 def _ended(*_: object) -> None:
-    """SIGTERM ends as Ctrl-C does: what was being written is taken back, children are ended."""
+    """SIGTERM, or a terminal that closes, ends as Ctrl-C does: what was being written is taken back, children are ended.
+
+    Once is enough: another signal doesn't stop that.
+    """
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main() -> None:
     """What ``skosh`` on the command line calls."""
+    try:
+        plainly(_main)()
+    except typer.Exit as ended:  # what went wrong before there was a command
+        sys.exit(ended.exit_code)
+
+
+def _main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal of ASCII shows question marks, not a traceback
-    signal.signal(signal.SIGTERM, _ended)
+    for ending in ENDINGS:
+        if signal.getsignal(ending) != signal.SIG_IGN:  # nohup
+            signal.signal(ending, _ended)
     application()()

@@ -18,6 +18,7 @@ import typer
 from skosh.base.errors import SkoshError
 
 BUG = 2
+NO_THREAD = "no thread can be started. Hint: allow this process more memory and threads (ulimit -v, -u)."
 INTERRUPTED = 130
 
 
@@ -44,14 +45,14 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
             _close_output()
             write(f"{error.filename or 'standard output'}: can't be read or written: {(error.strerror or str(error)).lower()}.")
             raise typer.Exit(BUG) from None
-        except MemoryError:
+        except (MemoryError, SystemError):  # SystemError: Python's own C code, when it gets no memory
             write("there isn't memory enough. Hint: use a smaller model, fewer samples, or a computer with more memory.")
             raise typer.Exit(BUG) from None
         except RecursionError:
             write("things lie too deep inside things. Hint: the model may be damaged, or made to do harm.")
             raise typer.Exit(BUG) from None
         except Exception as error:
-            write(bug(error))
+            write(NO_THREAD if str(error) == "can't start new thread" else bug(error))
             raise typer.Exit(BUG) from None
 
     return told
@@ -76,4 +77,5 @@ def write(letter: str) -> None:
 
     if os.environ.get("SKOSH_DEBUG", "0") not in ("", "0") and sys.exc_info()[0] is not None:
         traceback.print_exc()
-    err().print(f"skosh: {letter}", style="red", markup=False, highlight=False, soft_wrap=True)
+    with suppress(OSError):  # standard error may be full, too: the exit status says what is left to say
+        err().print(f"skosh: {letter}", style="red", markup=False, highlight=False, soft_wrap=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from skosh.base.errors import ToolError
+
+TRANSLATED = 64 << 20
+"""Bytes for translated code; Unicorn asks for 1 GiB by itself. One of 100 KB takes a few MB; when full, it is emptied."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,16 @@ class Core:
     mode_bit: int
 
     def open(self) -> Any:
-        """A new emulator without memory."""
+        """A new emulator without memory. ToolError when there is no room for translated code: Unicorn would end the process."""
+        try:
+            mmap.mmap(-1, 2 * TRANSLATED).close()
+        except OSError as error:
+            raise ToolError(
+                f"the emulator needs {2 * TRANSLATED >> 20} MiB, and there is no such memory",
+                hint="allow this process more (ulimit -v), or end others",
+            ) from error
         emulator = unicorn_package().Uc(self.architecture, self.mode)
+        emulator.ctl_set_tcg_buffer_size(TRANSLATED)
         emulator.ctl_set_cpu_model(self.model)
         return emulator
 

@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from skosh.base.children import run_child
 from skosh.base.errors import ToolError
 from skosh.base.files import sync_folder, write_through
 
@@ -58,7 +58,7 @@ def zig_version() -> str:
 def run_tool(command: Sequence[str], what: str, folder: Path | None = None) -> str:
     """Runs a tool in ``folder`` and gives its standard output; ``what`` names the job in the ToolError if it fails."""
     try:
-        done = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
+        done = run_child(command, folder=folder, env=_environment())
     except OSError as error:
         raise ToolError(f"{what}: can't run {command[0]}: {error.strerror}") from error
     if done.returncode != 0:
@@ -72,8 +72,19 @@ def cached(made_from: object, make: Callable[[Path], None]) -> Path:
     """The folder that ``make`` fills, made once for each ``made_from``, whose repr must say all that it depends on.
 
     What is there is compared with the digests that were written when it was made: an entry that is damaged, cut off or lacks
-    a file is made anew. It takes its place by a rename, when all of it is on the disk.
+    a file is made anew. It takes its place by a rename, when all of it is on the disk. ToolError when the cache can't be
+    written.
     """
+    try:
+        return _cached(made_from, make)
+    except OSError as error:
+        raise ToolError(
+            f"{cache_root()}: the cache can't be written: {(error.strerror or str(error)).lower()}",
+            hint="SKOSH_CACHE names another folder",
+        ) from error
+
+
+def _cached(made_from: object, make: Callable[[Path], None]) -> Path:
     folder = cache_root() / hashlib.sha256(repr(made_from).encode()).hexdigest()[:40]
     if folder.is_dir():
         if _is_whole(folder):

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from skosh.base.errors import InputError
+from skosh.base.files import write_folder
 from skosh.base.registry import Table, load
-from skosh.deliver.package.kit import LICENSE, Built, Check, Golden, Kind, Kit, write
+from skosh.deliver.package.kit import LICENSE, Built, Check, Golden, Kind, Kit
 from skosh.ir.graph import Array
 from skosh.verify.proof import Proof
 
@@ -69,7 +70,7 @@ def package(
         raise InputError(f"{kind} can't be made: {why}")
     files = made.files(kit)
     files = {"LICENSE": LICENSE, "proof.json": kit.proof_json(), **files}
-    write(Path(folder), files)
+    write_folder(Path(folder), files)
     done = made.check(kit, Path(folder)) if check else Check("", False, False, "it was not asked for")
     board = kit.board.name if kit.board is not None else None
     return Packaged(kind, board, Path(folder), tuple(sorted(files)), done)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from skosh import __version__
-from skosh.base.errors import InputError
+from skosh.base.children import run_child
 from skosh.emit.header import with_proof
 from skosh.emit.interface import Interface, interface
 from skosh.ir.graph import Array, Graph
@@ -151,10 +151,7 @@ def run(
     """(exit status, all that it said). 124 when it took longer."""
     found = {**(os.environ if env is None else env), "PATH": _path()}
     try:
-        done = subprocess.run(
-            [*map(str, command)], cwd=folder, capture_output=True, text=True, timeout=seconds, check=False, env=found,
-            stdin=subprocess.DEVNULL, errors="replace",
-        )  # fmt: skip
+        done = run_child([*map(str, command)], folder=folder, env=found, seconds=seconds)
     except subprocess.TimeoutExpired as error:
         return 124, f"took longer than {seconds} seconds: {error.output!r}"
     return done.returncode, done.stdout + done.stderr
@@ -168,20 +165,6 @@ def steps(tool: str, folder: Path, commands: Sequence[Sequence[str]], *, wanted:
         if status != 0 and not (wanted and wanted in said):
             return Check(tool, True, False, told=f"{' '.join(map(str, command))}: exit status {status}\n{said[-3000:]}")
     return Check(tool, True, wanted in said, told=said[-3000:])
-
-
-def write(folder: Path, files: Files) -> None:
-    """Writes the files; InputError when the folder can't be written."""
-    try:
-        for name, content in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, bytes):
-                path.write_bytes(content)
-            else:
-                path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"can't be written: {(error.strerror or str(error)).lower()}", loc=str(folder)) from error
 
 
 LICENSE = """The code in this package was generated from the model named in proof.json. The generator claims no rights in it:

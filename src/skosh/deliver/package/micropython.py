@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skosh.base.files import write_file
 from skosh.deliver.package.kit import Check, Files, Kind, Kit, missing, steps, unchecked
 from skosh.deliver.package.stubs import portable_units
 
@@ -140,7 +141,7 @@ def _check(kit: Kit, folder: Path) -> Check:
         shutil.copytree(folder, copy)
         done = steps(tool, copy, [["make", f"MPY_DIR={Path(tree).resolve()}", f"ARCH={arch}"]])
         if done.passed:
-            shutil.copy2(copy / f"{kit.name}.mpy", folder / f"{kit.name}.mpy")
+            write_file(folder / f"{kit.name}.mpy", (copy / f"{kit.name}.mpy").read_bytes())
     return done
 
 

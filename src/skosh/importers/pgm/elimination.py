@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import combinations
 
 from skosh.base.budget import spend
@@ -84,20 +85,28 @@ def _greedy(
             near[v] |= {u for u in scope if u != v}
     order: list[str] = []
     for stage in stages:
-        left = sorted(stage)
-        values = {v: score(v, near, states) for v in left}
-        while left:
-            spend("work", len(left), "the order of elimination")
-            least = min(values[v] for v in left)
-            v = rng.choice([u for u in left if values[u] == least])
-            left.remove(v)
+        ties = {v: rng.random() for v in sorted(stage)}
+        values = {v: score(v, near, states) for v in ties}
+        least = [(value, ties[v], v) for v, value in values.items()]  # a heap; entries of older values are passed over
+        heapify(least)
+        while least:
+            value, _, v = heappop(least)
+            if values.get(v) != value:
+                continue
+            del values[v]
             order.append(v)
             around = near.pop(v)
+            spend("work", 1 + len(around) ** 2, "the order of elimination")
             for u in around:
                 near[u] |= around - {u}
                 near[u].discard(v)
-            touched = around.union(*(near[u] for u in around)) if around else set()
-            for u in left:
-                if u in touched:
-                    values[u] = score(u, near, states)
+            for u in _touched(around, near) & values.keys():
+                if (new := score(u, near, states)) != values[u]:
+                    values[u] = new
+                    heappush(least, (new, ties[u], u))
     return tuple(order)
+
+
+def _touched(around: set[str], near: Neighbours) -> set[str]:
+    """Whose score may be another when the neighbours ``around`` of one variable have become neighbours."""
+    return around.union(*(near[u] for u in around))

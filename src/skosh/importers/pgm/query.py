@@ -57,6 +57,30 @@ class Table:
     scaled: bool = True
 
 
+class Tables:
+    """The factors that are left, found by their variables, always in the order in which they were made."""
+
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self._left: dict[int, Table] = {}
+        self._of: dict[str, list[int]] = {}
+        self._made = 0
+        for t in tables:
+            self.add(t)
+
+    def add(self, table: Table) -> None:
+        self._left[self._made] = table
+        for v in table.scope:
+            self._of.setdefault(v, []).append(self._made)
+        self._made += 1
+
+    def take(self, v: str) -> list[Table]:
+        """Those with v, which are left no longer."""
+        return [self._left.pop(i) for i in self._of.pop(v, ()) if i in self._left]
+
+    def left(self) -> list[Table]:
+        return list(self._left.values())
+
+
 def checked_query(network: Network, query: Query) -> Query:
     """The query, or an InputError about what it names."""
     known = set(network.states)
@@ -93,7 +117,7 @@ def query_graph(network: Network, query: Query) -> Graph:
     maker = _Maker(network, query)
     graph = maker.graph()
     if query.arithmetic == "float32" and maker.least < LEAST_FLOAT:
-        return _Maker(network, replace(query, arithmetic="wide")).graph()
+        return _Maker(network, replace(query, arithmetic="wide"), maker.orders).graph()
     return graph
 
 
@@ -115,8 +139,9 @@ def relevant(network: Network, query: Query) -> tuple[Factor, ...]:
 class _Maker:
     """One query on its way into a graph."""
 
-    def __init__(self, network: Network, query: Query) -> None:
+    def __init__(self, network: Network, query: Query, orders: dict[object, tuple[str, ...]] | None = None) -> None:
         self.network, self.query = network, query
+        self.orders = {} if orders is None else orders  # of elimination: the arithmetic doesn't matter to them
         self.ring: Semiring = SEMIRINGS[query.arithmetic]
         self.builder = ModelBuilder(network.loc.file)
         self.factors = relevant(network, query)
@@ -181,8 +206,8 @@ class _Maker:
         order = self._order([hidden])
         tables = self._tables((*asked, *reversed(order)))
         for v in order:
-            tables, _ = self._eliminate(tables, v, "sum")
-        whole = self._product(tables, asked, name=f"{name}_weights")
+            self._eliminate(tables, v, "sum")
+        whole = self._product(tables.left(), asked, name=f"{name}_weights")
         self.least = min(self.least, whole.bounds.least)
         shape = tuple(self.count[v] for v in asked)
         y, status = self.builder.apply_all(
@@ -201,10 +226,10 @@ class _Maker:
         tables = self._tables(tuple(reversed(order)))
         best: list[tuple[str, Table]] = []
         for v in order:
-            tables, states = self._eliminate(tables, v, "max" if v in asked else "sum")
+            states = self._eliminate(tables, v, "max" if v in asked else "sum")
             if states is not None:
                 best.append((v, states))
-        value = self._product(tables, (), name="best_value")
+        value = self._product(tables.left(), (), name="best_value")
         decided = self.builder.integers("undecided", zeros(len(asked)))
         for v, states in reversed(best):
             sizes = tuple(self.count[u] for u in states.scope)
@@ -223,7 +248,10 @@ class _Maker:
     def _order(self, stages: Sequence[Collection[str]]) -> tuple[str, ...]:
         scopes = [[v for v in f.scope if v not in self.fixed] for f in self.factors]
         live = {v: self.count[v] for v in self.count if v in self.present and v not in self.fixed}
-        order = best_order(scopes, live, [[v for v in stage if v in self.present] for stage in stages])
+        key = tuple(frozenset(stage) for stage in stages)
+        if key not in self.orders:
+            self.orders[key] = best_order(scopes, live, [[v for v in stage if v in self.present] for stage in stages])
+        order = self.orders[key]
         largest = cost(scopes, live, order)[1]
         self._refuse_beyond(largest)
         self.largest = max(self.largest, largest)
@@ -238,7 +266,7 @@ class _Maker:
                 hint="ask for fewer variables at once (joint=False), or observe more with missing=False",
             )
 
-    def _tables(self, ranked: Sequence[str]) -> list[Table]:
+    def _tables(self, ranked: Sequence[str]) -> Tables:
         """The network's factors, their axes in the order of ``ranked``; what the evidence fixes is taken out of them."""
         self.rank = {v: i for i, v in enumerate(ranked)}
         made = []
@@ -259,12 +287,11 @@ class _Maker:
             bounds = bounds_of(ordered, len(fixed))
             self.least = min(self.least, bounds.least)
             made.append(Table(tensor, tuple(free), self.ring.stored_error, bounds, scaled=False))
-        return made
+        return Tables(made)
 
-    def _eliminate(self, tables: list[Table], v: str, how: str) -> tuple[list[Table], Table | None]:
-        """The factors that remain without v, and the states of v at the maximum."""
-        mine = [t for t in tables if v in t.scope]
-        rest = [t for t in tables if v not in t.scope]
+    def _eliminate(self, tables: Tables, v: str, how: str) -> Table | None:
+        """Replace the factors with v by one without it, and give the states of v at the maximum."""
+        mine = tables.take(v)
         while len(mine) > MOST_FACTORS:
             mine.sort(key=self._elements)
             first, mine = mine[:MOST_FACTORS], mine[MOST_FACTORS:]
@@ -279,9 +306,11 @@ class _Maker:
         self.least = min(self.least, bounds.least)
         if how == "max":
             value, best = self.builder.apply_all(op, *inputs, names=(f"max_{v}", f"arg_{v}"))
-            return [*rest, Table(value, joined[:-1], error, bounds)], Table(best, joined[:-1], 0.0, bounds)
+            tables.add(Table(value, joined[:-1], error, bounds))
+            return Table(best, joined[:-1], 0.0, bounds)
         error += (self.count[v] - 1) * self.ring.total_error
-        return [*rest, Table(self.builder.apply(op, *inputs, name=f"sum_{v}"), joined[:-1], error, bounds)], None
+        tables.add(Table(self.builder.apply(op, *inputs, name=f"sum_{v}"), joined[:-1], error, bounds))
+        return None
 
     def _joint(self, tables: Sequence[Table], joined: tuple[str, ...]) -> Bounds:
         """Bounds of the product; how small it may become before it is scaled is kept."""

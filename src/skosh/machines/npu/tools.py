@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from skosh.base.children import run_child
 from skosh.base.errors import ToolError
 
 CHILD = Path(__file__).with_name("child.py")
@@ -51,7 +51,7 @@ def ask(package: str, verb: str, *arguments: str, what: str) -> str:
     """What the child prints. ToolError when it or the package is missing, or fails; ``what`` names the job."""
     line = command(package, verb, *arguments)
     try:
-        done = subprocess.run(line, capture_output=True, text=True, errors="replace", check=False)
+        done = run_child(line)
     except OSError as error:
         raise ToolError(f"{what}: can't run {line[0]}: {error.strerror}") from error
     if done.returncode == MISSING:
