@@ -325,7 +325,9 @@ def _ram_hint(build: Build, limit: int) -> str:
         need = made.program.plan.arena_bytes
         if not build.target.is_host and need <= limit:
             need = frugal.profile().ram.total
-        return f'optimize="ram" needs {need:,}' if need <= limit else f'the least this model can do is {need:,} (optimize="ram")'
+        if need <= limit:
+            return f'optimize="ram" needs {need:,}'
+        return f'the least this model can do is {need:,} (optimize="ram")'
     return f"its largest step needs {build.program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
 
 

@@ -16,6 +16,6 @@ from skosh.base.errors import (
 )
 
 __all__ = [
-    "BudgetError", "FitError", "InputError", "ModelError", "ModelWarning", "Obstacle", "ScheduleError", "SkoshError", "ToolError",
-    "UnsupportedError",
+    "BudgetError", "FitError", "InputError", "ModelError", "ModelWarning", "Obstacle", "ScheduleError", "SkoshError",
+    "ToolError", "UnsupportedError",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ def test_what_is_spent_adds_up_but_for_what_is_largest() -> None:
             spend("elements", 6, "the constant w")
     assert str(caught.value) == (
         "m.onnx: the constant w: it needs 12 numbers, and a load may cost 10. "
-        "Hint: if you know who made the model, budget=10 (--budget 10) allows ten times as much"
+        "Hint: if you know who made the model, budget=10 allows ten times as much"
     )
 
 

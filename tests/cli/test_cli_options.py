@@ -41,6 +41,7 @@ OWN_HELP = {
     ("package", "--target"), ("place", "--output"), ("demo", "--output"), ("size", "--name"), ("devices", "--target"),
     ("ladder", "--target"), ("ladder", "--model"), ("init", "--model"), ("init", "--as"),
     ("compile", "--target"), ("profile", "--target"), ("app", "--output"), ("app", "--target"), ("app", "--as"),
+    ("app", "--board"),
 }  # fmt: skip
 """Options that mean something else there, or, of compile and profile, more: several machines."""
 

@@ -87,9 +87,10 @@ def error_json(error: Exception, letter: str, status: int) -> dict[str, Any]:
             "hint": "",
             "exit_code": status,
         }
+    place = None if error.loc is None else str(error.loc)
     told: dict[str, Any] = {
-        "kind": type(error).__name__, "message": in_shell(error.message), "place": None if error.loc is None else str(error.loc),
-        "hint": in_shell(error.hint), "exit_code": status,
+        "kind": type(error).__name__, "message": in_shell(error.message), "place": place, "hint": in_shell(error.hint),
+        "exit_code": status,
     }  # fmt: skip
     if isinstance(error, UnsupportedError):
         told["obstacles"] = [
