@@ -155,7 +155,8 @@ def _free(holes: list[tuple[int, int]], start: int, end: int) -> None:
 
 def _pairs(items: Sequence[Item]) -> int:
     """How many pairs of items are alive at once, as far as PAIRS."""
-    pairs, ends = 0, []
+    pairs = 0
+    ends: list[int] = []
     for item in sorted(items, key=lambda i: i.first):
         while ends and ends[0] < item.first:
             heappop(ends)

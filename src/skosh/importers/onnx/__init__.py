@@ -66,7 +66,7 @@ def load(
     for port in model.outputs:
         ctx.record = border(ctx, "Output", port.name)
         outputs[output_of(ctx, port, layout, outputs)] = None
-    made = ctx.graph(name or own_name, inputs, outputs)
+    made = ctx.graph(name or own_name, inputs, tuple(outputs))
     if model.renewed is not None:
         ctx.notes["converted"] = f"its operator set {model.renewed} was read as {model.opset}"
     return replace(made, notes=MappingProxyType({**made.notes, **ctx.notes})) if ctx.notes else made
