@@ -29,6 +29,8 @@ TARGETS: Table = {
     "cortex-m33": "skosh.machines.arm_m.cortex_m33:TARGET",
     "cortex-m55": "skosh.machines.helium.cortex_m55:TARGET",
     "rv32imc": "skosh.machines.riscv.rv32imc:TARGET",
+    "vexriscv": "skosh.machines.riscv.vexriscv:TARGET",
+    "vexriscv-cfu": "skosh.machines.riscv.vexriscv:WITH_LANES",
     "rv64gcv": "skosh.machines.riscv.rv64gcv:TARGET",
     "aarch64": "skosh.machines.arm_a.aarch64:TARGET",
     "aarch64-sve": "skosh.machines.arm_a.aarch64_sve:TARGET",

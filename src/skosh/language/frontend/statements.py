@@ -10,7 +10,7 @@ from typing import Any
 from skosh.base.dtypes import DType, bool_, i32, u32
 from skosh.ir import kernel as ir
 from skosh.ir.simplify import simplify
-from skosh.language.frontend.calls import inlined
+from skosh.language.frontend.calls import inlined, issued
 from skosh.language.frontend.expressions import BINARY, Expressions
 
 MEMORIES = ("ram", "register")
@@ -148,9 +148,8 @@ class Statements(Expressions):
             self.fail(
                 call, f'"{name}" is no kernel', "a statement that is a call must name a function decorated with @kernel"
             )
-        numbers = {
-            k.arg: self.expr(k.value, i32) for k in call.keywords if k.arg is not None and k.arg not in functions
-        }
+        given = [(k.arg, k.value) for k in call.keywords if k.arg is not None and k.arg not in functions]
+        numbers = {n: self.expr(value, _number_type(callee, n)) for n, value in given}
         views: list[tuple[ir.Param, tuple[ir.Expr, ...]]] = []
         for a in call.args:
             match a:
@@ -161,7 +160,10 @@ class Statements(Expressions):
                     views.append((self.buffers[buffer], tuple(self.expr(p, i32) for p in parts)))
                 case _:
                     self.fail(a, "a kernel takes buffers, or rows of buffers, and then numbers by name")
-        result = inlined(callee, views, numbers, self.taken)
+        if callee.custom is not None:
+            result = issued(callee, views, numbers, self.taken)
+        else:
+            result = inlined(callee, views, numbers, self.taken)
         if isinstance(result, str):
             self.fail(call, result)
         result = self.numbered(callee.name, result)
@@ -260,3 +262,8 @@ class Statements(Expressions):
         if most.dtype != i32:
             self.fail(s, f"the number of rounds must be i32, not {most.dtype}")
         return ir.While(condition, most, self.body(s.body))
+
+
+def _number_type(callee: ir.Kernel, name: str | None) -> DType:
+    """The type that a number of the callee has: what a literal there means."""
+    return next((v.dtype for v in callee.numbers if v.name == name), i32)
