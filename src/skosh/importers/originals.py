@@ -50,13 +50,15 @@ class Original:
 
     answers: asks it; raises whatever the library raises for inputs that it refuses. The samples are consecutive: a model
     with states has its own there too. edges: the kinds of inputs beside the samples that it is to be compared on; those that
-    it refuses are left out. rtol: see ``RTOL``.
+    it refuses are left out. rtol: see ``RTOL``. together: the largest number is one for
+    all elements, as of probabilities, whatever the notes say.
     """
 
     name: str
     answers: Callable[[Inputs], Answers]
     edges: tuple[str, ...] = EDGES
     rtol: float = RTOL
+    together: bool = False
 
 
 def of_estimator(source: Any, graph: Graph) -> Original | None:
