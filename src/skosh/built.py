@@ -25,6 +25,7 @@ from skosh.emit.manifest import manifest
 from skosh.emulate.batches import BatchRunner
 from skosh.emulate.runner import DeviceRunner, HostRunner, Runner
 from skosh.ir.graph import Array, Graph
+from skosh.lower.limits import limit, ram_hint, refuse_what_is_larger
 from skosh.lower.program import Program
 from skosh.optimize.batching import batched
 from skosh.pipeline import Compiled, compile_to_c
@@ -242,32 +243,23 @@ class Build:
 
     def check_fit(self, max_ram: int | None, max_flash: int | None) -> None:
         """Raises FitError when arena and stack, or code and weights, are larger than they may be (bytes)."""
-        arena = self.program.plan.arena_bytes
-        if max_ram is not None and arena > max_ram:
-            raise FitError(
-                f"RAM must be at most {self._limit(max_ram, 'ram')}, but the arena alone needs {arena:,}",
-                loc=self.source.loc,
-                hint=_ram_hint(self),
-            )
+        flash = None if self.target.is_host else max_flash
+        refuse_what_is_larger(self.program, self.source, self.target, self.optimize, max_ram, flash)
         if self.target.is_host or (max_ram is None and max_flash is None):
             return
         if max_flash is not None and self._flash_bytes > max_flash:
+            most = limit(max_flash, "flash", self.target)
             raise FitError(
-                f"flash must be at most {self._limit(max_flash, 'flash')}, but code and weights need {self._flash_bytes:,}",
+                f"flash must be at most {most}, but code and weights need {self._flash_bytes:,}",
                 loc=self.source.loc,
                 hint='try optimize="flash"' if self.optimize != "flash" else "quantize further, or prune channels",
             )
         if max_ram is not None and (total := self.profile().ram.total) > max_ram:
             raise FitError(
-                f"RAM must be at most {self._limit(max_ram, 'ram')}, but arena and stack need {total:,}",
+                f"RAM must be at most {limit(max_ram, 'ram', self.target)}, but arena and stack need {total:,}",
                 loc=self.source.loc,
-                hint=_ram_hint(self),
+                hint=ram_hint(self.program, self.optimize),
             )
-
-    def _limit(self, size: int, memory: str) -> str:
-        """ "20,480 bytes", and whose limit that is where the board sets it."""
-        board = self.target.board
-        return f"{size:,} bytes" + (f" on {board.name}" if board is not None and getattr(board, memory) == size else "")
 
     @property
     def _flash_bytes(self) -> int:
@@ -306,12 +298,6 @@ class Build:
                 loc=str(path.parent),
                 hint='give this one a name of its own, name="..." (--name), or write it elsewhere; overwrite=True replaces it',
             )
-
-
-def _ram_hint(build: Build) -> str:
-    if build.optimize != "ram":
-        return 'try optimize="ram"'
-    return f"its largest step needs {build.program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
 
 
 BATCH_ROWS = 64
@@ -369,7 +355,13 @@ def build(
         max_flash = board.flash if max_flash is None else min(max_flash, board.flash)
     limits = (max_ram, max_flash)
     look = partial(find_forms, target=target, optimize=optimize, limits=limits, progress=progress) if search else None
-    compiled = compile_to_c(graph, target=target, optimize=optimize, name=name, search=look, self_check=self_check)
+
+    def refuse(program: Program) -> None:
+        refuse_what_is_larger(program, graph, target, optimize, max_ram, None if target.is_host else max_flash)
+
+    compiled = compile_to_c(
+        graph, target=target, optimize=optimize, name=name, search=look, self_check=self_check, refuse=refuse
+    )
     made = Build(compiled, target, optimize)
     made.check_fit(max_ram, max_flash)
     return made
