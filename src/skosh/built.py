@@ -24,12 +24,13 @@ from skosh.emulate.answers import quantized as quantized
 from skosh.emulate.batches import BatchRunner
 from skosh.emulate.runner import DeviceRunner, HostRunner, Runner
 from skosh.ir.graph import Array, Graph
+from skosh.lower.limits import refuse_what_is_larger
 from skosh.lower.program import Program
 from skosh.pipeline import Compiled, compile_to_c
 from skosh.search import Choice
 from skosh.search import search as find_forms
 from skosh.targets import Firmware, Target, missing, target
-from skosh.verify.fit import check_arena, check_flash, check_ram
+from skosh.verify.fit import check_flash, check_ram
 from skosh.verify.measure import Profile, host_profile, measure, measure_exits
 from skosh.verify.oracles import library, oracle
 from skosh.verify.proof import Proof, prove
@@ -208,13 +209,14 @@ class Build:
 
     def check_fit(self, max_ram: int | None, max_flash: int | None) -> None:
         """Raises FitError when arena and stack, or code and weights, are larger than they may be (bytes)."""
-        check_arena(self.program, self.target, self.optimize, max_ram)
+        flash = None if self.target.is_host else max_flash
+        refuse_what_is_larger(self.program, self.source, self.target, self.optimize, max_ram, flash)
         if self.target.is_host or (max_ram is None and max_flash is None):
             return
         if max_flash is not None:
-            check_flash(self.program, self.target, self.optimize, self.firmware.sizes, max_flash)
+            check_flash(self.source, self.target, self.optimize, self.firmware.sizes, max_flash)
         if max_ram is not None:
-            check_ram(self.program, self.target, self.optimize, self.profile().ram.total, max_ram)
+            check_ram(self.program, self.source, self.target, self.optimize, self.profile().ram.total, max_ram)
 
     def save(self, folder: str | Path, *, proof: Proof | None = None, overwrite: bool = False) -> Path:
         """Write kws.h, kws.c, kws_weights.c and kws.json, and kws_float.S where floats are computed without an FPU.
@@ -253,7 +255,13 @@ def build(
         max_flash = board.flash if max_flash is None else min(max_flash, board.flash)
     limits = (max_ram, max_flash)
     look = partial(find_forms, target=target, optimize=aim, limits=limits, progress=progress) if search else None
-    compiled = compile_to_c(graph, target=target, optimize=aim, name=name, search=look, self_check=self_check)
+
+    def refuse(program: Program) -> None:
+        refuse_what_is_larger(program, graph, target, aim, max_ram, None if target.is_host else max_flash)
+
+    compiled = compile_to_c(
+        graph, target=target, optimize=aim, name=name, search=look, self_check=self_check, refuse=refuse
+    )
     made = Build(compiled, target, aim)
     made.check_fit(max_ram, max_flash)
     return made

@@ -77,6 +77,7 @@ def compile_to_c(
     means: Means = EVERYTHING,
     search: Callable[[Graph], Choice] | None = None,
     self_check: bool = False,
+    refuse: Callable[[Program], None] = lambda program: None,
     until: str = STAGES[-1],
 ) -> Compiled:
     """From a Graph to C. The same graph and options give the same bytes. target: None for plain C99, made for no machine.
@@ -84,6 +85,7 @@ def compile_to_c(
     search: finds the form of each layer of the optimized graph; None: rules decide, at once.
     means: less than everything only to learn what something is worth.
     self_check: run each scheduled routine against its kernel, on a few rounds of each loop.
+    refuse: raises for a program that is too large, before C is written of it.
     until: the stage, one of STAGES, after which to stop.
 
     Raises
@@ -117,6 +119,7 @@ def compile_to_c(
 
     sums = sums_by_function(target, aim)
     program = assemble(lowered, optimize=aim, name=prefix, steps=means.steps, float_sums=sums)
+    refuse(program)
     if self_check:
         check_routines(lowered, program)
     done = replace(done, assembled=program)

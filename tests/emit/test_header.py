@@ -309,3 +309,21 @@ def test_words_of_weights_are_hexadecimal() -> None:
     for told, body in words:
         assert re.fullmatch(r"(\s+0x[0-9a-f]{8},)+", body)
         assert "word" in told or "filters" in told, f"how they are interleaved: {told}"
+
+
+def test_many_floats_read_back_exactly() -> None:
+    """Large arrays are written for speed; every number is the same number, in C and to numpy."""
+    from skosh.base.dtypes import f32
+    from skosh.emit.weights import MANY, weights_text
+    from skosh.lower.program import Data
+
+    rng = np.random.default_rng(5)
+    bits = rng.integers(0, 1 << 32, MANY + 5, dtype=np.uint32)
+    values = bits.view(np.float32)
+    values = np.where(np.isfinite(values), values, np.float32(-0.0))
+    values[:4] = (1.0, 16777216.0, 1e-45, 3.4028235e38)
+    text = weights_text((Data("w", f32, values, "weights"),), "m")
+    literals = re.findall(r"[-+.0-9e]+f(?=,)", text)
+    assert all("." in one or "e" in one for one in literals)  # 1f is no number in C
+    assert np.array([one[:-1] for one in literals], np.float32).tobytes() == values.tobytes()
+    assert max(map(len, text.splitlines())) <= 116

@@ -230,3 +230,16 @@ def test_letters_of_predict(crf: Any) -> None:
         'the value of attribute "speed" must be text or a number, not None.'
     )
     assert letter(lambda: few.predict([[[3]]])) == "an attribute must be named by text, not 3."
+
+
+def test_weights_of_few_features_are_counted_before_they_are_made(crf: Any) -> None:
+    """A file that names many attributes and labels, and weighs few of their pairs, may not fill the memory."""
+    from skosh.base.budget import Budget, BudgetError, budgeted
+
+    data = Path(crf.modelfile.name).read_bytes()
+    model = read_crfsuite(data, Loc("a.crfsuite"))
+    count = model.state.size + model.move.size
+    with budgeted(Budget(elements=count)):
+        read_crfsuite(data, Loc("a.crfsuite"))
+    with budgeted(Budget(elements=count - 1)), pytest.raises(BudgetError, match="its weights"):
+        read_crfsuite(data, Loc("a.crfsuite"))

@@ -165,3 +165,17 @@ def test_damaged_files_give_letters(data: st.DataObject) -> None:
         check_network(read(text, "a", "a"))
     except SkoshError as error:
         assert len(str(error)) < 500
+
+
+def test_a_long_chain_costs_work_that_grows_with_it() -> None:
+    """Counted, not timed: each variable of a chain has two neighbours, whatever the length."""
+    from skosh.base.budget import Budget, budgeted
+    from skosh.importers.pgm.elimination import best_order, cost
+
+    count = 4000
+    names = [f"v{i}" for i in range(count)]
+    scopes, states = list(zip(names[1:], names, strict=False)), dict.fromkeys(names, 2)
+    with budgeted(Budget(work=60 * count)):
+        order = best_order(scopes, states, [names[1:]])
+    assert sorted(order) == sorted(names[1:])
+    assert cost(scopes, states, order)[1] <= 8

@@ -131,3 +131,15 @@ def test_for_an_unknown_chip() -> None:
     ran = run("targets", "--for", "abc80")
     assert ran.status == 2
     assert ran.err.startswith('skosh: no board and no family of chips here is called "abc80".')
+
+
+def test_weights_that_no_code_can_make_fit_are_refused_before_there_is_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the sizes alone; what would fit is named: narrower weights, and boards with room for them."""
+    from tests.ops.test_convolution import conv_model
+
+    monkeypatch.setattr("skosh.pipeline.emit", lambda *_, **__: pytest.fail("C was written of what can't fit"))
+    monkeypatch.setattr("skosh.pipeline.check_routines", lambda *_: pytest.fail("routines were checked"))
+    with pytest.raises(FitError) as caught:
+        skosh.compile(skosh.load(conv_model(1, "int8"), name="c"), target="nucleo-l053r8", max_flash=100)
+    assert "flash must be at most 100 bytes, but the weights alone need " in str(caught.value)
+    assert "boards it may fit: " in str(caught.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from skosh.base.errors import InputError
 
@@ -16,4 +16,4 @@ def as_aim(word: str) -> Aim:
     """The aim of that name; an InputError that lists them for another word."""
     if word not in AIMS:
         raise InputError(f'optimize must be one of {", ".join(AIMS)}, not "{word}"')
-    return cast(Aim, word)
+    return word

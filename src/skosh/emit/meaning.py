@@ -76,7 +76,7 @@ def axes_text(t: Tensor, graph: Graph) -> str:
 def _purpose(p: Port, graph: Graph, face: Interface) -> Sequence[str]:
     """What the elements mean: what the importer says, else what the last operator is."""
     told = str((graph.notes.meaning or {}).get(p.tensor.name, "")).splitlines()
-    if p not in face.outputs or told:
+    if not p.parameter.startswith("output") or told:
         return told
     labels = labels_of(graph)
     output = graph.notes.output if labels else None

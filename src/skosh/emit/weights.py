@@ -6,7 +6,7 @@ from textwrap import fill
 
 import numpy as np
 
-from skosh.base.dtypes import DType
+from skosh.base.dtypes import DType, f32
 from skosh.emit.expressions import float_literal, float_of_bits
 from skosh.emit.lines import comment
 from skosh.lower.program import Data
@@ -31,12 +31,32 @@ def weights_text(data: tuple[Data, ...], prefix: str) -> str:
 
 def _array(d: Data) -> str:
     size = max(1, d.values.size)
-    lines = "\n".join(_rows(_literals(d)))
+    lines = "\n".join(_rows_at_once(d) if d.dtype == f32 and d.values.size > MANY and not d.bits else _rows(_literals(d)))
     body = lines or "    0"
     told = d.comment
     if d.bits:
         told += "; float32 numbers as integers of the same order"
     return f"\n{comment(fill(told, _WIDTH))}{declaration(d)}\nconst {d.dtype.c} {d.name}[{size}] = {{\n{body}\n}};\n"
+
+
+MANY = 1 << 14
+"""Numbers from which on an array is written for speed: nine digits, of which each float32 reads back, not the fewest."""
+
+EACH = 6
+"""Such numbers in a row."""
+
+
+def _rows_at_once(d: Data) -> list[str]:
+    """Rows of float32, formatted a row at a time; an infinity or a NaN among them has its own spelling."""
+    if not np.isfinite(d.values).all():
+        return _rows(_literals(d))
+    row = "    " + " ".join(["%#.9gf,"] * EACH)
+    whole = d.values.size // EACH * EACH
+    rows: list[str] = []
+    for at in range(0, whole, EACH * MANY):  # Python's numbers are larger than numpy's
+        rows += [row % tuple(values) for values in d.values[at : min(at + EACH * MANY, whole)].reshape(-1, EACH).tolist()]
+    rest = " ".join(f"{v:#.9g}f," for v in d.values[whole:].tolist())
+    return [*rows, *([f"    {rest}"] if rest else [])]
 
 
 def _literals(d: Data) -> list[str]:

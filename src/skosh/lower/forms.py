@@ -79,7 +79,7 @@ class Candidate:
     """``recipe``: whose calls, by the names of forms; ``style``: what their routines are made for."""
 
     recipe: str
-    style: str
+    style: Aim
 
     def __str__(self) -> str:
         return f"{self.recipe}, {self.style}"
@@ -91,7 +91,7 @@ def style_of(optimize: Aim) -> Aim:
 
 
 def node_forms(
-    graph: Graph, node: Node, target: Target, styles: Sequence[str] = STYLES
+    graph: Graph, node: Node, target: Target, styles: Sequence[Aim] = STYLES
 ) -> dict[Candidate, tuple[Call, ...]]:
     """The forms of a node that differ in their calls or their style; of each style, what the rules take comes first."""
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
@@ -106,7 +106,7 @@ def node_forms(
 
 
 def _of_style(
-    calls: tuple[Call, ...], inputs: Operands, target: Target, style: str
+    calls: tuple[Call, ...], inputs: Operands, target: Target, style: Aim
 ) -> Iterator[tuple[str, tuple[Call, ...]]]:
     """What the rules take for each call; then, for each form, that form wherever it fits."""
     whole = calls if style == "speed" else tuple(stored(c, inputs, target, style) for c in calls)

@@ -7,10 +7,18 @@ that takes its predecessor's place is glued to it: one item, as high, over the s
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from skosh.plan.liveness import Heir, Item, Live, best_heirs, live_bytes
+
+MANY = 2000
+"""Items from which on a sweep is tried first, whose work grows with them, not with their pairs."""
+
+PAIRS = 5_000_000
+"""Pairs of items alive at once beyond which it is the only way: all others look at each."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,10 @@ def _glue(items: Sequence[Item], heirs: Sequence[Heir]) -> tuple[list[Item], lis
 
 def _pack(items: Sequence[Item], target: int, tries: int) -> tuple[list[int], int]:
     """Offsets and their peak; ``target`` is the least possible."""
+    if len(items) > MANY:
+        offsets, peak = _sweep(items)
+        if peak == target or _pairs(items) > PAIRS:
+            return offsets, peak
     neighbours = _neighbours(items)
     everyone = range(len(items))
     starts = [
@@ -98,6 +110,61 @@ def _pack(items: Sequence[Item], target: int, tries: int) -> tuple[list[int], in
             if peak == target:
                 break
     return best, best_peak
+
+
+def _sweep(items: Sequence[Item]) -> tuple[list[int], int]:
+    """Each item, by its first step, at the lowest place that is free then: work that grows with the items alone."""
+    offsets = [0] * len(items)
+    holes: list[tuple[int, int]] = []  # (start, end) below the top, by start
+    ends: list[tuple[int, int]] = []  # a heap: (last step, item) of what is alive
+    top = peak = 0
+    for k in sorted(range(len(items)), key=lambda k: (items[k].first, -items[k].align, -items[k].size, k)):
+        while ends and ends[0][0] < items[k].first:
+            old = heappop(ends)[1]
+            _free(holes, offsets[old], offsets[old] + items[old].size)
+        if holes and holes[-1][1] == top:
+            top = holes.pop()[0]
+        size, align = items[k].size, items[k].align
+        for n, (start, end) in enumerate(holes):
+            at = -(-start // align) * align
+            if at + size <= end:
+                holes[n : n + 1] = [h for h in ((start, at), (at + size, end)) if h[0] < h[1]]
+                break
+        else:
+            at = -(-top // align) * align
+            if at > top:
+                holes.append((top, at))
+            top = at + size
+        offsets[k] = at
+        peak = max(peak, top)
+        heappush(ends, (items[k].last, k))
+    return offsets, peak
+
+
+def _free(holes: list[tuple[int, int]], start: int, end: int) -> None:
+    """Put a hole among the others, one with those that it touches."""
+    if start == end:
+        return
+    n = bisect_left(holes, (start, end))
+    if n < len(holes) and holes[n][0] == end:
+        end = holes.pop(n)[1]
+    if n and holes[n - 1][1] == start:
+        start = holes.pop(n := n - 1)[0]
+    holes.insert(n, (start, end))
+
+
+def _pairs(items: Sequence[Item]) -> int:
+    """How many pairs of items are alive at once, as far as PAIRS."""
+    pairs = 0
+    ends: list[int] = []
+    for item in sorted(items, key=lambda i: i.first):
+        while ends and ends[0] < item.first:
+            heappop(ends)
+        pairs += len(ends)
+        if pairs > PAIRS:
+            break
+        heappush(ends, item.last)
+    return pairs
 
 
 def _mend(items: Sequence[Item], order: list[int], offsets: list[int], peak: int, chance: random.Random) -> list[int]:

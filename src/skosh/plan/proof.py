@@ -7,7 +7,7 @@ where they began.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -68,10 +68,8 @@ class _Run:
         outputs = [name for name in node.outputs if name]
         spaces = [(f"scratch {k}", self.scratch_place(index, k)) for k in range(len(self.scratch.get(index, ())))]
         spaces += [(f'"{name}"', self.place(name)) for name in outputs]
-        for n, (a, space) in enumerate(spaces):
-            for b, other in spaces[:n]:
-                if _overlap(space, other):
-                    raise AssertionError(f"{where}: {a} and {b} overlap in bytes {_common(space, other)}")
+        for a, b, common in _overlapping(spaces):
+            raise AssertionError(f"{where}: {a} and {b} overlap in bytes {common}")
         self.check_inputs_kept(node, index, where)
         for k, (name, space) in enumerate(spaces[: len(spaces) - len(outputs)]):
             self.claim(space, f"{name} of node {index}", where)
@@ -222,6 +220,16 @@ def _scratch_of(plan: Plan) -> dict[int, tuple[int, ...]]:
 
 def _overlap(a: Range, b: Range) -> bool:
     return max(a[0], b[0]) < min(a[1], b[1])
+
+
+def _overlapping(spaces: Sequence[tuple[str, Range]]) -> Iterator[tuple[str, str, str]]:
+    """Of places that overlap the first two, in the order of the bytes: (one, the other, the bytes)."""
+    last: tuple[str, Range] | None = None  # that which ends last, of those that begin before
+    for name, space in sorted(spaces, key=lambda s: s[1]):
+        if last is not None and _overlap(space, last[1]):
+            yield name, last[0], _common(space, last[1])
+        if space[0] < space[1] and (last is None or space[1] > last[1][1]):
+            last = name, space
 
 
 def _common(a: Range, b: Range) -> str:

@@ -51,6 +51,7 @@ class _Sharing:
         self.readers: dict[str, list[int]] = {name: [] for name in graph.tensors}
         self.constant = {t.name for t in graph.constants}
         self.befores = {s.before for s in graph.states}
+        self.outputs = frozenset(graph.outputs)
 
     def storages(self) -> Storages:
         self.find_versions()
@@ -206,7 +207,7 @@ class _Sharing:
         kind: Kind = "tensor"
         if any(name in self.befores for name in names):
             kind = "state"
-        elif any(name in self.graph.outputs for name in names):
+        elif any(name in self.outputs for name in names):
             kind = "output"
         elif first in self.graph.inputs:
             kind = "input"

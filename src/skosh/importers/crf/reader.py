@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skosh.base.budget import spend
 from skosh.base.errors import Loc, ModelError
 from skosh.ir.graph import Array
 
@@ -49,6 +50,7 @@ def _read(data: bytes) -> Crf:
     _require((kind, version) == (b"FOMC", VERSION), "it must be a first-order chain of version 100")
     _require(max(labels, attributes) <= len(data), "it counts more labels or attributes than it has bytes")
     _require(labels > 0, "it must have at least one label")
+    spend("elements", (attributes + labels) * labels, "its weights")
     found = Crf(
         _names(data, label_names, labels), _names(data, attribute_names, attributes),
         np.zeros((attributes, labels)), np.zeros((labels, labels)),

@@ -6,7 +6,7 @@ inputs from the context and leaves those of its outputs there. ``values`` tells 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -61,11 +61,11 @@ def load(
     obstacles = convert(ctx)
     if obstacles:
         raise UnsupportedError(tuple(obstacles), loc=model.loc)
-    outputs: list[str] = []
+    outputs: dict[str, None] = {}
     for port in model.outputs:
         ctx.record = border(ctx, "Output", port.name)
-        outputs.append(output_of(ctx, port, layout, outputs))
-    made = ctx.graph(name or own_name, inputs, outputs)
+        outputs[output_of(ctx, port, layout, outputs)] = None
+    made = ctx.graph(name or own_name, inputs, tuple(outputs))
     if model.renewed is not None:
         ctx.notes["converted"] = f"its operator set {model.renewed} was read as {model.opset}"
     return replace(made, notes=made.notes.with_(**ctx.notes))
@@ -299,7 +299,7 @@ def moved_quant(ctx: Context, node: Record) -> None:
     ctx.quants[node.outputs[0]] = (made[0], quant)
 
 
-def output_of(ctx: Context, port: Port, layout: str, taken: Sequence[str]) -> str:
+def output_of(ctx: Context, port: Port, layout: str, taken: Collection[str]) -> str:
     """The tensor of an output: float32 where the file says float, in the layout asked for."""
     value = ctx.value(port.name)
     if port.dtype is None or port.dtype.kind == "f":

@@ -6,7 +6,7 @@ makes no node: the operator is built on integers at once, with the scale that th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -71,6 +71,7 @@ class Context:
         self.bad: set[int] = set()  # indices of nodes that are not whole
         self.tensors: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
+        self.made: set[str] = set()  # what they make
         self.record: Record | None = None
         self.opset = model.opset  # of the nodes that are converted now
         self.notes: dict[str, Any] = {}  # what goes into the graph's
@@ -208,6 +209,7 @@ class Context:
             )
             for k, t in enumerate(types)
         )
+        self.made.update(outs)
         self.nodes.append(Node(op, tuple(inputs), outs, self.record.name, self.record.loc))
         return outs
 
@@ -382,11 +384,10 @@ class Context:
             digest=self.model.digest,
         )
 
-    def output(self, tensor: str, taken: Sequence[str]) -> str:
+    def output(self, tensor: str, taken: Collection[str]) -> str:
         """A tensor that can be an output: no constant, no input, none that is one already."""
         t = self.tensors[tensor]
-        produced = any(tensor in n.outputs for n in self.nodes)
-        if t.data is None and produced and tensor not in taken:
+        if t.data is None and tensor in self.made and tensor not in taken:
             return tensor
         return self.apply(Copy(), (tensor,), f"{tensor}_out", t.quant)[0]
 
