@@ -20,7 +20,7 @@ from skosh.cli.letters import plainly
 COMMANDS = (
     "demo", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "package", "export", "ladder",
     "targets", "devices",
-    "links", "place", "app", "doctor",
+    "links", "place", "cfu", "app", "doctor",
 )  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
 

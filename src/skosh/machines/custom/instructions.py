@@ -199,3 +199,10 @@ def compute(
         row[0] = wrap(u16, f_row)
         channel[0] = wrap(u8, at)
     out[0] = packed
+
+
+@instr(unit="lanes", number=9)
+@kernel
+def sum_of(sums: i32[16], out: i32[1], *, a: u32):
+    """The sum of lane a, as ``compute`` left it."""
+    out[0] = sums[wrap(i32, a & 15)]

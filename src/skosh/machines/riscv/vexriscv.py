@@ -26,4 +26,10 @@ WITH_LANES = replace(
     description='VexRiscv with the custom function unit "lanes", simulated: true cycles',
     flags=(*TARGET.flags, "-DSKOSH_CFU_LANES"),
     unit="skosh.machines.custom.lanes:LANES",
+    forms=(
+        "skosh.machines.custom.forms:PRODUCTS",
+        "skosh.machines.custom.forms:DEPTHWISE",
+        "skosh.machines.custom.forms:POOL",
+        *TARGET.forms,
+    ),
 )
