@@ -13,7 +13,7 @@ from skosh.ir.call import Const, In, Out, Scratch
 from skosh.ir.interpret_kernel import run_kernel
 from skosh.language import call, requantize, requantize_bounded
 from skosh.lower.form import Asked
-from skosh.machines.custom.forms import DEPTHWISE, POOL, PRODUCTS
+from skosh.machines.custom.forms import DEPTHWISE, POOL, PRODUCTS, QUAD_PRODUCTS
 from skosh.ops.layers.depthwise import depthwise_rows
 from skosh.ops.layers.gemm import conv2d_patches, matmul
 from skosh.ops.layers.pooling_kernels import average_pool2d
@@ -81,6 +81,16 @@ def test_convolutions(c: int, kh: int, kw: int, stride: int) -> None:
     )  # fmt: skip
     one = same(PRODUCTS, random_call(conv2d_patches, n, (n, kh * kw * c), rng, **more), h * w * c, oh * ow * n, rng)
     assert ("image" in one.buffers) == (c == 1)
+
+
+def test_a_convolution_on_the_small_unit() -> None:
+    rng = np.random.default_rng(3)
+    more = dict(
+        H=4, W=5, C=3, N=5, KH=3, KW=3, OH=4, OW=5, T=2, stride_h=1, stride_w=1, dilation_h=1, top=1, left=1, zx=4,
+        patch=Scratch(54, i8, "patch"),
+    )  # fmt: skip
+    same(QUAD_PRODUCTS, random_call(conv2d_patches, 5, (5, 27), rng, **more), 60, 100, rng)
+    same(QUAD_PRODUCTS, random_call(matmul, 3, (3, 20), rng, M=2, K=20, N=3), 40, 6, rng)
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -11,6 +11,7 @@ from skosh.built import Build, build
 from skosh.explore.synthesis import placed, synthesized
 from skosh.explore.units import PLAIN, UNITS, find
 from skosh.ir.graph import Graph
+from skosh.ir.kernel import For, walk
 from skosh.lower.allowed import Means
 from skosh.pipeline import compile_to_c
 from skosh.targets import target
@@ -80,7 +81,8 @@ def _candidate(graph: Graph, name: str, plain: Sequence[Any], place: bool, told:
     made = build(graph, target=machine)
     profile, proof = made.profile(), made.verify(1)
     assert profile.cycles is not None, "the core is simulated"
-    used = {s.name for s in made.program.layers if any("lane" in c.routine for c in s.calls)}
+    issuing = {r.name for r in made.program.routines if any(isinstance(s, For) and s.issue for s in walk(r.kernel.body))}
+    used = {s.name for s in made.program.layers if any(c.routine in issuing for c in s.calls)}
     whole = sum(s.cycles or 0 for s in plain)
     hot = sum(s.cycles or 0 for s in plain if s.name in used) / whole if whole else 0.0
     told(f'synthesizing "{name}"')

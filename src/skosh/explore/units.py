@@ -11,7 +11,7 @@ from skosh.targets import Target, target
 PLAIN = "vexriscv"
 """The core without a unit, which others are compared with."""
 
-UNITS = {"lanes": "vexriscv-cfu"}
+UNITS = {"quads": "vexriscv-quads", "lanes": "vexriscv-cfu"}
 """Unit -> target."""
 
 

@@ -16,8 +16,10 @@ from skosh.machines.custom.kernels import (
     average_pool_lanes,
     conv2d_lanes,
     conv2d_padded_lanes,
+    conv2d_quads,
     depthwise_lanes,
     matmul_lanes,
+    matmul_quads,
 )
 from skosh.ops.layers.depthwise import depthwise, depthwise_rows
 from skosh.ops.layers.gemm import conv2d_patches, matmul
@@ -139,6 +141,31 @@ def _pool(asked: Asked) -> Made:
     return (call(average_pool_lanes, **c.buffers, **c.numbers),)
 
 
+def _quads(asked: Asked) -> Made:
+    """``matmul`` and ``conv2d_patches`` on the small unit."""
+    c = asked.call
+    n = {name: int(v) for name, v in c.numbers.items()}
+    refused = _refused(asked, 0)
+    if refused:
+        return No(refused)
+    weights = np.asarray(weights_of(c, asked.inputs)).reshape(n["N"], -1).astype(np.int8)
+    whole = np.zeros((n["N"], -(-weights.shape[1] // 4) * 4), np.int8)
+    whole[:, : weights.shape[1]] = weights
+    words = Const(whole.view("<u4"), "weight", "words of four elements")
+    shared: dict[str, Any] = dict(
+        w=words, N=n["N"], P=n["P"], outputs=outputs_word(c),
+        **{name: c.buffers[name] for name in ("x", "y", "bias", "multiplier", "right")},
+    )  # fmt: skip
+    if asked.is_a(matmul):
+        if weights.shape[1] % 4:
+            return No(f"rows must be multiples of 4 bytes, not {weights.shape[1]}")
+        return (call(matmul_quads, **shared, M=n["M"], K=n["K"]),)
+    names = ("H", "W", "C", "KH", "KW", "OH", "OW", "stride_h", "stride_w", "dilation_h", "top", "left", "zx")
+    patch = Scratch(whole.shape[1], i8, "patch")
+    return (call(conv2d_quads, **shared, **{name: n[name] for name in names}, Q=whole.shape[1] // 4, patch=patch),)
+
+
+QUAD_PRODUCTS = Form("quads", _quads, of=(matmul, conv2d_patches))
 PRODUCTS = Form("lanes", _products, of=(matmul, conv2d_patches))
 POOL = Form("lane_sums", _pool, of=(typed(average_pool2d, T=i8),))
 DEPTHWISE = Form("lane_windows", _depthwise, of=(depthwise, depthwise_rows))

@@ -9,12 +9,16 @@ from skosh.language import assume, clamp, kernel, par, register, seq, set_word, 
 from skosh.machines.custom.instructions import (
     begin_loading,
     begin_pixel,
+    begin_sum,
     compute,
+    finish_sum,
+    mac4,
     put_bias,
     put_filter,
     put_input,
     put_multiplier,
     set_outputs,
+    set_quad_outputs,
     set_shape,
     sum_of,
 )
@@ -242,3 +246,44 @@ def average_pool_lanes(x: i8[H, W, C], y: i8[OH, OW, C], *, KH, KW, stride_h, st
                     acc = sum[0]
                     acc = (acc + (count // 2 if acc > 0 else -(count // 2))) // count
                     y[oh, ow, 16 * g + c] = wrap(i8, clamp(acc, lo, hi))
+
+
+@kernel
+def matmul_quads(
+    x: i8[M, K], w: u32[N, K // 4], bias: i32[N], multiplier: i32[(N - 1) * P + 1], right: i8[(N - 1) * P + 1], y: i8[M, N],
+    *, P, outputs: u32
+):  # fmt: skip
+    """y[m, n] = rescale(bias[n] + sum over k of x[m, k] * w[n, k]) + zy, clamped; four products an instruction."""
+    got = register(i32[1])
+    set_quad_outputs(a=0, b=outputs)
+    for m in seq(M):
+        for n in seq(N):
+            begin_sum(a=bias[n])
+            for k in seq(K // 4):
+                mac4(a=word(x[m, 4 * k]), b=w[n, k])
+            finish_sum(got, a=multiplier[n * P], b=widen(right[n * P]))
+            y[m, n] = wrap(i8, got[0])
+
+
+@kernel
+def conv2d_quads(
+    x: i8[H, W * C], w: u32[N, Q], bias: i32[N], multiplier: i32[(N - 1) * P + 1], right: i8[(N - 1) * P + 1],
+    y: i8[OH * OW, N], patch: i8[1, 4 * Q],
+    *, P, KH, KW, OW, stride_h, stride_w, dilation_h, top, left, zx, outputs: u32
+):  # fmt: skip
+    """Convolution by im2col, one output pixel at a time, in 4 Q bytes."""
+    got = register(i32[1])
+    set_quad_outputs(a=0, b=outputs)
+    for i in par(KH * KW * C, 4 * Q):
+        patch[0, i] = 0
+    for m in seq(OH * OW):
+        gather_rows(
+            x, patch, W=W, C=C, KH=KH, KW=KW, OW=OW, first=m, rows=1,
+            stride_h=stride_h, stride_w=stride_w, dilation_h=dilation_h, top=top, left=left, zx=zx,
+        )  # fmt: skip
+        for n in seq(N):
+            begin_sum(a=bias[n])
+            for k in seq(Q):
+                mac4(a=word(patch[0, 4 * k]), b=w[n, k])
+            finish_sum(got, a=multiplier[n * P], b=widen(right[n * P]))
+            y[m, n] = wrap(i8, got[0])

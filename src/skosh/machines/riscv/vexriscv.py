@@ -33,3 +33,12 @@ WITH_LANES = replace(
         *TARGET.forms,
     ),
 )
+
+WITH_QUADS = replace(
+    TARGET,
+    name="vexriscv-quads",
+    description='VexRiscv with the small custom function unit "quads", simulated: true cycles',
+    flags=(*TARGET.flags, "-DSKOSH_CFU_QUADS"),
+    unit="skosh.machines.custom.quads:QUADS",
+    forms=("skosh.machines.custom.forms:QUAD_PRODUCTS", *TARGET.forms),
+)
