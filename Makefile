@@ -8,9 +8,11 @@ NPU    := $(VENV)/npu
 JOBS   ?= auto
 TORCH  ?= torch==2.13.0
 
-# what tests use besides Python packages: gcc, for the sanitizers; QEMU, for what Unicorn can't emulate
+# what tests use besides Python packages: gcc, for the sanitizers; QEMU, for what Unicorn can't emulate; native yosys and g++,
+# which make a simulator in seconds where the wheels' need minutes to get ready
 DEBIAN := gcc libc6-dev make qemu-system-arm qemu-user cmake gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
-	qemu-system-misc arduino-builder arduino-core-avr arduino-ctags gcc-avr avr-libc simavr
+	qemu-system-misc arduino-builder arduino-core-avr arduino-ctags gcc-avr avr-libc simavr \
+	yosys yosys-dev g++ iverilog
 # command:package, installed only where the command is missing
 PROGRAMS := node:nodejs npm:npm cargo:cargo
 

@@ -17,7 +17,7 @@ import numpy as np
 from skosh.targets import names, target
 from skosh.verify.arithmetic import OPERATIONS, PAIRS, Arithmetic, random_pairs
 
-TARGETS = [name for name in names() if target(name).soft_float]
+TARGETS = [name for name in names() if target(name).soft_float and not name.startswith("vexriscv")]
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for variable, program in (("SKOSH_YOSYS", "yosys"), ("SKOSH_CXX", "g++")):  # native ones are ready at once
+        if shutil.which(program):
+            os.environ.setdefault(variable, program)
     if os.environ.get("CI") and find_spec("tflite_micro") is None:
         raise pytest.UsageError("CI must have the oracle: pip install 'skosh[tflm]'")
 

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from skosh.targets import names, target
 from skosh.verify.arithmetic import OPERATIONS, PAIRS, SPECIAL, Arithmetic, random_pairs, special_pairs
 
-MACHINES = [name for name in names() if target(name).soft_float]
+MACHINES = [name for name in names() if target(name).soft_float and not name.startswith("vexriscv")]  # rv32imc's serves it
 
 
 @cache

@@ -77,6 +77,20 @@ def test_bands_and_lags(segment: int | None) -> None:
     assert np.allclose(got, wants, rtol=2e-5, atol=2e-5)
 
 
+def test_pairs_and_logarithms() -> None:
+    x = motion(64, 4, 9)
+    graph = skosh.features.imu(64, 4, sample_rate=RATE, features=(), bands=[(1, 9)], log_bands=True, pairs=True)
+    got = run_graph(graph, [x[None]]).values[graph.outputs[0]][0]
+    hz, power = _density(x.astype(np.float64))
+    logs = np.log(power[(hz >= 1) & (hz < 9)].sum(axis=0) * hz[1])
+    pairs = [(i, i + n) for n in (1, 2, 3) for i in range(4 - n)]
+    want = [*logs, *(np.corrcoef(x.astype(np.float64).T)[i, j] for i, j in pairs)]
+    assert np.allclose(got, want, rtol=2e-5, atol=2e-5)
+    names = skosh.features.imu_names("abcd", (), [(1, 9)], log_bands=True, pairs=True)
+    assert names[0] == "log power 1 to 9 Hz of a"
+    assert names[4:] == [f"correlation of {'abcd'[i]} and {'abcd'[j]}" for i, j in pairs]
+
+
 def test_hops() -> None:
     x = motion(200, 2, 3)
     whole = skosh.features.imu(50, 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -77,8 +76,8 @@ def test_the_library_agrees(case: str) -> None:
 def test_another_object_is_told_apart(case: str) -> None:
     """So the test above can fail: the C of one model, asked about another."""
     graph = skosh.load(model_of(case), **CASES[case])
-    other = skosh.load(model_of(case, other=True), **CASES[case]).notes["library"]
-    proof = checked(replace(graph, notes=MappingProxyType({**graph.notes, "library": other})))
+    other = skosh.load(model_of(case, other=True), **CASES[case]).notes.library
+    proof = checked(replace(graph, notes=graph.notes.with_(library=other)))
     assert not proof.bit_exact and proof.first_difference is not None
 
 
@@ -86,10 +85,10 @@ def test_unseen_symbols_and_late_samples_are_left_out() -> None:
     """hmmlearn has no number for a symbol that wasn't observed; a network is asked for the first samples alone."""
     graph = skosh.load(model_of("symbols, window"), **CASES["symbols, window"])
     with pytest.raises(ValueError, match="wasn't observed"):
-        graph.notes["library"].answers([(np.array([[0, -1, 2]], np.int32),)])
+        graph.notes.library.answers([(np.array([[0, -1, 2]], np.int32),)])
     graph = skosh.load(model_of("network"), query="rain")
-    none_seen = [(np.full((1, len(graph.notes["evidence"])), -1, np.int32),)] * (MOST + 5)
-    known = graph.notes["library"].answers(none_seen).known
+    none_seen = [(np.full((1, len(graph.notes.evidence)), -1, np.int32),)] * (MOST + 5)
+    known = graph.notes.library.answers(none_seen).known
     assert known.tolist() == [True] * MOST + [False] * 5
 
 
@@ -97,4 +96,4 @@ def test_unseen_symbols_and_late_samples_are_left_out() -> None:
 def test_paths_are_not_asked_for(case: str) -> None:
     """Of two that are equally probable to within rounding, either is right."""
     options = {"query": ["rain", "sprinkler"], "output": "map"} if case == "network" else {"output": "viterbi", "length": 4}
-    assert skosh.load(model_of(case), **options).notes.get("library") is None
+    assert skosh.load(model_of(case), **options).notes.library is None

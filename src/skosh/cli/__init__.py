@@ -20,7 +20,7 @@ from skosh.cli.letters import plainly
 COMMANDS = (
     "demo", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "package", "export", "ladder",
     "targets", "devices",
-    "links", "place", "doctor",
+    "links", "place", "cfu", "app", "doctor",
 )  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
 
@@ -42,7 +42,7 @@ def application() -> typer.Typer:
     return app
 
 
-ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+ENDINGS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def _version(wanted: bool) -> None:
@@ -60,7 +60,7 @@ def _options(
 
 
 def _ended(*_: object) -> None:
-    """SIGTERM, or a terminal that closes, ends as Ctrl-C does: what was being written is taken back, children are ended.
+    """Ctrl-C, SIGTERM and a terminal that closes end alike: what was being written is taken back, children are ended.
 
     Once is enough: another signal doesn't stop that.
     """

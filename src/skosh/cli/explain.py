@@ -26,6 +26,7 @@ def command(
     measures all that do.
     """
     import skosh
+    from skosh.base.aims import as_aim
     from skosh.lower.explain import explained
     from skosh.pipeline import compile_to_c
     from skosh.targets import target as find_target
@@ -35,7 +36,7 @@ def command(
         graph = skosh.load(opened(model, trust_pickle, budget))
         lowered = compile_to_c(graph, target=machine, optimize=optimize, until="plan").lowered
         assert lowered is not None, "planning leaves it"
-        layers = explained(lowered, machine, optimize)
+        layers = explained(lowered, machine, as_aim(optimize))
     if json:
         print_json({"target": target, "optimize": optimize, "layers": [asdict(layer) for layer in layers]})
         return

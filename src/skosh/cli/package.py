@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skosh.base.errors import InputError
 from skosh.cli.options import Json, LoadBudget, Model, Optimize, TrustPickle, opened
 from skosh.cli.terminal import busy, out, print_json
+
+if TYPE_CHECKING:
+    from skosh.deliver.package import Packaged
 
 KINDS = "cmake, arduino, platformio, zephyr, esp-idf, cmsis-pack, cubeide, micropython, rust, wheel, wasm or npm"
 EXAMPLE = "skosh package kws.tflite --as arduino --board uno-r4-minima -o kws-arduino"
@@ -49,10 +52,15 @@ def command(
     if json:
         print_json({**made.as_json(), "folder": str(folder)})
     else:
-        console = out()
-        console.print(f"{folder}: {', '.join(made.files)}", markup=False)
-        said = "passed" if made.check.passed else "FAILED" if made.check.ran else f"not checked: {made.check.why_not}"
-        console.print(f"{made.check.tool or kind}: {said}", markup=False)
-        if made.check.ran and not made.check.passed:
-            console.print(made.check.told, markup=False)
+        say(made, folder)
     raise typer.Exit(1 if made.check.ran and not made.check.passed else 0)
+
+
+def say(made: Packaged, folder: Path) -> None:
+    """What is in a package, and what its check found."""
+    console = out()
+    console.print(f"{folder}: {', '.join(made.files)}", markup=False)
+    said = "passed" if made.check.passed else "FAILED" if made.check.ran else f"not checked: {made.check.why_not}"
+    console.print(f"{made.check.tool or made.kind}: {said}", markup=False)
+    if made.check.ran and not made.check.passed:
+        console.print(made.check.told, markup=False)

@@ -32,7 +32,7 @@ def _without_single_rounds(body: Body, twice: set[str], taken: set[str]) -> Body
     out: list[Stmt] = []
     for s in body:
         match s:
-            case For() if s.vector or s.assembly or s.function or s.threads:
+            case For() if s.vector or s.assembly or s.function or s.threads or s.issue:
                 out.append(s)
             case For(lo=Const(value=lo), hi=Const(value=hi)) if 0 < int(hi) - int(lo) <= s.step:
                 inside = _without_single_rounds(substitute(s.body, {s.var: s.lo}), twice, taken)

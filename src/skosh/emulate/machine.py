@@ -34,7 +34,8 @@ class Run:
     instruction that an IT block skips counts, as it takes its cycle. Cycles are None where the emulator doesn't model
     them. ``layers`` sums to at most the whole: what runs
     after the last marker belongs to no layer; the block that a layer ends in counts whole. ``stack_bytes``: the deepest
-    use of the stack below where its pointer was when the watched function was entered.
+    use of the stack below where its pointer was when the watched function was entered. ``cycles``: simulated, where the core
+    itself is (``soc``), with the memories that ``memory`` tells of; the layers' costs hold such cycles then.
     """
 
     instructions: int
@@ -43,6 +44,8 @@ class Run:
     stack_bytes: int
     harness: Cost
     snapshots: tuple[bytes, ...]
+    cycles: int | None = None
+    memory: str = ""
 
 
 class Machine:

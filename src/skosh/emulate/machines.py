@@ -15,6 +15,7 @@ from skosh.targets.machine import Target
 PROGRAMS: Table = {
     "qemu-system-arm": "skosh.emulate.qemu_system:QemuMachine",
     "qemu-riscv64": "skosh.emulate.qemu_user:QemuUserMachine",
+    "vexriscv": "skosh.emulate.soc:SocMachine",
     "qemu-aarch64": "skosh.emulate.qemu_user:QemuUserMachine",
 }
 

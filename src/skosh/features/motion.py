@@ -18,7 +18,7 @@ from skosh.features.spectra import window_of
 from skosh.ir.graph import Array, Graph, Op, Quant, Tensor
 from skosh.ops.elements.comparisons import Compare, Logical
 from skosh.ops.elements.elementwise import Add, Div, Maximum, Mul, Sub
-from skosh.ops.elements.functions import Sqrt
+from skosh.ops.elements.functions import Log, Sqrt
 from skosh.ops.elements.quantization import Cast, Quantize
 from skosh.ops.moves.movement import Concat, Slice, Transpose
 from skosh.ops.moves.reshape import Reshape
@@ -191,8 +191,8 @@ MOTION: dict[str, Callable[[Windowed], Tensor]] = {
 }  # fmt: skip
 
 
-def _band(w: Windowed, low: float, high: float) -> Tensor:
-    """The power between two frequencies: the density at low <= f < high, times the step of frequency."""
+def _band(w: Windowed, low: float, high: float, logarithm: bool) -> Tensor:
+    """The power between two frequencies: the density at low <= f < high, times the step of frequency; or its logarithm."""
     step = w.sample_rate / w.points()
     inside = np.flatnonzero((np.arange(w.points() // 2 + 1) * step >= low) & (np.arange(w.points() // 2 + 1) * step < high))
     if not inside.size:
@@ -200,7 +200,26 @@ def _band(w: Windowed, low: float, high: float) -> Tensor:
             f"a band must hold a frequency of the FFT, a multiple of {step:g} Hz up to {w.sample_rate / 2:g} Hz; {low:g} to "
             f"{high:g} Hz holds none"
         )
-    return w.sums(f"power_{low:g}_{high:g}_hz", np.full(inside.size, step), int(inside[0]))
+    name = f"power_{low:g}_{high:g}_hz"
+    power = w.sums(name, np.full(inside.size, step), int(inside[0]))
+    if not logarithm:
+        return power
+    return w.once(f"log_{name}", Log(), w.once(f"some_{name}", Maximum(), power, w.number("least", LEAST)))
+
+
+def _paired(w: Windowed, distance: int) -> Tensor:
+    """[1, 1, A - distance]: the correlation of each axis with the one ``distance`` after it."""
+    deviation = w.once("deviation", Sqrt(), w.spread())
+
+    def ends(x: Tensor, name: str) -> list[Tensor]:
+        shape = (1, x.shape[1], x.shape[2] - distance)
+        sides = (("first", 0), ("second", distance))
+        return [w.once(f"{side}_{name}_{distance}", Slice((0, 0, at), shape, (1, 1, 1), shape), x) for side, at in sides]
+
+    products = w.once(f"paired_{distance}", Mul(), *ends(w.centered(), "signals"))
+    covariance = w.once(f"paired_covariance_{distance}", Mean((1,), keep_dims=True), products)
+    scale = w.once(f"paired_deviation_{distance}", Mul(), *ends(deviation, "deviations"))
+    return w.once(f"correlation_at_{distance}", Div(), covariance, scale)
 
 
 def _lagged(w: Windowed, lag: int) -> Tensor:
@@ -225,16 +244,19 @@ def imu(
     sample_rate: float = 50.0,
     features: Sequence[str] = USUAL,
     bands: Sequence[tuple[float, float]] = (),
+    log_bands: bool = False,
     lags: Sequence[int] = (),
+    pairs: bool = False,
     segment: int | None = None,
     quantize: tuple[float, int] | None = None,
     name: str = "imu",
 ) -> Graph:
     """Features of a window of ``axes`` signals: float32[1, window, axes] in, float32[1, axes * features] out.
 
-    features: names of ``MOTION``. bands: (from, up to) in Hz, the power between; lags: autocorrelations, in samples; segment:
-    samples of each transform of Welch's method, the whole window by default. The outputs are feature by feature, the axes of
-    each together: ``imu_names`` names them. hop: each run takes float32[1, hop, axes] instead and the graph keeps the window,
+    features: names of ``MOTION``. bands: (from, up to) in Hz, the power between, or with log_bands its natural logarithm;
+    lags: autocorrelations, in samples; pairs: the correlations of axes with each other; segment: samples of each transform of
+    Welch's method, the whole window by default. The outputs are feature by feature, the axes of each together: ``imu_names``
+    names them. hop: each run takes float32[1, hop, axes] instead and the graph keeps the window,
     zeros in it until it is whole. quantize: (scale, zero point) of int8 features.
 
     Raises InputError where a number doesn't fit the others.
@@ -242,7 +264,7 @@ def imu(
     if window < 3 or axes < 1:
         raise InputError(f"a window must have at least 3 samples of at least 1 axis, not {window} of {axes}")
     unknown = [f for f in features if f not in MOTION]
-    if unknown or not [*features, *bands, *lags]:
+    if unknown or not [*features, *bands, *lags, *range(1, axes if pairs else 1)]:
         what = f'not "{unknown[0]}"' if unknown else "and at least one"
         raise InputError(f"features must be of {', '.join(MOTION)}, {what}")
     size = window if segment is None else segment
@@ -253,8 +275,9 @@ def imu(
     if hop is not None and hop != window:
         x = _collected(b, x, window, hop, axes)
     w = Windowed(b, x, sample_rate, size)
-    rows = [MOTION[f](w) for f in features] + [_band(w, *band) for band in bands] + [_lagged(w, lag) for lag in lags]
-    (y,) = b.apply("by_feature", Concat(1), *rows) if len(rows) > 1 else (rows[0],)
+    rows = [MOTION[f](w) for f in features] + [_band(w, *band, log_bands) for band in bands]
+    rows += [_lagged(w, lag) for lag in lags] + [_paired(w, n) for n in range(1, axes if pairs else 1)]
+    (y,) = b.apply("by_feature", Concat(2), *rows) if len(rows) > 1 else (rows[0],)
     (y,) = b.apply("features", Reshape((1, y.size)), y)
     if quantize is not None:
         scale, zero_point = quantize
@@ -266,11 +289,16 @@ def imu_names(
     axes: Sequence[str],
     features: Sequence[str] = USUAL,
     bands: Sequence[tuple[float, float]] = (),
+    log_bands: bool = False,
     lags: Sequence[int] = (),
+    pairs: bool = False,
 ) -> list[str]:
     """What each output of ``imu`` is: "mean of ax", ... ; axes: their names."""
-    kinds = [*features, *(f"power {low:g} to {high:g} Hz" for low, high in bands), *(f"autocorrelation at {n}" for n in lags)]
-    return [f"{kind} of {axis}" for kind in kinds for axis in axes]
+    power = "log power" if log_bands else "power"
+    kinds = [*features, *(f"{power} {low:g} to {high:g} Hz" for low, high in bands), *(f"autocorrelation at {n}" for n in lags)]
+    distances = range(1, len(axes) if pairs else 1)
+    paired = [f"correlation of {a} and {axes[i + n]}" for n in distances for i, a in enumerate(axes[: len(axes) - n])]
+    return [f"{kind} of {axis}" for kind in kinds for axis in axes] + paired
 
 
 def _collected(b: Builder, x: Tensor, window: int, hop: int, axes: int) -> Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -74,10 +73,10 @@ def load(source: Any, name: str | None = None, budget: Budget | float | None = N
         graph = with_plain_names(graph)
         for t in graph.tensors.values():
             spend("tensor", math.prod(t.shape), f'the tensor "{t.name}"')
-    if importer not in ESTIMATORS or "library" in graph.notes or isinstance(source, (str, Path)):
+    if importer not in ESTIMATORS or graph.notes.unasked or graph.notes.library or isinstance(source, (str, Path)):
         return graph
     original = of_estimator(source, graph)
-    return replace(graph, notes=MappingProxyType({**graph.notes, "library": original}))
+    return replace(graph, notes=graph.notes.with_(library=original))
 
 
 def place_of(source: Any) -> str:

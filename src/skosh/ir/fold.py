@@ -56,7 +56,7 @@ def _statement(s: Stmt) -> Body:
                 rounds = -(-(int(hi.value) - int(lo.value)) // s.step)
                 if rounds <= 0:
                     return ()
-                if rounds == 1 and not _declares(body):
+                if rounds == 1 and not s.issue and not _declares(body):
                     return fold_body(substitute(body, {s.var: lo}))
             return (replace(s, lo=lo, hi=hi, body=body),)
     return (s,)

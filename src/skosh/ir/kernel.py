@@ -137,6 +137,7 @@ class For(Stmt):
     are lanes of the vector machine of that name (``targets.simd``), several ``vectors`` side by side; the body says what
     one lane does. assembly: the loop is written in the assembly of that machine (``emit.thumb``), the body beside it in C.
     function: a sum that is a call where there is a function for it (``kernels.row_sums``), the body beside it.
+    issue: one round, which is an instruction of a custom function unit ("module:NAME", see ``Custom``), the body beside it.
     nth: which of the loops that the kernel was written with over this variable; copies that steps make keep it.
     """
 
@@ -151,6 +152,7 @@ class For(Stmt):
     vectors: int = 1
     assembly: str = ""
     function: bool = False
+    issue: str = ""
     nth: int = 1
 
 
@@ -175,7 +177,8 @@ class If(Stmt):
 class Local(Stmt):
     """A buffer of the kernel's own, alive to the end of the block it stands in. Its elements are junk until they are set.
 
-    memory: "ram" (an array), or "register" (few elements, which a machine should hold in registers).
+    memory: "ram" (an array), "register" (few elements, which a machine should hold in registers), or "unit" (the state of a
+    custom function unit: zeros at first).
     """
 
     name: str
@@ -229,6 +232,27 @@ class Instruction:
 
 
 @dataclass(frozen=True)
+class Custom:
+    """What makes a kernel an instruction of a custom function unit. Its numbers are the operands, at most two of 32 bits;
+    its buffers are the unit's state, by name; the buffer called ``out``, where there is one, is its result.
+
+    ``unit`` names the unit, ``number`` is the function id (funct3 in the lower three bits, funct7 above), ``latency`` the
+    most cycles from issue to response that its hardware may take, None where that depends on state; ``where`` is the
+    module and the name to find it by.
+    """
+
+    unit: str
+    number: int
+    latency: int | None = None
+    where: str = ""
+
+    @property
+    def macro(self) -> str:
+        """Defined where the C may use the unit."""
+        return f"SKOSH_CFU_{self.unit.upper()}"
+
+
+@dataclass(frozen=True)
 class Function:
     """A scalar function, emitted as ``static inline``."""
 
@@ -271,6 +295,7 @@ class Kernel:
     steps: tuple[str, ...] = ()
     loc: Loc = field(default=NOWHERE, compare=False)
     definition: Definition | None = field(default=None, compare=False, repr=False)
+    custom: Custom | None = field(default=None, compare=False)
 
     def param(self, name: str) -> Param:
         return next(p for p in self.params if p.name == name)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from skosh.base.dtypes import DType
-from skosh.ir.kernel import Definition, Function, Instruction, Kernel
+from skosh.ir.kernel import Custom, Definition, Function, Instruction, Kernel
 from skosh.language import definition, frontend
 
 __all__ = [
@@ -71,16 +71,37 @@ def _func(function: Callable[..., Any]) -> Function:
     return frontend.read_function(frontend.source_of(function))
 
 
-def instr(*, c: str = "", macro: str = "", header: str = "", asm: str = "") -> Callable[[Function], Function]:
+def instr(
+    *,
+    c: str = "",
+    macro: str = "",
+    header: str = "",
+    asm: str = "",
+    unit: str = "",
+    number: int = 0,
+    latency: int | None = None,
+) -> Callable[[Any], Any]:
     """Give a function of the language a machine's own spelling; see ``ir.kernel.Instruction``.
 
     @instr(c="__smlad({a}, {b}, {acc})", macro="__ARM_FEATURE_DSP", header="arm_acle.h", asm="smlad {out}, {a}, {b}, {acc}")
     @func
     def smlad(a: u32, b: u32, acc: i32) -> i32: ...
+
+    Or make a kernel an instruction of a custom function unit; see ``ir.kernel.Custom``.
+
+    @instr(unit="lanes", number=2)
+    @kernel
+    def begin(row: i32[1], *, a: u32, b: u32): ...
     """
 
-    def spelled(function: Function) -> Function:
-        return replace(function, instruction=Instruction(c, macro, header, asm))
+    def spelled(thing: Any) -> Any:
+        if isinstance(thing, Function):
+            return replace(thing, instruction=Instruction(c, macro, header, asm))
+        made = resolve(thing, {})
+        definition.check_instruction(made, number)
+        source = definition_of(made).source
+        assert isinstance(source, frontend.Source), "a kernel remembers what it was read from"
+        return replace(made, custom=Custom(unit, number, latency, f"{source.module}:{source.tree.name}"))
 
     return spelled
 

@@ -16,7 +16,7 @@ from skosh.ir.checks.bounds import Outside, outside
 from skosh.ir.checks.overflow import Arithmetic, Array, arithmetic_of, hint, said
 from skosh.ir.checks.races import races
 from skosh.ir.interpret_kernel import Trap, run_kernel
-from skosh.ir.kernel import Kernel
+from skosh.ir.kernel import Const, Kernel
 from skosh.ir.kernel_text import expr_text
 from skosh.ir.specialize import bind
 from skosh.language.frontend import Places
@@ -107,3 +107,20 @@ def _witness(kernel: Kernel) -> str | None:
         except AssertionError:
             continue
     return None
+
+
+def check_instruction(kernel: Kernel, number: int) -> None:
+    """ScheduleError for what the port of a custom function unit can't carry: two operands of 32 bits in, one result out."""
+    problem = ""
+    if kernel.sizes:
+        problem = f'the state of an instruction must have sizes that are numbers, not "{kernel.sizes[0]}"'
+    elif len(kernel.scalars) > 2:
+        problem = f"an instruction must have at most 2 operands, not {len(kernel.scalars)}"
+    elif any(v.dtype.bits != 32 or not v.dtype.is_integer for v in kernel.scalars):
+        problem = f"operands must be i32 or u32, not {', '.join(str(v.dtype) for v in kernel.scalars)}"
+    elif any(p.name == "out" and (p.dtype.bits != 32 or p.shape != (Const(1),)) for p in kernel.params):
+        problem = '"out" must be i32[1] or u32[1]'
+    elif not 0 <= number < 1024:
+        problem = f"a function id must be from 0 to 1023, not {number}"
+    if problem:
+        raise ScheduleError(f"{kernel.name}: {problem}", loc=kernel.loc)

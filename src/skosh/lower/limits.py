@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skosh.base.aims import Aim
 from skosh.base.errors import FitError
 from skosh.ir.graph import Graph
 from skosh.lower.assemble import assemble
@@ -15,7 +16,7 @@ BOARDS = 3
 
 
 def refuse_what_is_larger(
-    program: Program, source: Graph, target: Target, optimize: str, max_ram: int | None, max_flash: int | None
+    program: Program, source: Graph, target: Target, optimize: Aim, max_ram: int | None, max_flash: int | None
 ) -> None:
     """FitError when the arena alone is more than ``max_ram``, or the constants alone more than ``max_flash`` (bytes).
 
@@ -47,13 +48,13 @@ def limit(size: int, memory: str, target: Target) -> str:
     return f"{size:,} bytes" + (f" on {board.name}" if board is not None and getattr(board, memory) == size else "")
 
 
-def ram_hint(program: Program, optimize: str) -> str:
+def ram_hint(program: Program, optimize: Aim) -> str:
     if optimize != "ram":
         return 'try optimize="ram"'
     return f"its largest step needs {program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
 
 
-def _what_fits(program: Program, target: Target, optimize: str, most: int) -> list[str]:
+def _what_fits(program: Program, target: Target, optimize: Aim, most: int) -> list[str]:
     """What would make it fit: another aim, narrower weights, other boards; each only where its weights do."""
     found = []
     if optimize != "flash":

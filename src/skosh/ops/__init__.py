@@ -94,6 +94,8 @@ FAMILIES: dict[str, dict[str, str]] = {
         "filter_bank": "FilterBank", "pcan": "GainControl", "filter_bank_log": "Logarithm", "spectral_subtraction":
         "NoiseSubtraction", "filter_bank_square_root": "SquareRoot",
     },
+    "signal.filters": {"impulse_response": "ImpulseResponse", "second_order_sections": "Sections"},
+    "signal.float_spectrum": {"float_bands": "Bands", "float_energy": "FloatEnergy", "float_fft": "FloatFft"},
     "signal.framing": {"framer": "Framer"},
     "signal.spectrum": {
         "fft_auto_scale": "AutoScale", "signal_energy": "Energy", "rfft": "RealFft", "signal_window": "Window",

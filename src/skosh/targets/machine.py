@@ -47,8 +47,8 @@ class Target:
     where a traced build stores finished layers' numbers; ``simd`` names its vector machine in ``targets.simd``, "" where it
     has none; ``needs`` are the extensions that this computer's processor must have to run the code itself, by Linux's names;
     ``startup`` names the file of ``build/runtime`` that a program begins with: "startup" (Cortex-M), "startup_riscv",
-    "startup_user" (under Linux); ``soft_float`` names the one with the arithmetic of float32 where there is no FPU,
-    and ``has_float_sums`` whether that sums along rows too.
+    "startup_user" (under Linux), "startup_vexriscv"; ``soft_float`` names the one with the arithmetic of float32 where
+    there is no FPU, and ``has_float_sums`` whether that sums along rows too.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Target:
     simd: str = ""
     needs: tuple[str, ...] = ()
     startup: str = "startup"
+    unit: str = ""  # its custom function unit, as "module:NAME"
     soft_float: str = ""
     c_flags: tuple[str, ...] = ()
     has_fpu: bool = False

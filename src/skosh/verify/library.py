@@ -75,7 +75,7 @@ def compared(original: Original, graph: Graph, answers: Answers, got: Sequence[S
             differ, ties, error = _labels(original, answers, want, have, known)
         else:
             # targets may have units of their own
-            apart = not original.together and graph.notes.get("output") in (None, "values")
+            apart = not original.together and graph.notes.output in (None, "values")
             differ, ties, error = _numbers(original, want, have, known, apart)
         found.append(Compared(want, differ & known.reshape(-1, *[1] * (want.ndim - 1)), ties, error))
     return found

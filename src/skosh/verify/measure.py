@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from skosh.base.aims import Aim
 from skosh.emulate.runner import DeviceRunner
 from skosh.ir.graph import Array, node_macs
 from skosh.lower.program import DataPointer, Program
@@ -48,6 +49,7 @@ class LayerProfile:
     cycles_modelled: int | None
     weights: int
     output: tuple[int, ...]
+    cycles: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,11 @@ class Profile:
     """instructions, cycles_modelled: of one run; None on the host, which isn't emulated.
 
     exits: of a model with early exits, each way through it, that to the end last; the totals are of that.
+    cycles: simulated, where the core itself is, with the memories that ``memory`` tells of; None elsewhere.
     """
 
     target: str
-    optimize: str
+    optimize: Aim
     macs: int
     instructions: int | None
     cycles_modelled: int | None
@@ -77,13 +80,15 @@ class Profile:
     ram: Ram
     layers: tuple[LayerProfile, ...]
     exits: tuple[ExitProfile, ...] = ()
+    cycles: int | None = None
+    memory: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def measure(
-    program: Program, optimize: str, firmware: Firmware, runner: DeviceRunner, tracer: DeviceRunner, inputs: tuple[Array, ...]
+    program: Program, optimize: Aim, firmware: Firmware, runner: DeviceRunner, tracer: DeviceRunner, inputs: tuple[Array, ...]
 ) -> Profile:
     """One run of the firmware for the totals, one of the traced firmware for the layers."""
     for r in (runner, tracer):
@@ -93,7 +98,11 @@ def measure(
     sizes = firmware.sizes
     costs = tracer.last.layers
     modelled = runner.last.cycles_modelled is not None
-    layers = _layers(program, {i: (c.instructions, c.cycles if modelled else None) for i, c in costs.items()})
+    simulated = runner.last.cycles is not None
+    layers = _layers(
+        program,
+        {i: (c.instructions, c.cycles if modelled else None, c.cycles if simulated else None) for i, c in costs.items()},
+    )
     return Profile(
         firmware.target,
         optimize,
@@ -103,6 +112,8 @@ def measure(
         Flash(sizes.flash_code + sizes.flash_support, sizes.flash_weights),
         Ram(program.plan.arena_bytes, runner.last.stack_bytes),
         layers,
+        cycles=runner.last.cycles,
+        memory=runner.last.memory,
     )
 
 
@@ -121,12 +132,12 @@ def measure_exits(
     return tuple(found)
 
 
-def _layers(program: Program, costs: dict[int, tuple[int, int | None]]) -> tuple[LayerProfile, ...]:
+def _layers(program: Program, costs: dict[int, tuple[int, int | None, int | None]]) -> tuple[LayerProfile, ...]:
     sizes = {d.name: d.nbytes for d in program.data}
     out = []
     for layer in program.layers:
         used = {a.data for c in layer.calls for a in c.arguments if isinstance(a, DataPointer)}
-        instructions, cycles = costs.get(layer.index, (0, 0 if costs else None))
+        instructions, modelled, cycles = costs.get(layer.index, (0, 0 if costs else None, None))
         out.append(
             LayerProfile(
                 layer.name,
@@ -134,15 +145,16 @@ def _layers(program: Program, costs: dict[int, tuple[int, int | None]]) -> tuple
                 layer.node.name,
                 node_macs(program.graph, layer.node),
                 instructions,
-                cycles,
+                modelled,
                 sum(sizes[n] for n in used),
                 program.graph.tensors[layer.node.outputs[0]].shape,
+                cycles,
             )
         )
     return tuple(out)
 
 
-def host_profile(program: Program, optimize: str) -> Profile:
+def host_profile(program: Program, optimize: Aim) -> Profile:
     """What is known without an emulator: MACs, constants, arena. Code size and instructions are not those of a device."""
     layers = _layers(program, {})
     weights = sum(d.nbytes for d in program.data)

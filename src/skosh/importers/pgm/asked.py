@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ CHAIN_RTOL = 2e-3
 
 def of_network(source: Any, graph: Graph) -> Original | None:
     """pgmpy's ``VariableElimination.query``: probabilities of all variables together, or of each."""
-    asked, evidence = tuple(graph.notes["query"]), tuple(graph.notes["evidence"])
+    asked, evidence = tuple(graph.notes.query or ()), tuple(graph.notes.evidence or ())
     outputs = [n for n in graph.outputs if graph.status is None or n != graph.status.output]
     decided = graph.tensors[outputs[0]].dtype.kind != "float"
     if decided and len(asked) > 1:
@@ -50,7 +49,7 @@ def of_network(source: Any, graph: Graph) -> Original | None:
             return Answers((tables[0].argmax(axis=1)[:, None],), tables[0], known)
         return Answers(tuple(tables), None, known)
 
-    rtol = max(RTOL, float(graph.notes.get("error_bound", 0.0)))
+    rtol = max(RTOL, graph.notes.error_bound or 0.0)
     return Original(called(source, "query"), answers, (), rtol, together=True)
 
 
@@ -144,4 +143,4 @@ def _padded(made: Array, rows: int) -> Array:
 
 def with_original(graph: Graph, original: Original | None) -> Graph:
     """The graph, the library's own object in its notes."""
-    return replace(graph, notes=MappingProxyType({**graph.notes, "library": original}))
+    return replace(graph, notes=graph.notes.with_(library=original))

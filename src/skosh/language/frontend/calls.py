@@ -45,6 +45,28 @@ def inlined(callee: ir.Kernel, views: Sequence[View], numbers: Mapping[str, ir.E
     return _body(callee, views, values, taken)
 
 
+def issued(callee: ir.Kernel, views: Sequence[View], numbers: Mapping[str, ir.Expr], taken: set[str]) -> ir.Body | str:
+    """An instruction of a custom function unit: its body as a loop of one round, marked, with the operands in locals first."""
+    assert callee.custom is not None, "an instruction"
+    lets: list[ir.Stmt] = []
+    given: dict[str, ir.Expr] = {}
+    for v in callee.numbers:
+        if v.name in numbers and numbers[v.name].dtype == v.dtype:
+            local = ir.Var(fresh(operand_local(callee, v.name), taken), v.dtype)
+            lets.append(ir.Let(local, numbers[v.name]))
+            given[v.name] = local
+    body = inlined(callee, views, {**numbers, **given}, taken)
+    if isinstance(body, str):
+        return body
+    once = fresh(f"{callee.name}_once", taken)
+    return (ir.For(once, ir.Const(0), ir.Const(1), (*lets, *body), False, issue=callee.custom.where),)
+
+
+def operand_local(callee: ir.Kernel, number: str) -> str:
+    """How the local that holds an operand is called; a second issue in the same kernel adds a count to it."""
+    return f"{callee.name}_{number}"
+
+
 def _body(callee: ir.Kernel, views: Sequence[View], values: Mapping[str, ir.Expr], taken: set[str]) -> ir.Body:
     numbers = {v.name: f"{callee.name}_{v.name}" if v.name in taken else v.name for v in callee.numbers}
     names = {
