@@ -12,7 +12,7 @@ TORCH  ?= torch==2.13.0
 # which make a simulator in seconds where the wheels' need minutes to get ready
 DEBIAN := gcc libc6-dev make qemu-system-arm qemu-user cmake gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
 	qemu-system-misc arduino-builder arduino-core-avr arduino-ctags gcc-avr avr-libc simavr \
-	yosys yosys-dev g++
+	yosys yosys-dev g++ iverilog
 # command:package, installed only where the command is missing
 PROGRAMS := node:nodejs npm:npm cargo:cargo
 

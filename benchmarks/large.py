@@ -128,8 +128,8 @@ def split(count: int) -> bytes:
 
 def network(count: int) -> bytes:
     """A Bayesian network, each variable with the one before it as parent."""
-    parts = ["network chain {}", "probability ( v0 ) { table 0.3, 0.7; }"]
-    parts += [f"variable v{i} {{ type discrete [ 2 ] {{ a, b }}; }}" for i in range(count)]
+    parts = ["network chain {}"] + [f"variable v{i} {{ type discrete [ 2 ] {{ a, b }}; }}" for i in range(count)]
+    parts.append("probability ( v0 ) { table 0.3, 0.7; }")
     parts += [f"probability ( v{i} | v{i - 1} ) {{ (a) 0.9, 0.1; (b) 0.2, 0.8; }}" for i in range(1, count)]
     return "\n".join(parts).encode()
 

@@ -72,7 +72,7 @@ def quantize(
     """An integer Graph from a float one, calibrated on samples (batch first, the model's own floats).
 
     scheme: "int8", "int16x8", "mixed", "int4", "int2", "ternary" or "float16". calibration: "minmax", "percentile", "mse" or
-    "entropy". More options: ``quantize.post_training``.
+    "entropy". More options: ``quantizer.quantize``.
     """
     from skosh.quantizer import quantize_graph
 

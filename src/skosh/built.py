@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -11,28 +10,28 @@ from typing import Any
 
 import numpy as np
 
-from skosh.base.arith import round_half_away
-from skosh.base.errors import FitError, InputError, ToolError
-from skosh.base.files import write_folder
+from skosh.base.aims import Aim, as_aim
+from skosh.base.errors import InputError, ToolError
 from skosh.base.shown import html_of
-from skosh.base.text import plain, plain_json
+from skosh.batching import BATCH_FROM, batch_runner, fits_batch
 from skosh.build import compile_firmware, compile_host
-from skosh.build.host import own_machine
-from skosh.emit.batch import batch_harness
+from skosh.deliver.model_files import write_model
 from skosh.emit.harness import firmware_harness, host_trace, marker_trace
-from skosh.emit.header import with_proof
 from skosh.emit.interface import interface
 from skosh.emit.manifest import manifest
+from skosh.emulate.answers import dequantized as dequantized
+from skosh.emulate.answers import predicted
+from skosh.emulate.answers import quantized as quantized
 from skosh.emulate.batches import BatchRunner
 from skosh.emulate.runner import DeviceRunner, HostRunner, Runner
 from skosh.ir.graph import Array, Graph
-from skosh.lower.limits import limit, ram_hint, refuse_what_is_larger
+from skosh.lower.limits import refuse_what_is_larger
 from skosh.lower.program import Program
-from skosh.optimize.batching import batched
 from skosh.pipeline import Compiled, compile_to_c
 from skosh.search import Choice
 from skosh.search import search as find_forms
 from skosh.targets import Firmware, Target, missing, target
+from skosh.verify.fit import check_flash, check_ram
 from skosh.verify.measure import Profile, host_profile, measure, measure_exits
 from skosh.verify.oracles import library, oracle
 from skosh.verify.proof import Proof, prove
@@ -45,7 +44,7 @@ class Build:
 
     compiled: Compiled
     target: Target
-    optimize: str
+    optimize: Aim
 
     def __repr__(self) -> str:
         plan = self.program.plan
@@ -122,12 +121,7 @@ class Build:
     @cached_property
     def _batches(self) -> BatchRunner | None:
         """Blocks of rows at once on this computer; None for models that don't take rows one by one."""
-        graph = batched(self.source, BATCH_ROWS) if self.target.is_host else None
-        if graph is None:
-            return None
-        made = compile_to_c(graph, target=self.target, optimize=self.optimize, name=self.program.name)
-        library = compile_host(made.sources, batch_harness(interface(made.program)), machine=own_machine())
-        return BatchRunner(made.program, library)
+        return batch_runner(self.source, self.program.name, self.optimize) if self.target.is_host else None
 
     # ------------------------------------------------------------------------------------------------ what users ask
 
@@ -170,35 +164,7 @@ class Build:
         An importer may know more: ``notes["encode"]``, x -> inputs; ``notes["decide"]``, outputs -> labels;
         ``notes["predict"]``, (run, x) -> what the library gives.
         """
-        graph = self.source
-        if (predicted := graph.notes.get("predict")) is not None:
-            return predicted(self.run, x)
-        tensor = graph.tensors[graph.inputs[0]]
-        encode = graph.notes.get("encode", np.asarray)
-        values = encode(x)
-        if "missing" in graph.notes.get("unlike", ()) and values.dtype.kind == "f" and np.isnan(values).any():
-            raise InputError(
-                "every value must be there: the model was loaded as one whose inputs are never NaN", loc=graph.loc,
-                hint="skosh.load(model, missing=True) goes where the library goes",
-            )  # fmt: skip
-        y = self.run(quantized(values, tensor) if tensor.quant is not None else values.astype(tensor.dtype.np))
-        out = graph.tensors[graph.outputs[0]]
-        real = dequantized(y, out) if out.quant is not None else y
-        if (decide := graph.notes.get("decide")) is not None:
-            return decide(y)
-        classes = graph.notes.get("classes")
-        if graph.notes.get("several") and graph.notes.get("output") == "proba":
-            return (real > 0.5).astype(np.int32)
-        if classes is None or graph.notes.get("output") in ("values", "labels"):
-            return real
-        labels = np.asarray(classes)
-        flat = real.reshape(len(real), -1)
-        if len(labels) == 1:
-            return np.repeat(labels, len(flat))
-        if graph.notes.get("output") == "label":
-            return labels[flat[:, 0]]
-        middle = 0.0 if graph.notes.get("output") == "decision" else 0.5
-        return labels[(flat[:, 0] > middle).astype(int)] if flat.shape[1] == 1 else labels[flat.argmax(axis=1)]
+        return predicted(self.source, self.run, x)
 
     def verify(
         self,
@@ -237,14 +203,14 @@ class Build:
         runner, tracer = self.runner, self.tracer
         assert isinstance(runner, DeviceRunner) and isinstance(tracer, DeviceRunner), "a device is emulated"
         (inputs,) = random_samples(self.source, 1).inputs
-        examples = [x for x in self.source.notes.get("exit_examples", ()) if x is not None]
+        examples = [x for x in self.source.notes.exit_examples or () if x is not None]
         if examples:  # the last takes the longest way
             inputs = (examples[-1],)
         profile = measure(self.program, self.optimize, self.firmware, runner, tracer, inputs)
         if not examples:
             return profile
         notes = self.source.notes
-        return replace(profile, exits=measure_exits(runner, notes["exits"], notes["exit_examples"]))
+        return replace(profile, exits=measure_exits(runner, notes.exits or (), notes.exit_examples or ()))
 
     def profile(self) -> Profile:
         """Time, RAM and flash of one run on random input."""
@@ -252,42 +218,15 @@ class Build:
 
     def check_fit(self, max_ram: int | None, max_flash: int | None) -> None:
         """Raises FitError when arena and stack, or code and weights, are larger than they may be (bytes)."""
-<<<<<<< HEAD
-        arena = self.program.plan.arena_bytes
-        if max_ram is not None and arena > max_ram:
-            raise FitError(
-                f"RAM must be at most {self._limit(max_ram, 'ram')}, but the arena alone needs {arena:,}",
-                loc=self.source.loc,
-                hint=_ram_hint(self, max_ram),
-            )
-=======
         flash = None if self.target.is_host else max_flash
-        refuse_what_is_larger(self.program, self.source, self.target, self.optimize, max_ram, flash)
->>>>>>> main
+        hint = partial(_ram_hint, self.program, self.source, self.target, self.optimize, max_ram or 0)
+        refuse_what_is_larger(self.program, self.source, self.target, self.optimize, max_ram, flash, hint)
         if self.target.is_host or (max_ram is None and max_flash is None):
             return
-        if max_flash is not None and self._flash_bytes > max_flash:
-            most = limit(max_flash, "flash", self.target)
-            raise FitError(
-                f"flash must be at most {most}, but code and weights need {self._flash_bytes:,}",
-                loc=self.source.loc,
-                hint='try optimize="flash"' if self.optimize != "flash" else "quantize further, or prune channels",
-            )
-        if max_ram is not None and (total := self.profile().ram.total) > max_ram:
-            raise FitError(
-                f"RAM must be at most {limit(max_ram, 'ram', self.target)}, but arena and stack need {total:,}",
-                loc=self.source.loc,
-<<<<<<< HEAD
-                hint=_ram_hint(self, max_ram),
-=======
-                hint=ram_hint(self.program, self.optimize),
->>>>>>> main
-            )
-
-    @property
-    def _flash_bytes(self) -> int:
-        sizes = self.firmware.sizes
-        return sizes.flash_code + sizes.flash_support + sizes.flash_weights
+        if max_flash is not None:
+            check_flash(self.source, self.target, self.optimize, self.firmware.sizes, max_flash)
+        if max_ram is not None:
+            check_ram(self.source, self.target, self.profile().ram.total, max_ram, hint)
 
     def save(self, folder: str | Path, *, proof: Proof | None = None, overwrite: bool = False) -> Path:
         """Write kws.h, kws.c, kws_weights.c and kws.json, and kws_float.S where floats are computed without an FPU.
@@ -296,81 +235,22 @@ class Build:
         InputError where the folder holds another model of the same name, unless it may be overwritten; the same file's
         model, compiled again, is no other one.
         """
-        if not overwrite:
-            self._check_own(Path(folder) / f"{self.program.name}.json")
         profile = None if self.target.is_host else self.profile()
         told = manifest(self.program, self.source, self.optimize, self.target, self.sources, profile)
-        sources = self.sources
-        if proof is not None:
-            told["proof"] = proof.as_json()
-            sources = with_proof(sources, self.program.name, proof.sentence)
-        text = json.dumps(plain_json(told), indent=2) + "\n"
-        return write_folder(Path(folder), {**sources, f"{self.program.name}.json": text})
-
-    def _check_own(self, path: Path) -> None:
-        """InputError when the manifest there is that of another model."""
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))["source"]
-            file, digest = told["file"], told["sha256"]
-        except (OSError, ValueError, LookupError, TypeError):
-            return  # there is none that could be read: no model of ours is lost
-        own = plain(self.source.loc.file)
-        if digest != self.source.digest and (file != own or own.startswith("<")):
-            raise InputError(
-                f'the folder holds another model called "{self.program.name}", from {plain(file)}',
-                loc=str(path.parent),
-                hint='give this one a name of its own, name="other", or write it elsewhere; overwrite=True replaces it',
-            )
+        return write_model(
+            Path(folder), self.program.name, self.source, self.sources, told, proof=proof, overwrite=overwrite
+        )
 
 
-<<<<<<< HEAD
-def _ram_hint(build: Build, limit: int) -> str:
+def _ram_hint(program: Program, source: Graph, target: Target, aim: Aim, most: int) -> str:
     """What the aim "ram" needs, and whether that is little enough."""
-    if build.optimize != "ram":
-        made = compile_to_c(build.source, target=build.target, optimize="ram", name=build.program.name)
-        frugal = Build(made, build.target, "ram")
-        need = made.program.plan.arena_bytes
-        if not build.target.is_host and need <= limit:
-            need = frugal.profile().ram.total
-        if need <= limit:
-            return f'optimize="ram" needs {need:,}'
-        return f'the least this model can do is {need:,} (optimize="ram")'
-    return f"its largest step needs {build.program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
-
-
-=======
->>>>>>> main
-BATCH_ROWS = 64
-"""Rows in a block on this computer: enough for its vectors, few enough for its first cache."""
-
-BATCH_FROM = 2000
-"""So many rows are worth the time to compile the model for blocks of them."""
-
-
-def fits_batch(graph: Graph, x: Array) -> bool:
-    """Is x rows for a model with one input, of its type? Else what is wrong is told elsewhere."""
-    t = graph.tensors[graph.inputs[0]]
-    return len(graph.inputs) == 1 and t.shape[:1] == (1,) and x.dtype == t.dtype.np and x.shape[1:] == t.shape[1:]
-
-
-def quantized(x: Array, tensor: Any) -> Array:
-    """Real numbers as the tensor's integers: x / scale in float32, rounded half away from zero, plus the zero point, saturated.
-
-    That is what TFLite's Quantize operator does.
-    """
-    t = tensor.dtype
-    quant = tensor.quant
-    scale, zero = (
-        (np.array(quant.scales), np.array(quant.zero_points)) if quant.per_channel else (quant.scale, quant.zero_point)
-    )
-    q = round_half_away(np.asarray(x, np.float32) / np.float32(scale)) + zero
-    return np.asarray(np.clip(q, t.min, t.max).astype(t.np))
-
-
-def dequantized(q: Array, tensor: Any) -> Array:
-    """The real numbers that integers stand for."""
-    real = (q.astype(np.float64) - tensor.quant.zero_point) * tensor.quant.scale
-    return np.asarray(real.astype(np.float32))
+    if aim == "ram":
+        return f"its largest step needs {program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
+    frugal = Build(compile_to_c(source, target=target, optimize="ram", name=program.name), target, as_aim("ram"))
+    need = frugal.program.plan.arena_bytes
+    if not target.is_host and need <= most:
+        need = frugal.profile().ram.total
+    return f'optimize="ram" needs {need:,}' if need <= most else f'the least this model can do is {need:,} (optimize="ram")'
 
 
 def build(
@@ -389,19 +269,21 @@ def build(
 
     search is.
     """
+    aim = as_aim(optimize)
     board = target.board
     if board is not None:
         max_ram = board.ram if max_ram is None else min(max_ram, board.ram)
         max_flash = board.flash if max_flash is None else min(max_flash, board.flash)
     limits = (max_ram, max_flash)
-    look = partial(find_forms, target=target, optimize=optimize, limits=limits, progress=progress) if search else None
+    look = partial(find_forms, target=target, optimize=aim, limits=limits, progress=progress) if search else None
 
     def refuse(program: Program) -> None:
-        refuse_what_is_larger(program, graph, target, optimize, max_ram, None if target.is_host else max_flash)
+        hint = partial(_ram_hint, program, graph, target, aim, max_ram or 0)
+        refuse_what_is_larger(program, graph, target, aim, max_ram, None if target.is_host else max_flash, hint)
 
     compiled = compile_to_c(
-        graph, target=target, optimize=optimize, name=name, search=look, self_check=self_check, refuse=refuse
+        graph, target=target, optimize=aim, name=name, search=look, self_check=self_check, refuse=refuse
     )
-    made = Build(compiled, target, optimize)
+    made = Build(compiled, target, aim)
     made.check_fit(max_ram, max_flash)
     return made

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from skosh.base.aims import AIMS, as_aim
 from skosh.base.errors import InputError
-from skosh.build import flags
 from skosh.build.soft_float import soft_float
 from skosh.emit.exact_floats import computes_with_floats
 from skosh.emit.interface import c_name
@@ -29,7 +29,7 @@ from skosh.search import Choice
 from skosh.search.search import chosen_calls
 from skosh.targets import Target
 
-OPTIMIZE = tuple(flags.OPTIMIZE)
+OPTIMIZE = AIMS
 STAGES = ("load", "optimize", "plan", "lower", "emit")
 
 
@@ -92,9 +92,9 @@ def compile_to_c(
     ------
     ModelError: the graph is not a legal one, or can't be computed exactly. InputError: an option is unknown.
     """
-    for option, value, known in (("optimize", optimize, OPTIMIZE), ("until", until, STAGES)):
-        if value not in known:
-            raise InputError(f'{option} must be one of {", ".join(known)}, not "{value}"')
+    aim = as_aim(optimize)
+    if until not in STAGES:
+        raise InputError(f'until must be one of {", ".join(STAGES)}, not "{until}"')
     prefix = c_name(name or graph.name)
 
     check_graph(graph)
@@ -111,14 +111,14 @@ def compile_to_c(
     choice = search(graph) if search is not None else None
     chosen = chosen_calls(graph, choice, target) if choice is not None and target is not None else {}
 
-    lowered = choose_calls(graph, optimize=optimize, target=means.of(target), chosen=chosen)
+    lowered = choose_calls(graph, optimize=aim, target=means.of(target), chosen=chosen)
     check_plan(lowered.graph, lowered.plan)
     done = replace(done, choice=choice, lowered=lowered)
     if until == "plan":
         return done
 
-    sums = sums_by_function(target, optimize)
-    program = assemble(lowered, optimize=optimize, name=prefix, steps=means.steps, float_sums=sums)
+    sums = sums_by_function(target, aim)
+    program = assemble(lowered, optimize=aim, name=prefix, steps=means.steps, float_sums=sums)
     refuse(program)
     if self_check:
         check_routines(lowered, program)

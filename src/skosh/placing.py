@@ -293,7 +293,7 @@ def model_inputs(graph: Graph, samples: Any) -> Array:
     if len(graph.inputs) != 1:
         raise InputError("samples can be tried on models with one input only", loc=graph.loc)
     tensor = graph.tensors[graph.inputs[0]]
-    encode = graph.notes.get("encode")
+    encode = graph.notes.encode
     x = np.asarray(samples)
     if x.dtype == tensor.dtype.np:
         return x
@@ -308,18 +308,18 @@ def model_inputs(graph: Graph, samples: Any) -> Array:
 def labels_of(graph: Graph, outputs: Array) -> Array:
     """The class of each row of a classifier's first output: its index."""
     flat = np.asarray(outputs).reshape(len(outputs), -1)
-    if graph.notes.get("output") == "label":
+    if graph.notes.output == "label":
         return np.asarray(flat[:, 0].astype(np.int64))
     if flat.shape[1] > 1:
         return np.asarray(flat.argmax(axis=1))
     out = graph.tensors[graph.outputs[0]]
     real = flat[:, 0] if out.quant is None else (flat[:, 0].astype(np.float64) - out.quant.zero_point) * out.quant.scale
-    return np.asarray((real > (0.0 if graph.notes.get("output") == "decision" else 0.5)).astype(np.int64))
+    return np.asarray((real > (0.0 if graph.notes.output == "decision" else 0.5)).astype(np.int64))
 
 
 def classes_of(graph: Graph, labels: Any) -> Array:
     """Labels as indices of classes: numbers are, names are looked up in what the importer knows."""
-    given, known = np.asarray(labels).reshape(-1), graph.notes.get("classes")
+    given, known = np.asarray(labels).reshape(-1), graph.notes.classes
     if known is not None:
         places = {str(name): i for i, name in enumerate(known)}
         if all(str(x) in places for x in given):
@@ -355,7 +355,7 @@ def with_partial(
     if early:
         say("fitting early exits")
         made = early_exit(graph, model_inputs(graph, samples), wanted, drop=TOLERANCE)
-        if made.notes["exits"]:
+        if made.notes.exits:
             work = replace(work, early=_early(made, build, work.accuracy or 0.0))
         else:
             work = replace(
@@ -393,7 +393,8 @@ def _early(made: Graph, build: Build, whole: float) -> Partial:
             late = cycles
             break
     places = ", ".join(f"{100 * e.share:.0f} % after {e.after}" for e in profile.exits if e.after)
-    accuracy = whole + made.notes["exit_accuracy"]["with"] - made.notes["exit_accuracy"]["without"]
+    told = made.notes.exit_accuracy or {}
+    accuracy = whole + told["with"] - told["without"]
     return Partial(mean, late, accuracy, flash=profile.flash.total, ram=profile.ram.total, note=places)
 
 

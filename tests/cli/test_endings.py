@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,21 @@ def runs(pid: int) -> bool:
         return False
 
 
+def obeying() -> None:
+    """A test run in the background of a shell has SIGINT ignored, one under nohup SIGHUP, and so would its children."""
+    for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_DFL)
+
+
+@contextmanager
+def killed_at_last(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """A test that fails leaves no process that its end would wait for."""
+    try:
+        yield
+    finally:
+        child.kill()
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda s: s.name)
 def test_ended_while_a_compiler_runs(hello: Path, ending: signal.Signals, tmp_path: Path) -> None:
     """A compiler that takes a minute is ended with us: it, and what it started."""
@@ -146,7 +163,9 @@ def test_ended_while_a_compiler_runs(hello: Path, ending: signal.Signals, tmp_pa
     (tmp_path / "tmp").mkdir()
     more = {"SKOSH_ZIG": str(slow), "SKOSH_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
     command = [sys.executable, "-m", "skosh.cli", "compile", str(hello), "-o", str(tmp_path / "out")]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(**more)) as child:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(**more), preexec_fn=obeying
+    ) as child, killed_at_last(child):
         until = time.monotonic() + 500
         while not (pids.exists() and pids.read_text().endswith("\n")) and child.poll() is None and time.monotonic() < until:
             time.sleep(0.05)

@@ -8,6 +8,7 @@ pytest.importorskip("sklearn")
 
 import skosh
 from skosh.importers.skosh_file.write import graph_bytes
+from skosh.ir.text import graph_text
 from tests.support.examples import EXAMPLES, Example, agreement
 
 FLOAT32 = 1e-5  # of a number, or of the mean magnitude of all
@@ -25,6 +26,7 @@ def test_the_library_is_followed(example: Example) -> None:
     kept = skosh.load(file)  # so that what a file keeps is all that it takes
     assert graph_bytes(kept) == file
     assert {*kept.notes} - {"left_out"} == {n for n, v in graph.notes.items() if v is not None} - {"library"}
+    assert graph_text(kept) == graph_text(graph)  # MACs too, which each operator counts
     build = skosh.compile(kept, target="host")
     same, error = agreement(fitted, build)
     assert same == 1.0 and error <= FLOAT32

@@ -43,7 +43,7 @@ MODELS = [
     GradientBoostingClassifier(n_estimators=3),
     HistGradientBoostingClassifier(max_iter=3),
     GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [2, 3]}, cv=2),
-    KNeighborsClassifier(algorithm="brute"),
+    KNeighborsClassifier(), KNeighborsClassifier(algorithm="ball_tree"), KNeighborsClassifier(algorithm="brute"),
     make_pipeline(SparseRandomProjection(2, random_state=np.random.RandomState(0)), LogisticRegression()),
 ]  # fmt: skip
 

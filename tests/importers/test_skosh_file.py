@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
-from types import MappingProxyType
 from typing import Any
 
 import jsonschema
@@ -110,10 +109,10 @@ def test_what_no_file_holds_is_named() -> None:
     from sklearn.tree import DecisionTreeClassifier
 
     graph = skosh.load(DecisionTreeClassifier(random_state=0).fit(*load_iris(return_X_y=True)))
-    odd = dataclasses.replace(graph, notes=MappingProxyType({**graph.notes, "mine": lambda: 1}))
+    odd = dataclasses.replace(graph, notes=graph.notes.with_(decide=lambda y: y))
     kept = skosh.load(graph_bytes(odd))
-    assert kept.notes["left_out"] == ("library", "mine")
-    assert skosh.load(graph_bytes(kept)).notes["left_out"] == ("library", "mine")
+    assert kept.notes.left_out == ("decide", "library")
+    assert skosh.load(graph_bytes(kept)).notes.left_out == ("decide", "library")
 
 
 def test_values_of_every_kind_come_back() -> None:
@@ -186,6 +185,10 @@ def set_method(told: dict[str, Any]) -> None:
     told["notes"]["predict"] = {"is": "method", "name": "__init__", "of": told["notes"]["predict"]}
 
 
+def set_note(told: dict[str, Any]) -> None:
+    told["notes"]["mine"] = 1
+
+
 def set_array(told: dict[str, Any]) -> None:
     told["nodes"][0]["attributes"]["states"] = {"is": "array", "file": "weights/0.npy"}
 
@@ -200,6 +203,7 @@ LIES = [
     (set_attribute, '"states" of read_evidence must be tuple'),
     (set_record, "a value must be one that the format knows"),
     (set_method, "a value must be one that the format knows"),
+    (set_note, "its notes must be some of format, description, tflite"),
     (set_array, "an attribute must be no array"),
     (set_order, "must be made before it is used"),
 ]

@@ -15,6 +15,7 @@ from skosh.language import instr, kernel, register, requantize_bounded, seq, wid
 from skosh.language.parse import parse
 from skosh.machines.custom.instructions import cut, rescaled
 from skosh.machines.custom.lanes import LANES
+from skosh.machines.custom.quads import QUADS
 from skosh.rtl.equivalence import difference, random_issues, simulate
 from skosh.rtl.golden import Golden
 from skosh.rtl.hardware import Hardware
@@ -85,9 +86,16 @@ SHORT = {"set_shape": (7, 0x30003), "compute": (0xFFFFFFFF, 0x3F1F03)}
 
 
 def test_every_instruction_of_lanes_is_its_golden_model() -> None:
-    issues = [*FILL, *random_issues(LANES, 160, 1, SHORT)]
+    issues = [*FILL, *random_issues(LANES, 120, 1, SHORT)]
     assert {name for name, _, _ in issues} == {k.name for k in LANES.instructions}
     assert difference(LANES, issues) is None
+
+
+def test_every_instruction_of_quads_is_its_golden_model() -> None:
+    issues = random_issues(QUADS, 200, 2)
+    assert {name for name, _, _ in issues} == {k.name for k in QUADS.instructions}
+    assert difference(QUADS, issues) is None
+    assert QUADS.level == 1
 
 
 def test_a_wrong_unit_is_found() -> None:

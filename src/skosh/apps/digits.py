@@ -9,24 +9,20 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 import skosh
 from skosh.apps.digits_files import example_c, readme
+from skosh.apps.digits_terminal import DemoResult as DemoResult
 from skosh.base.errors import InputError, ToolError
 from skosh.base.files import whole_folder, write_through
-from skosh.built import quantized
+from skosh.built import Build, quantized
 from skosh.deliver import Accuracy, Picture, facts_of, report_html
 from skosh.ir.graph import Array, Graph
 from skosh.quantizer import compare_layers
 from skosh.quantizer.study.batch import runs
-
-if TYPE_CHECKING:
-    from skosh.built import Build
-    from skosh.verify.measure import Profile
-    from skosh.verify.proof import Proof
 
 Say = Callable[[str], None]
 
@@ -42,28 +38,6 @@ class Data:
     train_labels: Array
     test: Array
     test_labels: Array
-
-
-@dataclass(frozen=True, eq=False)
-class DemoResult:
-    """What the tour found. accuracies: float, int8 reference, device. pictures: the test images, in order."""
-
-    folder: Path
-    target: str
-    accuracies: tuple[Accuracy, ...]
-    profile: Profile
-    proof: Proof
-    pictures: tuple[Picture, ...]
-
-    def __rich__(self) -> Any:
-        from skosh.apps.digits_terminal import summary
-
-        return summary(self)
-
-    def __str__(self) -> str:
-        from skosh.apps.digits_terminal import plain
-
-        return plain(self)
 
 
 def run_demo(folder: str | Path, say: Say = lambda text: None, *, target: str = "cortex-m4") -> DemoResult:
@@ -129,7 +103,7 @@ def train(data: Data) -> Any:
 def reference_labels(graph: Graph, images: Array) -> Array:
     """What the int8 graph's reference meaning says, on this computer and without any C."""
     outputs = [values[graph.outputs[0]] for values in runs(graph, [(row,) for row in int8_inputs(graph, images)])]
-    return np.asarray(np.take(graph.notes["classes"], np.concatenate(outputs).argmax(axis=1)))
+    return np.asarray(np.take(np.asarray(graph.notes.classes), np.concatenate(outputs).argmax(axis=1)))
 
 
 def int8_inputs(graph: Graph, images: Array) -> list[Array]:

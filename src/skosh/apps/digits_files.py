@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from skosh.apps.digits_terminal import DemoResult
+from skosh.built import Build
 from skosh.emit.interface import interface
 from skosh.ir.graph import Array
 from skosh.lower.program import Program
-
-if TYPE_CHECKING:
-    from skosh.apps.digits import DemoResult
-    from skosh.built import Build
 
 
 def example_c(program: Program, inputs: Sequence[Array], labels: Sequence[str]) -> str:

@@ -1,8 +1,11 @@
-"""The digits demo in a terminal: a few digits drawn with what the device said, then accuracy, cost and proof."""
+"""What the digits demo found, and how a terminal shows it: a few digits with what the device said, then accuracy, cost and
+proof."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich import box
@@ -12,11 +15,29 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from skosh.apps.digits import DemoResult
-    from skosh.deliver import Picture
+from skosh.deliver import Accuracy, Picture
+from skosh.verify.measure import Profile
+from skosh.verify.proof import Proof
 
 SHADES = " ░▒▓█"
+
+
+@dataclass(frozen=True, eq=False)
+class DemoResult:
+    """What the tour found. accuracies: float, int8 reference, device. pictures: the test images, in order."""
+
+    folder: Path
+    target: str
+    accuracies: tuple[Accuracy, ...]
+    profile: Profile
+    proof: Proof
+    pictures: tuple[Picture, ...]
+
+    def __rich__(self) -> Any:
+        return summary(self)
+
+    def __str__(self) -> str:
+        return plain(self)
 
 
 def summary(result: DemoResult) -> RenderableType:

@@ -128,7 +128,7 @@ def _fold(x: Array, copies: list[Array], labels: Array, held: Array, seed: int, 
     model = _trained(known, np.tile(labels[~held], 1 + len(copies)), seed)
     integers = skosh.quantize(skosh.load(model, name="gestures"), x[~held])
     scores = [values[integers.outputs[0]] for values in runs(integers, [(row[None],) for row in x[held]])]
-    said = np.asarray(integers.notes["classes"])[shares(integers, np.concatenate(scores)).argmax(axis=1)]
+    said = np.asarray(integers.notes.classes)[shares(integers, np.concatenate(scores)).argmax(axis=1)]
     found = float((model.predict(x[held]) == labels[held]).mean()), float((said == labels[held]).mean())
     say(f"{what}: {100 * found[0]:.1f} % in float, {100 * found[1]:.1f} % in int8")
     return found

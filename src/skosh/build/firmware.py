@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 
+from skosh.base.aims import Aim
 from skosh.base.children import in_threads
 from skosh.base.errors import FitError, ToolError
 from skosh.build.flags import BARE, MEANING, WARNINGS, optimize_flags
@@ -61,7 +62,7 @@ def compile_firmware(
     *,
     prefix: str,
     harness: str,
-    optimize: str = "balanced",
+    optimize: Aim = "balanced",
     defines: Sequence[str] = (),
 ) -> Firmware:
     """Links ``sources`` (C files, assembly and headers by name) with ``harness``, C that defines ``int skosh_main(void)``.
@@ -127,7 +128,7 @@ def _compile(folder: Path, name: str, flags: Sequence[str], target: Target, pref
     return made
 
 
-def _link(folder: Path, objects: Sequence[str], target: Target, optimize: str) -> None:
+def _link(folder: Path, objects: Sequence[str], target: Target, optimize: Aim) -> None:
     """Links; when functions are missing, once more with each library of Zig's, which take up to seconds to make."""
     command = [str(zig()), "ld.lld", "-T", "link.ld", "--gc-sections", "-Map=out.map", "-o", "out.elf", *objects]
     if target.startup == "startup_user":  # Linux maps pages: code and constants share theirs
@@ -162,7 +163,7 @@ def _misfit(overflow: re.Match[str] | None, target: Target) -> FitError:
     return FitError(message, hint=f'try optimize="{aim}"')
 
 
-def _library(name: str, target: Target, optimize: str) -> Path:
+def _library(name: str, target: Target, optimize: Aim) -> Path:
     """An archive: "runtime", Zig's compiler-rt (soft float, 64-bit division, part of libm); "math", more of libm."""
     # compiler-rt made for speed is up to five times as large, in 64-bit division for one
     mode = "-OReleaseFast" if optimize in ("speed", "energy") else "-OReleaseSmall"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skosh.base.errors import InputError
+from skosh.base.aims import Aim, as_aim
 
 #: Emitted C must pass these without a word.
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
@@ -20,7 +20,7 @@ BARE = (
 )  # fmt: skip
 
 #: aim -> optimization. Loops are unrolled by our schedules, with registers counted; only for speed may the compiler add to it.
-OPTIMIZE = {
+OPTIMIZE: dict[Aim, tuple[str, ...]] = {
     "balanced": ("-O2", "-fno-unroll-loops"),
     "speed": ("-O3",),
     "flash": ("-Oz",),
@@ -31,6 +31,4 @@ OPTIMIZE = {
 
 def optimize_flags(optimize: str) -> tuple[str, ...]:
     """The optimization flags for an aim; an InputError that lists the aims for another word."""
-    if optimize not in OPTIMIZE:
-        raise InputError(f'optimize must be one of {", ".join(OPTIMIZE)}, not "{optimize}"')
-    return OPTIMIZE[optimize]
+    return OPTIMIZE[as_aim(optimize)]

@@ -23,7 +23,7 @@ from skosh.cli.terminal import print_json
 
 COMMANDS = (
     "init", "demo", "app", "models", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "diff",
-    "package", "size", "export", "ladder", "targets", "devices", "links", "place", "doctor",
+    "package", "size", "export", "ladder", "targets", "devices", "links", "place", "cfu", "doctor",
 )  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
 
@@ -74,7 +74,7 @@ def _group(commands: Mapping[str, tuple[Callable[..., None], str]]) -> typer.Typ
     return group
 
 
-ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+ENDINGS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def _version(wanted: bool) -> None:
@@ -92,7 +92,7 @@ def _options(
 
 
 def _ended(*_: object) -> None:
-    """SIGTERM, or a terminal that closes, ends as Ctrl-C does: what was being written is taken back, children are ended.
+    """Ctrl-C, SIGTERM and a terminal that closes end alike: what was being written is taken back, children are ended.
 
     Once is enough: another signal doesn't stop that.
     """

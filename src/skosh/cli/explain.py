@@ -23,6 +23,7 @@ def command(
     fewer bits. "plain" is the operator's own kernel. The rules take the first form that fits; `skosh compile --search`
     measures all that do.
     """
+    from skosh.base.aims import as_aim
     from skosh.lower.explain import explained
     from skosh.pipeline import compile_to_c
     from skosh.targets import target as find_target
@@ -32,7 +33,7 @@ def command(
         graph = source.graph()
         lowered = compile_to_c(graph, target=machine, optimize=optimize, name=name, until="plan").lowered
         assert lowered is not None, "planning leaves it"
-        layers = explained(lowered, machine, optimize)
+        layers = explained(lowered, machine, as_aim(optimize))
     if json:
         print_json({"target": target, "optimize": optimize, "layers": [asdict(layer) for layer in layers]})
         return

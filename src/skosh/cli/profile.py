@@ -58,12 +58,14 @@ def command(
 
 def totals(profiles: Sequence[Profile], title: str) -> Table:
     """One line a target."""
-    numbers = ("instructions", "per\nMAC", "cycles\n(modelled)", "code", "weights", "arena", "stack")
+    kinds = {"modelled" if p.cycles is None else "simulated" for p in profiles}
+    numbers = ("instructions", "per\nMAC", f"cycles\n({' or '.join(sorted(kinds))})", "code", "weights", "arena", "stack")
     shown = table("target", *numbers, right=numbers, title=title)
     for p in profiles:
         per_mac = f"{p.instructions / p.macs:.2f}" if p.instructions is not None and p.macs else "-"
         sizes = (p.flash.code if p.instructions is not None else None, p.flash.weights, p.ram.arena, p.ram.stack)
-        row(shown, p.target, number(p.instructions), per_mac, number(p.cycles_modelled), *map(number, sizes))
+        cycles = p.cycles_modelled if p.cycles is None else p.cycles
+        row(shown, p.target, number(p.instructions), per_mac, number(cycles), *map(number, sizes))
     return shown
 
 

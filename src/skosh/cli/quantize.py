@@ -56,7 +56,7 @@ def command(
     answer: dict[str, Any] = {
         "scheme": scheme, "calibration": calibration, "samples": len(found), "noise_db": round(noise_db(want, got), 2),
         "agreement": agreement(want, got, labels=graph.tensors[graph.outputs[0]].dtype.is_integer),
-        "wide": list(made.notes["quantization"].get("wide", ())),
+        "wide": list((made.notes.quantization or {}).get("wide", ())),
         "weights": weights(graph), "layers": [],
     }  # fmt: skip
     layers: Sequence[Sensitivity] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from skosh import __version__
+from skosh.base.aims import Aim
 from skosh.deliver.usage import usage
 from skosh.emit.interface import interface
 from skosh.ir.graph import Array, Graph, macs
@@ -30,7 +31,7 @@ class Built(Protocol):
     @property
     def target(self) -> Target: ...
     @property
-    def optimize(self) -> str: ...
+    def optimize(self) -> Aim: ...
     def profile(self) -> Profile: ...
 
 
@@ -79,7 +80,7 @@ class Facts:
     title: str
     summary: str
     target: Target
-    optimize: str
+    optimize: Aim
     profile: Profile
     graph: Graph
     plan: Plan

@@ -32,6 +32,7 @@ class Names:
     taken: set[str] = field(default_factory=set)  # names of the function that pointers must not have; grows
     separate: bool = True  # no two buffers share memory
     narrow_int: bool = False  # C's int may have 16 bits
+    aligned: str = ""  # "aligned_" where words begin at multiples of four bytes
     above: Any = None  # what must stand before the function: see ``emit.assembly``
 
 
@@ -53,7 +54,7 @@ def _text(e: Expr, names: Names) -> tuple[str, int]:
             return name, _ATOM
         case Load(buffer, index, dtype) if dtype != names.params[buffer].dtype:
             place = expression(address(names.params[buffer], index, names.steps), names)
-            return f"{names.function('load_word')}(&{buffer}[{place}])", _ATOM
+            return f"{names.function(f'load_{names.aligned}word')}(&{buffer}[{place}])", _ATOM
         case Load(buffer, index, dtype) if dtype.packed:
             place = expression(address(names.params[buffer], index, names.steps), names)
             return f"{names.function(f'load_{dtype.name}')}({buffer}, {place})", _ATOM

@@ -9,6 +9,7 @@ from dataclasses import replace
 from skosh.base.dtypes import DType, i32
 from skosh.emit.assembly import Above, assembled_loop, outer_scalars
 from skosh.emit.expressions import Names, expression
+from skosh.emit.issue import aligned, issued, issues, unit_state
 from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.emit.row_sums import summed_loop
@@ -67,6 +68,15 @@ BUILTINS = {
     "store_word": (
         "static inline void {name}(void *to, uint32_t word)\n{{\n    memcpy(to, &word, sizeof word);\n}}\n"
     ),
+    "load_aligned_word": (
+        "static inline uint32_t {name}(const void *from)\n{{\n    uint32_t word;\n"
+        "#ifdef __GNUC__\n    from = __builtin_assume_aligned(from, 4);\n#endif\n"
+        "    memcpy(&word, from, sizeof word);\n    return word;\n}}\n"
+    ),
+    "store_aligned_word": (
+        "static inline void {name}(void *to, uint32_t word)\n{{\n"
+        "#ifdef __GNUC__\n    to = __builtin_assume_aligned(to, 4);\n#endif\n    memcpy(to, &word, sizeof word);\n}}\n"
+    ),
     "load_i4": (
         "static inline int8_t {name}(const int8_t *from, int32_t i)\n{{\n"
         "    int32_t half = ((uint8_t)from[i / 2] >> (i % 2 * 4)) & 15;\n"
@@ -99,16 +109,17 @@ def builtins_used(thing: Kernel | Function) -> dict[str, str]:
         elif isinstance(e, Unary) and e.op == "sqrt":
             found["sqrtf"] = BUILTINS["sqrtf"]
     if isinstance(thing, Kernel):
+        found |= issues(thing)
         types = {p.name: p.dtype for p in thing.buffers.values()}
         if any(isinstance(e, Load) and e.dtype != types[e.buffer] for e in all_exprs(thing.body)):
-            found["load_word"] = BUILTINS["load_word"]
+            found[f"load_{aligned(thing)}word"] = BUILTINS[f"load_{aligned(thing)}word"]
         for e in all_exprs(thing.body):
             if isinstance(e, Load) and e.dtype.packed:
                 found[f"load_{e.dtype.name}"] = BUILTINS[f"load_{e.dtype.name}"]
         if any(isinstance(s, Store) and s.value.dtype.packed for s in walk(thing.body)):
             found["store_4"] = BUILTINS["store_4"]
         if any(isinstance(s, Store) and s.value.dtype != types[s.buffer] for s in walk(thing.body)):
-            found["store_word"] = BUILTINS["store_word"]
+            found[f"store_{aligned(thing)}word"] = BUILTINS[f"store_{aligned(thing)}word"]
     return found
 
 
@@ -152,7 +163,8 @@ def kernel_text(
     own |= {s.var for s in walk(kernel.body) if isinstance(s, For)}
     own |= {p.name for p in kernel.buffers.values()} | {v.name for v in kernel.numbers}
     names = Names(kernel.buffers, spell, sizes=frozenset(kernel.sizes), taken=own, separate=restrict)
-    names = replace(names, narrow_int=narrow_int, above=Above(name, unit, tuple(outer_scalars(kernel))))
+    above = Above(name, unit, tuple(outer_scalars(kernel)))
+    names = replace(names, narrow_int=narrow_int, aligned=aligned(kernel), above=above)
     spoken = own | {f.name for f in functions(kernel)} | set(re.findall(r"\b(\w+) = -?\d", kernel.doc))
     star = "*restrict " if restrict else "*"
     parts = [f"{'' if p.written else 'const '}{p.dtype.c} {star}{p.name}" for p in kernel.params]
@@ -187,7 +199,7 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             if value.dtype.packed:
                 return f"{pad}{names.function('store_4')}({buffer}, {at}, {expression(value, names)});\n"
             if value.dtype != names.params[buffer].dtype:
-                return f"{pad}{names.function('store_word')}(&{buffer}[{at}], {expression(value, names)});\n"
+                return f"{pad}{names.function(f'store_{names.aligned}word')}(&{buffer}[{at}], {expression(value, names)});\n"
             line = f"{pad}{buffer}[{at}] = {expression(value, names)};\n"
             if len(line) > WIDTH:
                 line = f"{pad}{buffer}[{at}] =\n{pad}{INDENT}{expression(value, names)};\n"
@@ -199,6 +211,8 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             return summed_loop(s, names, depth, _plain_loop)
         case For() if s.assembly:
             return assembled_loop(s, names, depth, _plain_loop)
+        case For() if s.issue:
+            return issued(s, names, depth, _plain)
         case For():
             return _loop(s, names, depth)
         case While(condition, body=body):
@@ -208,8 +222,9 @@ def _stmt(s: Stmt, names: Names, depth: int) -> str:
             if len(other) == 1 and isinstance(other[0], If):
                 return f"{text} else {_stmt(other[0], names, depth).lstrip()}"
             return f"{text} else {{\n{body_text(other, names, depth + 1)}{pad}}}\n" if other else f"{text}\n"
-        case Local(name, dtype, shape):
-            return f"{pad}{dtype.c} {name}[{_length(shape, dtype, names)}];\n"
+        case Local(name, dtype, shape, memory):
+            declared = f"{pad}{dtype.c} {name}[{_length(shape, dtype, names)}]"
+            return unit_state(s, f"{declared} = {{0}};\n") if memory == "unit" else f"{declared};\n"
         case Assume():
             return ""
         case Return(value):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from skosh import __version__
+from skosh.base.aims import Aim
 from skosh.emit.interface import Port, interface
 from skosh.ir.graph import Graph, macs
 from skosh.lower.program import Program
@@ -17,7 +18,7 @@ class _Measured(Protocol):
 
 
 def manifest(
-    program: Program, source: Graph, optimize: str, target: Target, files: Iterable[str], profile: _Measured | None
+    program: Program, source: Graph, optimize: Aim, target: Target, files: Iterable[str], profile: _Measured | None
 ) -> dict[str, Any]:
     """Sizes in bytes. ``files``: what to compile and link; ``profile``: the figures measured, where it is emulated."""
     face = interface(program)

@@ -64,7 +64,7 @@ def scale_of(t: Tensor) -> tuple[float, int] | None:
 
 def axes_text(t: Tensor, graph: Graph) -> str:
     """ "axes: time 49, mel 10"; the last axis is that of neighbours in memory."""
-    names = graph.notes.get("axes", {}).get(t.name)
+    names = (graph.notes.axes or {}).get(t.name)
     if names is None and len(t.shape) == 4 and any(isinstance(n.op, _IMAGE_READERS) for n in graph.consumers.get(t.name, ())):
         names = _IMAGE
     if names is None:
@@ -75,11 +75,11 @@ def axes_text(t: Tensor, graph: Graph) -> str:
 
 def _purpose(p: Port, graph: Graph, face: Interface) -> Sequence[str]:
     """What the elements mean: what the importer says, else what the last operator is."""
-    told = str(graph.notes.get("meaning", {}).get(p.tensor.name, "")).splitlines()
+    told = str((graph.notes.meaning or {}).get(p.tensor.name, "")).splitlines()
     if not p.parameter.startswith("output") or told:
         return told
     labels = labels_of(graph)
-    output = graph.notes.get("output") if labels else None
+    output = graph.notes.output if labels else None
     where = f"{face.prefix}_labels"
     if output == "label":
         return [f"the class: an index into {where}"]
@@ -166,7 +166,7 @@ def _dequantize(p: Port, face: Interface) -> str:
 
 def labels_of(graph: Graph) -> tuple[str, ...]:
     """The labels of a classifier's classes, in the order of its output; () where there are none."""
-    classes = graph.notes.get("classes") or graph.notes.get("labels") or ()
+    classes = graph.notes.classes or graph.notes.labels or ()
     return tuple(str(c) for c in classes)
 
 
@@ -198,7 +198,7 @@ def labels_definition(graph: Graph, face: Interface) -> str:
 
 def features_text(graph: Graph, face: Interface) -> str:
     """Names of the input's elements, in order, as an initializer that costs nothing until it is used."""
-    names = graph.notes.get("features")
+    names = graph.notes.features
     if not names:
         return ""
     start = f"#define {face.macro}_FEATURE_NAMES {{"
@@ -210,11 +210,11 @@ def features_text(graph: Graph, face: Interface) -> str:
 def categories_text(graph: Graph, face: Interface) -> str:
     """For each column of the input that holds codes of categories (``notes["categories"]``): an enum of them, and a function
     that finds the code of a name."""
-    known = graph.notes.get("categories")
+    known = graph.notes.categories
     if not known:
         return ""
     m, p = face.macro, face.prefix
-    names = graph.notes.get("features") or ()
+    names = graph.notes.features or ()
     columns = [str(names[n]) if n < len(names) and names[n] else f"column_{n}" for n in known]
     found, used = [_SAME_NAME.replace("PREFIX", p)], set[str]()
     for (n, categories), name in zip(known.items(), _identifiers(columns), strict=True):

@@ -14,6 +14,7 @@ from skosh.emit.expressions import literal
 from skosh.emit.functions import builtins_used, function_text, kernel_text
 from skosh.emit.header import header_text, run_signature
 from skosh.emit.interface import Interface, Port, interface
+from skosh.emit.issue import unit_tests
 from skosh.emit.lines import comment, wrapped
 from skosh.emit.meaning import labels_definition
 from skosh.emit.row_sums import sums_switch, sums_tests
@@ -61,6 +62,7 @@ def code_text(program: Program, face: Interface, narrow_int: bool = False) -> st
     small += [(spell(f.name), function_text(f, spell, narrow_int=narrow_int)) for f in scalar.values()]
     machines = machines_of(kernels)
     tests = [*(m.test for m in machines), *assembly_tests(kernels, program.name), *sums_tests(kernels, program.name)]
+    tests += unit_tests(kernels)
     parts = [
         _prologue(program, things, helpers, machines),
         assembly_switch(kernels, program.name),

@@ -6,7 +6,8 @@ Made once and kept in the cache. The first one takes minutes: Yosys and the C++ 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from skosh.base.errors import InputError
 from skosh.rtl.unit import unit as unit_at
 from skosh.rtl.verilog import verilog
 from skosh.targets.hardware_tools import cxx, cxxrtl_headers, need, run_yosys, verilator, vexriscv, yosys_version
-from skosh.targets.toolchain import cached, run_tool
+from skosh.targets.toolchain import cache_root, cached, run_tool
 
 BACK_ENDS = ("cxxrtl", "verilator")
 """What simulates: CXXRTL needs what synthesis needs; Verilator is twice as fast and takes longer to make. Same cycles."""
@@ -50,7 +51,21 @@ def simulator(unit: str, name: str | None = None, told: Told = lambda what: None
             path.unlink()
 
     key = ("soc", name, level, cxx(), yosys_version() if name == "cxxrtl" else "", sorted(texts.items()))
-    return cached(key, make) / LIBRARY
+    with _one_at_a_time():
+        return cached(key, make) / LIBRARY
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two processes that want the same simulator shan't both make it."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        yield
+        return
+    with (cache_root() / "simulator.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _native(name: str) -> str:

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -83,10 +82,10 @@ def load(
         graph = with_labels(with_plain_names(graph), labels)
         for t in graph.tensors.values():
             spend("tensor", math.prod(t.shape), f'the tensor "{t.name}"')
-    if importer not in ESTIMATORS or "library" in graph.notes or isinstance(source, (str, Path)):
+    if importer not in ESTIMATORS or graph.notes.unasked or graph.notes.library or isinstance(source, (str, Path)):
         return graph
     original = of_estimator(source, graph)
-    return replace(graph, notes=MappingProxyType({**graph.notes, "library": original}))
+    return replace(graph, notes=graph.notes.with_(library=original))
 
 
 def check_options(read: Callable[..., Graph], options: Mapping[str, Any], where: str) -> None:
@@ -112,7 +111,7 @@ def with_labels(graph: Graph, labels: Any) -> Graph:
     scores = out.shape[-1] if out.shape else 1
     if not names or (scores > 1 and scores != len(names)):
         raise InputError(f"there must be {scores} labels, one for each class, not {len(names)}", loc=graph.loc)
-    return replace(graph, notes=MappingProxyType({**graph.notes, "classes": names}))
+    return replace(graph, notes=replace(graph.notes, classes=names))
 
 
 def place_of(source: Any) -> str:

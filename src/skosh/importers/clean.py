@@ -48,7 +48,7 @@ def with_plain_names(graph: Graph) -> Graph:
             replace(s, name=_shortened(s.name), before=names[s.before], after=names[s.after]) for s in graph.states
         ),
         status=None if graph.status is None else replace(graph.status, output=names[graph.status.output]),
-        notes=MappingProxyType({k: told(v) if k in BY_TENSOR else v for k, v in graph.notes.items()}),
+        notes=graph.notes.with_(**{k: told(graph.notes[k]) for k in BY_TENSOR if k in graph.notes}),
     )  # fmt: skip
 
 

@@ -50,13 +50,15 @@ class Original:
 
     answers: asks it; raises whatever the library raises for inputs that it refuses. The samples are consecutive: a model
     with states has its own there too. edges: the kinds of inputs beside the samples that it is to be compared on; those that
-    it refuses are left out. rtol: see ``RTOL``.
+    it refuses are left out. rtol: see ``RTOL``. together: the largest number is one for
+    all elements, as of probabilities, whatever the notes say.
     """
 
     name: str
     answers: Callable[[Inputs], Answers]
     edges: tuple[str, ...] = EDGES
     rtol: float = RTOL
+    together: bool = False
 
 
 def of_estimator(source: Any, graph: Graph) -> Original | None:
@@ -67,12 +69,12 @@ def of_estimator(source: Any, graph: Graph) -> Original | None:
     -> [samples], for rows that have no such form.
     """
     methods = {None: "predict", "label": "predict", "proba": "predict_proba", "decision": "decision_function"}
-    output = graph.notes.get("output")
+    output = graph.notes.output
     method = methods[output] if hasattr(source, methods[output]) else "transform"
-    decode, tells = graph.notes.get("decode"), graph.notes.get("tells")
-    if not hasattr(source, method) or len(graph.inputs) != 1 or graph.states or "predict" in graph.notes:
+    decode, tells = graph.notes.decode, graph.notes.tells
+    if not hasattr(source, method) or len(graph.inputs) != 1 or graph.states or graph.notes.predict is not None:
         return None
-    if decode is None and "encode" in graph.notes and "features" not in graph.notes:
+    if decode is None and graph.notes.encode is not None and graph.notes.features is None:
         return None
 
     def answers(inputs: Inputs) -> Answers:
@@ -82,7 +84,7 @@ def of_estimator(source: Any, graph: Graph) -> Original | None:
         made = estimator_answers(graph, given, scores_of(source, taken) if output == "label" else None)
         return made if tells is None else replace(made, known=tells(rows))
 
-    alike = graph.notes.get("edges", EDGES)
+    alike = EDGES if graph.notes.edges is None else graph.notes.edges
     return Original(called(source, method), answers, tuple(kind for kind in edges_of(graph) if kind in alike))
 
 
@@ -104,7 +106,7 @@ def rows_of(inputs: Inputs) -> Array:
 
 def estimator_answers(graph: Graph, given: Any, scores: Array | None) -> Answers:
     """What an estimator gave, in the form of the graph's output."""
-    output, classes = graph.notes.get("output"), graph.notes.get("classes")
+    output, classes = graph.notes.output, graph.notes.classes
     values = np.asarray(given.toarray() if hasattr(given, "toarray") else given)
     if output == "label" and classes is not None:
         place = {label: n for n, label in enumerate(classes or ())}

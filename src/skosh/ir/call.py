@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from skosh.base.aims import Aim
 from skosh.base.dtypes import DType
 from skosh.ir.graph import Array
 from skosh.ir.kernel import Function, Kernel
@@ -82,7 +83,7 @@ class Call:
     buffers: Mapping[str, Buffer]
     numbers: Mapping[str, int | float] = field(default_factory=dict)
     functions: Mapping[str, Function] = field(default_factory=dict)  # what its function parameters are, in ``kernel`` already
-    aim: str = ""
+    aim: Aim | Literal[""] = ""
     schedule: Schedule = field(default=Schedule())
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from skosh.base import registry
 from skosh.base.dtypes import DType
 from skosh.base.errors import NOWHERE, Loc
 from skosh.base.shown import html_of
+from skosh.ir.face import Face
 from skosh.ir.quant import Quant as Quant
 from skosh.ir.traits import Traits
 
@@ -150,7 +150,12 @@ class Graph:
     status: Status | None = None
     loc: Loc = NOWHERE
     digest: str = ""  # sha256 of the source, hex; empty when there was none
-    notes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # what an importer knows and reports show
+    notes: Face = field(default_factory=Face)  # what an importer knows and reports show
+
+    def __post_init__(self) -> None:
+        given: object = self.notes
+        if not isinstance(given, Face):  # a plain mapping of its fields will do
+            object.__setattr__(self, "notes", Face(**self.notes))
 
     def __repr__(self) -> str:
         ports = [", ".join(f"{n}: {self.tensors[n].dtype}{list(self.tensors[n].shape)}" for n in names)

@@ -156,6 +156,9 @@ class _Machine:
             junk = np.ones(size, np.bool_)
         self.params[local.name] = Param(local.name, local.dtype, local.shape, True)
         self.shapes[local.name] = shape
+        if local.memory == "unit":
+            self.buffers[local.name] = np.zeros(size, local.dtype.np)
+            return
         self.unset[local.name] = np.ones(math.prod(shape), np.bool_)
         self.buffers[local.name] = np.full(size, np.nan, local.dtype.np) if local.dtype.is_float else junk
 

@@ -62,7 +62,7 @@ def joined(first: Graph, second: Graph) -> Graph:
         states=first.states + states,
         status=status,
         loc=second.loc,
-        notes=MappingProxyType({n: v for n, v in second.notes.items() if n in KEPT}),
+        notes=second.notes.only(*KEPT),
     )
     check_graph(graph)
     return graph

@@ -177,7 +177,8 @@ class If(Stmt):
 class Local(Stmt):
     """A buffer of the kernel's own, alive to the end of the block it stands in. Its elements are junk until they are set.
 
-    memory: "ram" (an array), or "register" (few elements, which a machine should hold in registers).
+    memory: "ram" (an array), "register" (few elements, which a machine should hold in registers), or "unit" (the state of a
+    custom function unit: zeros at first).
     """
 
     name: str

@@ -205,10 +205,11 @@ class _Writer:
                 return [*lines, "else:", *self.block(other)] if other else lines
             case Return(value):
                 return [f"return {self.expr(value)}"]
-            case Local(name, dtype, shape):
+            case Local(name, dtype, shape, memory):
                 self.params[name] = Param(name, dtype, shape, True)
                 sides = [f"{_side(name, d)} = {self.expr(e)}" for d, e in enumerate(shape)]
-                return [*sides, f"b_{name} = [unset] * ({' * '.join(_side(name, d) for d in range(len(shape)))})"]
+                first = "0" if memory == "unit" else "unset"
+                return [*sides, f"b_{name} = [{first}] * ({' * '.join(_side(name, d) for d in range(len(shape)))})"]
             case Assume(condition):
                 return [f"if not {self.expr(condition)}: broken()"]
         raise AssertionError(f"unknown statement {s!r}")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import skosh
+from skosh.base.aims import Aim
 from skosh.base.errors import ToolError
 from skosh.built import Build
 from skosh.ir.graph import Graph, macs
@@ -27,7 +28,7 @@ class Way:
 
     name: str
     means: Means
-    optimize: str = "balanced"
+    optimize: Aim = "balanced"
 
 
 WAYS = (

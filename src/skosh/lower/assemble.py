@@ -15,6 +15,7 @@ from types import MappingProxyType
 import numpy as np
 
 from skosh import schedule
+from skosh.base.aims import Aim
 from skosh.base.dtypes import from_numpy, i32
 from skosh.ir.call import Buffer, Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Graph, Node, Tensor
@@ -54,7 +55,7 @@ class _Site:
 
 
 def assemble(
-    lowered: Lowered, *, optimize: str, name: str, steps: tuple[str, ...] = STEPS,
+    lowered: Lowered, *, optimize: Aim, name: str, steps: tuple[str, ...] = STEPS,
     cohorts: Cohorts = MappingProxyType({}), float_sums: bool = False,
 ) -> Program:  # fmt: skip
     """Needs calls and a plan; leaves a Program whose every pointer is decided.
@@ -102,7 +103,7 @@ def assemble(
     return Program(name, graph, plan, tuple(routines), pool.finish(), layers, initial)
 
 
-def group_key(call: Call, optimize: str) -> object:
+def group_key(call: Call, optimize: Aim) -> object:
     """Calls with equal keys share a routine."""
     own, how = (call.aim or optimize) == "speed", call.schedule
     if own and not (how.shared and call.numbers[how.shared[0]] == how.shared[1]):
@@ -111,7 +112,7 @@ def group_key(call: Call, optimize: str) -> object:
 
 
 def _routine_kernel(
-    call: Call, cases: Sequence[Mapping[str, int | float]], optimize: str, steps: tuple[str, ...], float_sums: bool
+    call: Call, cases: Sequence[Mapping[str, int | float]], optimize: Aim, steps: tuple[str, ...], float_sums: bool
 ) -> Kernel:
     common = {n: v for n, v in cases[0].items() if all(c[n] == v for c in cases)}
     bound = schedule.bind(call.kernel, common)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from skosh.base.aims import Aim
 from skosh.ir.call import Call, Scratch
 from skosh.ir.checks.overflow import Arithmetic
 from skosh.ir.graph import Graph, Node
@@ -41,7 +42,7 @@ def node_calls(
     *,
     frugal: bool = False,
     pack: bool = True,
-    optimize: str = "balanced",
+    optimize: Aim = "balanced",
 ) -> tuple[Call, ...]:
     """frugal: without scratch memory where that can be had. pack: weights of few bits lie several to a byte."""
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
@@ -67,7 +68,7 @@ def _bytes(s: Scratch) -> int:
 
 
 def choose_calls(
-    graph: Graph, *, optimize: str, target: Target | None = None, chosen: Mapping[int, tuple[Call, ...]] | None = None
+    graph: Graph, *, optimize: Aim, target: Target | None = None, chosen: Mapping[int, tuple[Call, ...]] | None = None
 ) -> Lowered:
     """Calls and memory plan together: needs a checked graph; leaves every node with calls and every tensor with a place.
 
@@ -108,7 +109,7 @@ def with_constant_outputs_copied(graph: Graph) -> Graph:
     return replace(graph, tensors=tensors, nodes=(*readers, *copies))
 
 
-def _plan(graph: Graph, calls: Mapping[int, tuple[Call, ...]], optimize: str) -> Plan:
+def _plan(graph: Graph, calls: Mapping[int, tuple[Call, ...]], optimize: Aim) -> Plan:
     sizes = {i: tuple(_bytes(s) for s in scratches(c)) for i, c in calls.items() if scratches(c)}
     return plan_memory(graph, scratch=sizes, optimize=optimize)
 
@@ -117,7 +118,7 @@ def _without_raising(
     graph: Graph,
     calls: Mapping[int, tuple[Call, ...]],
     limit: int,
-    optimize: str,
+    optimize: Aim,
     decided: Mapping[int, tuple[Call, ...]],
 ) -> tuple[dict[int, tuple[Call, ...]], Plan]:
     """Give up scratch, the largest first, until the arena is as small as without any."""

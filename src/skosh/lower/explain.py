@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from skosh.base.aims import Aim
 from skosh.ir.call import Call
 from skosh.ir.graph import Graph, Node, Operands
 from skosh.lower.calls import Lowered
@@ -39,7 +40,7 @@ class Explained:
     refused: tuple[Refusal, ...]
 
 
-def explained(lowered: Lowered, target: Target | None, optimize: str) -> tuple[Explained, ...]:
+def explained(lowered: Lowered, target: Target | None, optimize: Aim) -> tuple[Explained, ...]:
     """Every layer of a lowered model, in the order in which they run; views, which compute nothing, are left out."""
     return tuple(
         _layer(lowered.graph, lowered.graph.nodes[i], lowered.calls[i], target, optimize)
@@ -48,7 +49,7 @@ def explained(lowered: Lowered, target: Target | None, optimize: str) -> tuple[E
     )
 
 
-def _layer(graph: Graph, node: Node, calls: tuple[Call, ...], target: Target | None, optimize: str) -> Explained:
+def _layer(graph: Graph, node: Node, calls: tuple[Call, ...], target: Target | None, optimize: Aim) -> Explained:
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
     op = formed(node.op, ins, target, optimize)
     answers = [_answers(c, ins, target, optimize) for c in as_asked(op.calls(ins, outs))]
@@ -75,7 +76,7 @@ class _Answers:
     refused: tuple[Refusal, ...]
 
 
-def _answers(c: Call, inputs: Operands, target: Target | None, optimize: str) -> _Answers:
+def _answers(c: Call, inputs: Operands, target: Target | None, optimize: Aim) -> _Answers:
     """The first way to store constants that fits, then the first way to compute what it made."""
     taken: list[str] = []
     refused: list[Refusal] = []

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from skosh.base.aims import Aim
 from skosh.ir.call import Call, Const
 from skosh.ir.graph import Array, Op, Operands
 from skosh.ops.common import required
@@ -35,7 +36,7 @@ CODE_TREE, TABLE_TREE, MIXED_VOTE, MIXED_SUM = 4, 16, 9, 20
 """Instructions of a tree, beside its steps."""
 
 
-def formed(op: Op, inputs: Operands, target: Target | None, optimize: str) -> Op:
+def formed(op: Op, inputs: Operands, target: Target | None, optimize: Aim) -> Op:
     """The operator with its form chosen, where it is a forest that leaves the choice open.
 
     "flash": the fewest bytes; "speed", "energy": the fewest instructions; else the least product of both, of the forms that
@@ -64,7 +65,7 @@ def formed(op: Op, inputs: Operands, target: Target | None, optimize: str) -> Op
     return _best(found, optimize)
 
 
-def _best(found: list[tuple[float, float, Forest]], optimize: str) -> Forest:
+def _best(found: list[tuple[float, float, Forest]], optimize: Aim) -> Forest:
     """Of (bytes, instructions, form)."""
     if optimize == "flash":
         return min(found, key=lambda f: f[:2])[2]

@@ -12,8 +12,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from skosh.base import registry
-from skosh.ir.call import Call, Const, In, Schedule
+from skosh.base.aims import Aim
+from skosh.ir.call import Call, Const, In, Out, Schedule
 from skosh.ir.graph import Array, Operands
 from skosh.language import made_from
 from skosh.language.decorators import definition_of
@@ -34,7 +37,7 @@ class Asked:
     call: Call
     inputs: Operands
     target: Target | None
-    optimize: str
+    optimize: Aim
 
     def is_a(self, *definitions: Any) -> bool:
         """Is the call's kernel one of these?"""
@@ -99,3 +102,14 @@ def constant(c: Call, name: str) -> Const:
     b = c.buffers[name]
     assert isinstance(b, Const), f"{name} is a constant"
     return b
+
+
+def values(c: Call, name: str) -> Array:
+    """The elements of a buffer that was worked out at compile time, flat."""
+    return np.asarray(constant(c, name).data).reshape(-1)
+
+
+def moved(b: Any, elements: int) -> In | Out:
+    """A buffer that begins so many elements later in its tensor."""
+    assert isinstance(b, In | Out), "rows lie in tensors"
+    return replace(b, offset=b.offset + elements)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from skosh.base.aims import Aim
 from skosh.ir.call import Call, Scratch
 from skosh.ir.graph import Graph, Node, Operands
 from skosh.lower.form import Asked, form, scheduled
@@ -16,7 +17,7 @@ from skosh.lower.portable.schedules import portable
 from skosh.schedule.answers import No
 from skosh.targets import Target
 
-STYLES = ("speed", "balanced", "flash")
+STYLES: tuple[Aim, ...] = ("speed", "balanced", "flash")
 """What a routine can be made for: for one shape and unrolled, shared by all shapes, or shared and short."""
 
 FRUGAL = "frugal "
@@ -37,7 +38,7 @@ def as_asked(calls: Sequence[Call]) -> tuple[Call, ...]:
     return tuple(scheduled(c, portable()) for c in calls)
 
 
-def stored(c: Call, inputs: Operands, target: Target | None, optimize: str = "balanced") -> Call:
+def stored(c: Call, inputs: Operands, target: Target | None, optimize: Aim = "balanced") -> Call:
     """The call with its weights in the fewest bits that hold them; itself where that saves little, or nothing."""
     asked = Asked(c, inputs, target, optimize)
     for name in storage(target):
@@ -54,7 +55,7 @@ def storage(target: Target | None) -> tuple[str, ...]:
 
 
 def for_target(
-    calls: tuple[Call, ...], inputs: Operands, target: Target | None, optimize: str = "balanced"
+    calls: tuple[Call, ...], inputs: Operands, target: Target | None, optimize: Aim = "balanced"
 ) -> tuple[Call, ...]:
     """The same calls, each in the best form that the target has for the aim."""
     if target is None:
@@ -62,7 +63,7 @@ def for_target(
     return tuple(better for c in calls for better in next(fitting(c, inputs, target, optimize))[1])
 
 
-def fitting(c: Call, inputs: Operands, target: Target, optimize: str) -> Iterator[tuple[str, tuple[Call, ...]]]:
+def fitting(c: Call, inputs: Operands, target: Target, optimize: Aim) -> Iterator[tuple[str, tuple[Call, ...]]]:
     """Every form of a call on a target, by name: what the rules take comes first, the call as it is, "plain", last."""
     asked = Asked(c, inputs, target, optimize)
     for f in map(form, target.forms):
@@ -78,19 +79,19 @@ class Candidate:
     """``recipe``: whose calls, by the names of forms; ``style``: what their routines are made for."""
 
     recipe: str
-    style: str
+    style: Aim
 
     def __str__(self) -> str:
         return f"{self.recipe}, {self.style}"
 
 
-def style_of(optimize: str) -> str:
+def style_of(optimize: Aim) -> Aim:
     """The style that the rules take for an aim."""
     return optimize if optimize in STYLES else "balanced"
 
 
 def node_forms(
-    graph: Graph, node: Node, target: Target, styles: Sequence[str] = STYLES
+    graph: Graph, node: Node, target: Target, styles: Sequence[Aim] = STYLES
 ) -> dict[Candidate, tuple[Call, ...]]:
     """The forms of a node that differ in their calls or their style; of each style, what the rules take comes first."""
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
@@ -105,7 +106,7 @@ def node_forms(
 
 
 def _of_style(
-    calls: tuple[Call, ...], inputs: Operands, target: Target, style: str
+    calls: tuple[Call, ...], inputs: Operands, target: Target, style: Aim
 ) -> Iterator[tuple[str, tuple[Call, ...]]]:
     """What the rules take for each call; then, for each form, that form wherever it fits."""
     whole = calls if style == "speed" else tuple(stored(c, inputs, target, style) for c in calls)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from skosh.base.aims import Aim
 from skosh.base.errors import FitError
 from skosh.ir.graph import Graph
 from skosh.lower.assemble import assemble
@@ -15,18 +18,19 @@ BOARDS = 3
 
 
 def refuse_what_is_larger(
-    program: Program, source: Graph, target: Target, optimize: str, max_ram: int | None, max_flash: int | None
-) -> None:
+    program: Program, source: Graph, target: Target, optimize: Aim, max_ram: int | None, max_flash: int | None,
+    ram_hint: Callable[[], str],
+) -> None:  # fmt: skip
     """FitError when the arena alone is more than ``max_ram``, or the constants alone more than ``max_flash`` (bytes).
 
-    Code, stack and support come on top of these: who passes here may still be too large.
+    Code, stack and support come on top of these: who passes here may still be too large. ``ram_hint`` says what would help.
     """
     arena, weights = program.plan.arena_bytes, constant_bytes(program)
     if max_ram is not None and arena > max_ram:
         raise FitError(
             f"RAM must be at most {limit(max_ram, 'ram', target)}, but the arena alone needs {arena:,}",
             loc=source.loc,
-            hint=ram_hint(program, optimize),
+            hint=ram_hint(),
         )
     if max_flash is not None and weights > max_flash:
         raise FitError(
@@ -47,13 +51,7 @@ def limit(size: int, memory: str, target: Target) -> str:
     return f"{size:,} bytes" + (f" on {board.name}" if board is not None and getattr(board, memory) == size else "")
 
 
-def ram_hint(program: Program, optimize: str) -> str:
-    if optimize != "ram":
-        return 'try optimize="ram"'
-    return f"its largest step needs {program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
-
-
-def _what_fits(program: Program, target: Target, optimize: str, most: int) -> list[str]:
+def _what_fits(program: Program, target: Target, optimize: Aim, most: int) -> list[str]:
     """What would make it fit: another aim, narrower weights, other boards; each only where its weights do."""
     found = []
     if optimize != "flash":

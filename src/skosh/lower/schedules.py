@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from skosh.base.aims import Aim
 from skosh.ir.call import Schedule
 from skosh.ir.kernel import Kernel
 from skosh.lower.unused import without_unused_locals
@@ -13,7 +14,7 @@ from skosh.schedule.row_sums import sum_by_function
 from skosh.targets import Target
 
 
-def sums_by_function(target: Target | None, optimize: str) -> bool:
+def sums_by_function(target: Target | None, optimize: Aim) -> bool:
     """Whether loops that sum float32 along a row become calls of the target's own function, which is larger."""
     return target is not None and target.has_float_sums and optimize != "flash"
 
@@ -22,7 +23,7 @@ def apply_schedule(
     kernel: Kernel,
     schedule: Schedule,
     cases: Sequence[Mapping[str, int | float]],
-    optimize: str,
+    optimize: Aim,
     steps: tuple[str, ...] = STEPS,
     float_sums: bool = False,
 ) -> Kernel:

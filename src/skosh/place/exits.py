@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -92,8 +91,8 @@ def early_exit(graph: Graph, samples: Any, labels: Any, *, drop: float = 0.005, 
         "with": float((answers[test] == y[test]).mean()),
         "without": float((final.argmax(axis=1)[test] == y[test]).mean()),
     }
-    notes = {**graph.notes, "exits": told, "exit_examples": examples, "exit_accuracy": accuracy}
-    return made.with_(notes=MappingProxyType(notes))
+    notes = graph.notes.with_(exits=told, exit_examples=examples, exit_accuracy=accuracy)
+    return made.with_(notes=notes)
 
 
 def checked(graph: Graph, samples: Any, labels: Any) -> tuple[Array, Array]:

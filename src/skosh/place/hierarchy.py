@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -166,10 +165,10 @@ def with_rule(small: Graph, rule: Temperature | Logistic) -> Graph:
     """The small model with an output more, ``sure``: a bool."""
     name = scores_of(small)
     tensors, node = rule.nodes(small, name, SURE)
-    notes = {k: v for k, v in small.notes.items() if k != "predict"} | {"rule": rule.kind}
+    notes = small.notes.with_(predict=None, rule=rule.kind)
     made = replace(
         small, tensors={**small.tensors, **{t.name: t for t in tensors}}, nodes=(*small.nodes, node),
-        outputs=(*small.outputs, SURE), notes=MappingProxyType(notes), name=f"{small.name}_sure",
+        outputs=(*small.outputs, SURE), notes=notes, name=f"{small.name}_sure",
     )  # fmt: skip
     check_graph(made)
     return made

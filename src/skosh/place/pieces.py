@@ -10,9 +10,8 @@ integers in the tensor's own type, little-endian, row by row, with the scale and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -181,11 +180,11 @@ def _piece(
     kept: tuple[str, ...], wire: list[dict[str, Any]],
 ) -> Graph:  # fmt: skip
     made = {name for n in nodes for name in n.outputs}
-    notes: Mapping[str, Any] = {k: v for k, v in graph.notes.items() if k in kept} | {"wire": wire, "part": part}
+    notes = graph.notes.only(*kept).with_(wire=wire, part=part)
     digest = hashlib.sha256(f"{graph.digest} {cut.after} {part}".encode()).hexdigest() if graph.digest else ""
     return graph.with_(
         name=f"{graph.name}_{part}", nodes=tuple(nodes), inputs=inputs, outputs=outputs,
         states=tuple(s for s in graph.states if s.after in made),
         status=graph.status if graph.status is not None and graph.status.output in outputs else None,
-        digest=digest, notes=MappingProxyType(dict(notes)),
+        digest=digest, notes=notes,
     )  # fmt: skip

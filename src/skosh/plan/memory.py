@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import chain
 from types import MappingProxyType
 
+from skosh.base.aims import Aim
 from skosh.ir.graph import Graph
 from skosh.plan.exact import place_exactly
 from skosh.plan.liveness import Live, Rounding, Scratch, find_live
@@ -29,7 +30,7 @@ def plan_memory(
     *,
     scratch: Mapping[int, tuple[int, ...]] = NO_SCRATCH,
     align: int = 4,
-    optimize: str = "balanced",
+    optimize: Aim = "balanced",
     time_limit_s: float = 2.0,
 ) -> Plan:
     """Order the nodes and place every tensor that isn't constant, so that the arena is as small as can be.

@@ -7,7 +7,7 @@ that are alike), ``masks`` (what is -inf), ``curves`` (chains that become tables
 and ``sensitivity``, one layer at a time; with PyTorch, ``training`` and ``pruning``.
 """
 
-from skosh.quantizer.networks.post_training import quantize_graph
+from skosh.quantizer.quantize import quantize_graph
 from skosh.quantizer.study.compare import LayerError, compare_layers
 from skosh.quantizer.study.sensitivity import Sensitivity, sensitivity
 

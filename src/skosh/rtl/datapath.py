@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from amaranth.hdl import Array, Const, Mux, Signal, Value
+from amaranth.hdl import Const, Mux, Signal, Value
 
 from skosh.base.dtypes import DType, bool_, i32
 from skosh.base.errors import ScheduleError
@@ -187,8 +187,7 @@ class Datapath:
 
         def make() -> Wire:
             stage = latest(i, *elements)
-            choices = Array([self.path.at(x, stage) for x in elements])
-            return self.path.named(choices[self.path.at(i, stage)], stage)
+            return self.path.named(_chosen([self.path.at(x, stage) for x in elements], self.path.at(i, stage)), stage)
 
         return self.path.once(("pick", id(i), *(id(x) for x in elements)), make)
 
@@ -269,6 +268,15 @@ def _operation(op: str, x: Any, y: Any, dtype: DType) -> Any:
     value = plain[op]()
     wraps = dtype.kind == "uint" and op in ("+", "-", "*")
     return fit(value, dtype) if wraps or op in "&|^" else value
+
+
+def _chosen(values: list[Any], index: Any) -> Any:
+    """The value with this number: multiplexers of two by the index's bits, which take the fewest gates."""
+    index = Value.cast(index)
+    for bit in range(max(1, (len(values) - 1).bit_length())):
+        pairs = [values[i : i + 2] for i in range(0, len(values), 2)]
+        values = [Mux(index[bit], p[1], p[0]) if len(p) == 2 else p[0] for p in pairs]
+    return values[0]
 
 
 def _picked(condition: Any, x: Any, y: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from skosh import schedule
+from skosh.base.aims import Aim
 from skosh.base.dtypes import f32
 from skosh.ir.kernel import Kernel
 from skosh.schedule import assembled
@@ -25,7 +26,7 @@ class Draft:
 
     kernel: Kernel
     cases: Sequence[Mapping[str, int | float]]
-    optimize: str
+    optimize: Aim
     steps: tuple[str, ...] = STEPS  # those that may be taken
     float_sums: bool = False  # a function does the loop that sums along a row of float32
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skosh.base.aims import Aim
 from skosh.base.errors import InputError
 from skosh.ir.call import Call
 from skosh.ir.graph import Array, Graph
@@ -44,7 +45,7 @@ def search(
     graph: Graph,
     *,
     target: Target,
-    optimize: str = "balanced",
+    optimize: Aim = "balanced",
     limits: Limits = (None, None),
     progress: Progress = lambda done, of: None,
 ) -> Choice:
@@ -88,7 +89,7 @@ class _Candidates:
     trials: tuple[Trial, ...]
 
 
-def _searched(graph: Graph, target: Target, optimize: str, limits: Limits, progress: Progress) -> Choice:
+def _searched(graph: Graph, target: Target, optimize: Aim, limits: Limits, progress: Progress) -> Choice:
     (inputs,) = random_samples(graph, 1).inputs
     values = run_graph(graph, inputs).values
     candidates = _candidates(graph, target, optimize, values)
@@ -138,7 +139,7 @@ def _searched(graph: Graph, target: Target, optimize: str, limits: Limits, progr
     )
 
 
-def _candidates(graph: Graph, target: Target, optimize: str, values: Mapping[str, Array]) -> list[_Candidates]:
+def _candidates(graph: Graph, target: Target, optimize: Aim, values: Mapping[str, Array]) -> list[_Candidates]:
     """The nodes that can be computed in more than one way. Forms whose C is the same are one."""
     own = style_of(optimize)
     styles = (own, *(s for s in STYLES if s != own))
@@ -172,11 +173,11 @@ def _can_be_tried(graph: Graph, index: int) -> bool:
     return not node.op.view and not node.op.update and any(not t.is_constant for t in inputs)
 
 
-def _routines(calls: Sequence[Call], optimize: str) -> object:
+def _routines(calls: Sequence[Call], optimize: Aim) -> object:
     return frozenset(group_key(c, optimize) for c in calls)
 
 
-def _live_bytes(graph: Graph, optimize: str) -> tuple[dict[int, int], int]:
+def _live_bytes(graph: Graph, optimize: Aim) -> tuple[dict[int, int], int]:
     """Node -> bytes of tensors alive while it runs, and the arena, both without any scratch memory."""
     plan = plan_memory(graph, optimize=optimize)
     found = find_storages(graph)
@@ -187,7 +188,7 @@ def _live_bytes(graph: Graph, optimize: str) -> tuple[dict[int, int], int]:
 def _best_whole(
     graph: Graph,
     target: Target,
-    optimize: str,
+    optimize: Aim,
     limits: Limits,
     candidates: Sequence[_Candidates],
     picked: Sequence[int],

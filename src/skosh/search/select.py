@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from skosh.base.aims import Aim
 from skosh.search.choice import Totals
 from skosh.search.trial import Cost
 
@@ -44,7 +45,7 @@ class Layer:
     live: int
 
 
-def rank(totals: Totals, rules: Totals, optimize: str, limits: Limits = (None, None)) -> tuple[int, ...]:
+def rank(totals: Totals, rules: Totals, optimize: Aim, limits: Limits = (None, None)) -> tuple[int, ...]:
     """Less is better. limits: RAM and flash; what is beyond them counts before everything else."""
     t, f, r = totals.time, totals.flash, totals.ram
     beyond = sum(max(0, have - most) for have, most in zip((r, f), limits, strict=True) if most is not None)
@@ -57,7 +58,7 @@ def rank(totals: Totals, rules: Totals, optimize: str, limits: Limits = (None, N
 
 
 def select(
-    layers: Sequence[Layer], rules: Totals, bare: int, optimize: str, limits: Limits = (None, None)
+    layers: Sequence[Layer], rules: Totals, bare: int, optimize: Aim, limits: Limits = (None, None)
 ) -> tuple[int, ...]:
     """The number of an option for each layer. rules: the whole model with every layer's option 0. bare: the arena without
     any scratch memory.
@@ -82,7 +83,7 @@ def select(
 class _Estimate:
     """Totals of the whole model for any choice: those of the rules, and the differences."""
 
-    def __init__(self, layers: Sequence[Layer], rules: Totals, bare: int, optimize: str, limits: Limits) -> None:
+    def __init__(self, layers: Sequence[Layer], rules: Totals, bare: int, optimize: Aim, limits: Limits) -> None:
         self.layers, self.bare, self.rules, self.optimize, self.limits = layers, bare, rules, optimize, limits
         self.offset = Totals(0, 0, 0, 0)
         plain = self.totals([0 for _ in layers])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skosh.base.aims import Aim
 from skosh.base.errors import FitError
 from skosh.build import compile_firmware
 from skosh.build.flags import optimize_flags
@@ -80,7 +81,7 @@ def trials(
     values: Mapping[str, Array],
     *,
     target: Target,
-    optimize: str,
+    optimize: Aim,
     cohorts: Cohorts,
 ) -> list[Trial]:
     """One trial for each form. values: those of the graph's tensors in one run; they enter where they steer the program."""
@@ -165,7 +166,7 @@ def _bare(code: str, name: str) -> str:
 
 
 def measured(
-    node: Node, made: Sequence[Trial], values: Mapping[str, Array], *, target: Target, optimize: str
+    node: Node, made: Sequence[Trial], values: Mapping[str, Array], *, target: Target, optimize: Aim
 ) -> list[Cost]:
     """The cost of each trial, from the cache where the same ones were measured before. Needs the target's emulator.
 
@@ -184,7 +185,7 @@ def measured(
     return [Cost(**c) for c in found]
 
 
-def _run(node: Node, made: Sequence[Trial], values: Mapping[str, Array], target: Target, optimize: str) -> list[Cost]:
+def _run(node: Node, made: Sequence[Trial], values: Mapping[str, Array], target: Target, optimize: Aim) -> list[Cost]:
     """Costs by running; where all forms together don't fit the target's flash, half of them at a time."""
     sources = {name: text for t in made for name, text in t.sources.items() if not name.endswith("_weights.c")}
     sources["all_weights.c"] = "\n".join(t.sources[f"{t.program.name}_weights.c"] for t in made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from skosh.base.aims import Aim
 from skosh.build import compile_firmware
 from skosh.build.soft_float import soft_float
 from skosh.emit.exact_floats import computes_with_floats
@@ -30,7 +31,7 @@ class Whole:
     time_of: Mapping[int, int]
 
 
-def measure_whole(graph: Graph, target: Target, optimize: str, chosen: Mapping[int, tuple[Call, ...]]) -> Whole:
+def measure_whole(graph: Graph, target: Target, optimize: Aim, chosen: Mapping[int, tuple[Call, ...]]) -> Whole:
     """chosen: calls of nodes that aren't computed as the rules have it."""
     lowered = choose_calls(graph, optimize=optimize, target=target, chosen=chosen)
     program = assemble(lowered, optimize=optimize, name="model", float_sums=sums_by_function(target, optimize))

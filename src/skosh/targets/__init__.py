@@ -30,6 +30,7 @@ TARGETS: Table = {
     "cortex-m55": "skosh.machines.helium.cortex_m55:TARGET",
     "rv32imc": "skosh.machines.riscv.rv32imc:TARGET",
     "vexriscv": "skosh.machines.riscv.vexriscv:TARGET",
+    "vexriscv-quads": "skosh.machines.riscv.vexriscv:WITH_QUADS",
     "vexriscv-cfu": "skosh.machines.riscv.vexriscv:WITH_LANES",
     "rv64gcv": "skosh.machines.riscv.rv64gcv:TARGET",
     "aarch64": "skosh.machines.arm_a.aarch64:TARGET",

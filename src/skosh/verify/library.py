@@ -74,7 +74,8 @@ def compared(original: Original, graph: Graph, answers: Answers, got: Sequence[S
         if labels and have.dtype.kind in "iub" and want.dtype.kind in "iub":
             differ, ties, error = _labels(original, answers, want, have, known)
         else:
-            apart = graph.notes.get("output") in (None, "values")  # targets may have units of their own
+            # targets may have units of their own
+            apart = not original.together and graph.notes.output in (None, "values")
             differ, ties, error = _numbers(original, want, have, known, apart)
         found.append(Compared(want, differ & known.reshape(-1, *[1] * (want.ndim - 1)), ties, error))
     return found

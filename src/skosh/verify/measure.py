@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from skosh.base.aims import Aim
 from skosh.base.shown import html_of
 from skosh.emulate.runner import DeviceRunner
 from skosh.ir.graph import Array, node_macs
@@ -72,7 +73,7 @@ class Profile:
     """
 
     target: str
-    optimize: str
+    optimize: Aim
     macs: int
     instructions: int | None
     cycles_modelled: int | None
@@ -91,7 +92,7 @@ class Profile:
 
 
 def measure(
-    program: Program, optimize: str, firmware: Firmware, runner: DeviceRunner, tracer: DeviceRunner, inputs: tuple[Array, ...]
+    program: Program, optimize: Aim, firmware: Firmware, runner: DeviceRunner, tracer: DeviceRunner, inputs: tuple[Array, ...]
 ) -> Profile:
     """One run of the firmware for the totals, one of the traced firmware for the layers."""
     for r in (runner, tracer):
@@ -157,7 +158,7 @@ def _layers(program: Program, costs: dict[int, tuple[int, int | None, int | None
     return tuple(out)
 
 
-def host_profile(program: Program, optimize: str) -> Profile:
+def host_profile(program: Program, optimize: Aim) -> Profile:
     """What is known without an emulator: MACs, constants, arena. Code size and instructions are not those of a device."""
     layers = _layers(program, {})
     weights = sum(d.nbytes for d in program.data)

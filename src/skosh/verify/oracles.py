@@ -37,7 +37,7 @@ def library(graph: Graph, against: Sequence[str] | None) -> Original | None:
 
     InputError when it is asked for, and there is none.
     """
-    original: Original | None = graph.notes.get("library")
+    original: Original | None = graph.notes.library
     if against is None:
         return original
     if "library" not in against:
@@ -52,7 +52,7 @@ def library(graph: Graph, against: Sequence[str] | None) -> Original | None:
 
 def tflm(graph: Graph) -> Oracle:
     """TensorFlow Lite Micro, from the tflite-micro package, on the file the graph was loaded from."""
-    content = graph.notes.get("tflite")
+    content = graph.notes.tflite
     if content is None:
         raise InputError("only a model loaded from a .tflite file can be compared with TFLM", loc=graph.loc)
     try:

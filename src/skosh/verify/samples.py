@@ -37,10 +37,10 @@ def random_samples(graph: Graph, count: int, seed: int = SEED) -> Samples:
     Integers that mean something lie where ``notes["limits"]`` says: input -> (lowest, highest), numbers or arrays. Inputs
     that are no numbers at all, such as text, are made by ``notes["example"]``: generator -> arrays.
     """
-    if (example := graph.notes.get("example")) is not None:
+    if (example := graph.notes.example) is not None:
         made = np.random.default_rng(seed)
         return Samples(tuple(tuple(example(made)) for _ in range(count)))
-    rng, limits = np.random.default_rng(seed), graph.notes.get("limits", {})
+    rng, limits = np.random.default_rng(seed), graph.notes.limits or {}
     return Samples(
         tuple(tuple(_random(rng, graph.tensors[n], limits.get(n)) for n in graph.inputs) for _ in range(count)),
     )

@@ -13,6 +13,7 @@ from skosh.base.errors import Loc, ModelError
 from skosh.base.files import read_bytes
 from skosh.importers.crf.chain import crf_graph
 from skosh.importers.crf.reader import read_crfsuite
+from skosh.importers.pgm.asked import of_field, with_original
 from skosh.ir.graph import Graph
 
 FILE = "<crfsuite>"
@@ -33,5 +34,9 @@ def load(source: Any, name: str | None = None, **options: Any) -> Graph:
     file = getattr(getattr(source, "modelfile", None), "name", None)  # made by fit, removed with the object
     if file is None or not Path(file).is_file() or Path(file).stat().st_size == 0:
         raise ModelError("the model must be fitted first", loc=loc, hint="call its fit method, or give model_filename")
-    return crf_graph(read_crfsuite(read_bytes(file), loc), name or "crf", loc, **options)
+    model = read_crfsuite(read_bytes(file), loc)
+    graph = crf_graph(model, name or "crf", loc, **options)
+    if options.get("output") != "marginals":
+        return graph
+    return with_original(graph, of_field(source, graph, model.labels, model.attributes))
 

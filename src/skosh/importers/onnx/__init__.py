@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -69,7 +68,7 @@ def load(
     made = ctx.graph(name or own_name, inputs, tuple(outputs))
     if model.renewed is not None:
         ctx.notes["converted"] = f"its operator set {model.renewed} was read as {model.opset}"
-    return replace(made, notes=MappingProxyType({**made.notes, **ctx.notes})) if ctx.notes else made
+    return replace(made, notes=made.notes.with_(**ctx.notes))
 
 
 @cache

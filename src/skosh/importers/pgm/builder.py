@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from skosh.base.dtypes import DType, from_numpy, i32
 from skosh.importers.sklearn.builder import Builder
+from skosh.ir.face import Face
 from skosh.ir.graph import FIRST_STATUS, Array, Graph, State, Status, Tensor
 
 IMPOSSIBLE, BAD_INPUT = FIRST_STATUS, FIRST_STATUS + 1
@@ -50,13 +50,13 @@ class ModelBuilder(Builder):
     def finish(self, name: str, outputs: Sequence[str], status: str | None = None) -> Graph:
         """The graph. status: the tensor that says why there is no answer."""
         graph = self.graph(name, outputs[0])
-        notes: Mapping[str, Any] = {**self.notes, "limits": self.limits, "meaning": self.meaning}
+        notes = Face(**{**self.notes, "limits": self.limits, "meaning": self.meaning})
         return replace(
             graph,
             outputs=(*outputs, *([status] if status else [])),
             states=tuple(self.states),
             status=Status(status, CODES) if status else None,
-            notes=MappingProxyType(dict(notes)),
+            notes=notes,
         )
 
 

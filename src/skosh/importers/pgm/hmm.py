@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from skosh.base.errors import InputError, Loc, ModelError
+from skosh.importers.pgm.asked import of_chain, with_original
 from skosh.importers.pgm.builder import BAD_INPUT, ModelBuilder
 from skosh.importers.pgm.chains import best_path, filtered, likelihood, posteriors, smoothed
 from skosh.importers.sklearn.bayes import independent_gaussians
@@ -59,7 +60,8 @@ def load(
     made, after = QUESTIONS[output](builder, scores, status, start, move, steps)
     what = {"viterbi": f"states, from 0 to {len(start) - 1}", "likelihood": "log-likelihood of the whole window"}
     builder.meaning[made] = what.get(output, f"states: {states}")
-    return builder.finish(name or "hmm", [made], after)
+    graph = builder.finish(name or "hmm", [made], after)
+    return with_original(graph, of_chain(source, graph, output, steps if output == "smooth" else 0))
 
 
 def _steps(output: str, lag: int | None, length: int | None, loc: Loc) -> int:

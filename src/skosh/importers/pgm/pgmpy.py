@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
+from skosh.importers.pgm.asked import of_network, with_original
 from skosh.importers.pgm.network import Factor, Network, check_network
 from skosh.importers.pgm.query import Query, query_graph
 from skosh.ir.graph import Graph
@@ -28,7 +29,8 @@ def load(source: Any, name: str | None = None, query: Any = None, evidence: Any 
 
     Raises InputError when the query doesn't fit the network, ModelError when the network is not whole or too large.
     """
-    return answered(network_of(source, name or "network"), query, evidence, **options)
+    graph = answered(network_of(source, name or "network"), query, evidence, **options)
+    return with_original(graph, of_network(source, graph))
 
 
 def answered(network: Network, query: Any, evidence: Any, **options: Any) -> Graph:

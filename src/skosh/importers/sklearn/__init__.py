@@ -12,7 +12,6 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 from skosh.base.errors import InputError, Loc, ModelError, Obstacle, UnsupportedError
@@ -82,7 +81,8 @@ def load(source: Any, name: str | None = None, output: str | None = None, **opti
     if builder.original is None:
         return graph
     inner = builder.original(graph)  # what the last step says; it is asked where it is the only one
-    return replace(graph, notes=MappingProxyType({**graph.notes, "library": inner if len(steps) == 1 else None}))
+    alone = len(steps) == 1
+    return replace(graph, notes=graph.notes.with_(library=inner if alone else None, unasked=None if alone else True))
 
 
 def check_steps(steps: list[tuple[str, Any]]) -> None:

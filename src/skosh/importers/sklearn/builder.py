@@ -16,6 +16,7 @@ from skosh.base.errors import Loc, ModelError, ModelWarning
 from skosh.base.text import plain
 from skosh.importers.frames import Column, Frame
 from skosh.importers.originals import EDGES
+from skosh.ir.face import Face
 from skosh.ir.graph import Array, Graph, Node, Op, Tensor
 
 Convert = Callable[[Any, "Builder", str], str]
@@ -156,7 +157,7 @@ class Builder:
             (output,),
             loc=Loc(self.file),
             digest=self._digest(),
-            notes=MappingProxyType(dict(self.notes)),
+            notes=Face(**self.notes),
         )
 
     def _tell(self, frame: Frame) -> None:

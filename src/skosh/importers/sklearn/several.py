@@ -65,7 +65,7 @@ def original(model: Any, classes: Sequence[Array], graph: Graph) -> Original:
         given = np.asarray(quietly(model.predict, rows_of(inputs)))
         return Answers((np.stack([np.searchsorted(c, given[:, k]) for k, c in enumerate(classes)], axis=1),))
 
-    alike = graph.notes.get("edges")
+    alike = graph.notes.edges
     return Original(called(model, "predict"), answers, tuple(e for e in edges_of(graph) if alike is None or e in alike))
 
 

@@ -17,6 +17,7 @@ from skosh.base.errors import Loc, ModelError, SkoshError, UnsupportedError
 from skosh.importers.skosh_file.values import Files, record_of, value_of
 from skosh.importers.skosh_file.write import FORMAT, LEFT_OUT, VERSION
 from skosh.ir.check_graph import check_graph
+from skosh.ir.face import Face, face_fields
 from skosh.ir.graph import Array, Graph, Node, Quant, State, Status, Tensor
 from skosh.ops import OPERATORS
 
@@ -77,6 +78,8 @@ def _check_version(told: Mapping[str, Any]) -> None:
 def _graph(told: Mapping[str, Any], files: Files, name: str | None) -> Graph:
     status, notes = told["status"], _object(told["notes"])
     tensors = [_tensor(_object(t), files) for t in _array(told["tensors"])]
+    if unknown := sorted(notes.keys() - {*face_fields()}):
+        raise ModelError(f"its notes must be some of {', '.join(face_fields())}, not {unknown[0][:40]!r}")
     made = {n: value_of(v, files) for n, v in notes.items()}
     if lost := _texts(told[LEFT_OUT]):
         made[LEFT_OUT] = lost
@@ -90,7 +93,7 @@ def _graph(told: Mapping[str, Any], files: Files, name: str | None) -> Graph:
         status=None if status is None else Status(_text(status["output"]), _codes(status["codes"])),
         loc=_loc(told["loc"]),
         digest=_text(told["digest"]),
-        notes=MappingProxyType(made),
+        notes=Face(**made),
     )
     if len(graph.tensors) != len(tensors):
         raise ModelError("each tensor must have a name of its own")

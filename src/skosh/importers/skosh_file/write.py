@@ -134,9 +134,9 @@ def _loc(loc: Loc) -> dict[str, Any]:
 def _notes(graph: Graph, files: Contents) -> tuple[dict[str, Any], list[str]]:
     """The notes that a file can hold, and the names of the others: a library's object, a function."""
     put, kept = files.putting("notes"), {}
-    lost = set(graph.notes.get(LEFT_OUT, ()))
+    lost = set(graph.notes.left_out or ())
     for name, value in graph.notes.items():
-        if name == LEFT_OUT or (name == "library" and value is None):
+        if name == LEFT_OUT:
             continue
         try:
             kept[name] = written(value, put)

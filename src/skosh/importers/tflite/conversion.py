@@ -28,6 +28,7 @@ from skosh.importers.tflite.parser import MAX_TENSOR_BYTES
 from skosh.importers.tflite.reader import Converted, Model, Record, Taken, untaken
 from skosh.importers.tflite.versions import check_version
 from skosh.ir.check_graph import check_operands, check_order
+from skosh.ir.face import Face
 from skosh.ir.graph import Array, Graph, Node, Op, Quant, State, Tensor, Type
 from skosh.ops.moves.reshape import Copy
 
@@ -385,9 +386,7 @@ class Walk:
             states=tuple(self.states),
             loc=loc,
             digest=self.model.digest,
-            notes=MappingProxyType(
-                {"format": "tflite", "description": self.model.description, "tflite": self.model.content}
-            ),
+            notes=Face(format="tflite", description=self.model.description, tflite=self.model.content),
         )
         check_order(graph)
         return graph

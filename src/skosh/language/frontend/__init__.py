@@ -67,6 +67,7 @@ def read_kernel(
         if is_buffer(a):
             reader.declare_buffer(a, sizes)
     body = reader.body(_after_doc(source.tree))
+    body = (*reader.unit_state.values(), *body)
     written = {s.buffer for s in ir.walk(body) if isinstance(s, ir.Store)}
     params = tuple(replace(p, written=p.name in written) for p in reader.buffers.values())
     name = "_".join([source.tree.name, *(t.name for t in types.values())])

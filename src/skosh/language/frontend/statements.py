@@ -10,10 +10,10 @@ from typing import Any
 from skosh.base.dtypes import DType, bool_, i32, u32
 from skosh.ir import kernel as ir
 from skosh.ir.simplify import simplify
-from skosh.language.frontend.calls import inlined, issued
+from skosh.language.frontend.calls import View, inlined, issued
 from skosh.language.frontend.expressions import BINARY, Expressions
 
-MEMORIES = ("ram", "register")
+MEMORIES = ("ram", "register", "unit")
 """Where a kernel's own buffers may be."""
 
 Instance = Callable[[Any, Mapping[str, DType | ir.Function]], ir.Kernel | None]
@@ -23,12 +23,14 @@ Instance = Callable[[Any, Mapping[str, DType | ir.Function]], ir.Kernel | None]
 class Statements(Expressions):
     """``instance(thing, bound)`` is the kernel that a name stands for, None if it stands for none. ``taken``: names in use.
 
+    unit_state: that of the custom function unit whose instructions are issued, by its name in the kernel.
     written: where the loops over each variable come from, in order; it numbers them (``ir.kernel.For.nth``).
     """
 
     instance: Instance = lambda _thing, _bound: None
     taken: set[str] = field(default_factory=set)
     written: dict[str, list[object]] = field(default_factory=dict)
+    unit_state: dict[str, ir.Local] = field(default_factory=dict)
 
     def declare_buffer(self, a: ast.arg, sizes: dict[str, None]) -> None:
         """A parameter with a shape: ``type[shape]``, then ``@ flash`` or ``@ rows(4)`` for where and how it lies."""
@@ -151,6 +153,7 @@ class Statements(Expressions):
         given = [(k.arg, k.value) for k in call.keywords if k.arg is not None and k.arg not in functions]
         numbers = {n: self.expr(value, _number_type(callee, n)) for n, value in given}
         views: list[tuple[ir.Param, tuple[ir.Expr, ...]]] = []
+        callee = self.without_unit_state(callee)
         for a in call.args:
             match a:
                 case ast.Name(id=buffer) if buffer in self.buffers:
@@ -161,6 +164,7 @@ class Statements(Expressions):
                 case _:
                     self.fail(a, "a kernel takes buffers, or rows of buffers, and then numbers by name")
         if callee.custom is not None:
+            views = self.state_views(callee, views)
             result = issued(callee, views, numbers, self.taken)
         else:
             result = inlined(callee, views, numbers, self.taken)
@@ -171,6 +175,27 @@ class Statements(Expressions):
         for part in (*ir.walk(result), *ir.all_exprs(result)):
             self.note(part, call)
         return list(result)
+
+    def without_unit_state(self, callee: ir.Kernel) -> ir.Kernel:
+        """A kernel that issues instructions shares the unit's state with its caller."""
+        mine = [s for s in callee.body if isinstance(s, ir.Local) and s.memory == "unit"]
+        self.unit_state.update({s.name: s for s in mine})
+        return replace(callee, body=tuple(s for s in callee.body if s not in mine)) if mine else callee
+
+    def state_views(self, callee: ir.Kernel, given: list[View]) -> list[View]:
+        """The buffers of an instruction: its result, where the caller says so, and the unit's state, by name."""
+        assert callee.custom is not None, "an instruction"
+        if len(given) == len(callee.params):
+            return given
+        views: list[View] = []
+        for p in callee.params:
+            if p.name == "out" and given:
+                views.append(given[0])
+                continue
+            name = f"{callee.custom.unit}_{p.name}"
+            self.unit_state.setdefault(name, ir.Local(name, p.dtype, p.shape, "unit"))
+            views.append((ir.Param(name, p.dtype, p.shape, True, 1, "unit"), ()))
+        return views
 
     def nth(self, variable: str, origin: object) -> int:
         """Which of the loops written over a variable the one from ``origin`` is: the copies of one loop are one."""

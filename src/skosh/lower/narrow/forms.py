@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from skosh.base.aims import Aim
 from skosh.base.dtypes import i8
 from skosh.ir.call import Call, Const, Schedule, Scratch
 from skosh.ir.graph import Array, Operands
@@ -78,7 +79,7 @@ _FLOATS: tuple[tuple[Any, Any, Any], ...] = (
 weights and scales."""
 
 
-def fitting(c: Call, inputs: Operands, optimize: str) -> tuple[Array, Format] | No:
+def fitting(c: Call, inputs: Operands, optimize: Aim) -> tuple[Array, Format] | No:
     """The weights of a call and the fewest bits that hold them, where that saves enough."""
     weights = laid_weights(c, inputs)
     fit = next((f for f in FORMATS if f.holds(weights)), None)

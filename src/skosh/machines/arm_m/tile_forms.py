@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from skosh.base.dtypes import i8, u32
-from skosh.ir.call import Call, Const, In, Out, Schedule, Scratch
+from skosh.ir.call import Call, Const, Schedule, Scratch
 from skosh.ir.graph import Array
 from skosh.language import call, requantize_bounded
-from skosh.lower.form import Asked, Form, Made, weights_of
+from skosh.lower.form import Asked, Form, Made, moved, values, weights_of
 from skosh.machines.arm_m.tile_kernels import (
     conv2d_byte_tiles,
     conv2d_tiles,
@@ -42,7 +42,7 @@ def _tiles(asked: Asked) -> Made:
     if asked.optimize == "flash":
         return No("assembly and the C beside it take more flash")
     rescale = c.functions.get("rescale")
-    if rescale is None or rescale != requantize_bounded or _array(c, "right").max() > LARGEST_SHIFT:
+    if rescale is None or rescale != requantize_bounded or values(c, "right").max() > LARGEST_SHIFT:
         return No("sums are too large for the requantization of tiles")
     maker = _matmul if asked.is_a(matmul) else _conv2d if asked.is_a(conv2d_patches) else _depthwise
     return maker(c, np.asarray(weights_of(c, asked.inputs)))
@@ -67,7 +67,7 @@ def _matmul(c: Call, weights: Array) -> Made:
     numbers = dict(_filters(c, weights), Q=depth // 4)
     return tuple(
         call(
-            matmul_tiles, x=_from(c.buffers["x"], first * depth), y=_from(c.buffers["y"], first * filters),
+            matmul_tiles, x=moved(c.buffers["x"], first * depth), y=moved(c.buffers["y"], first * filters),
             patch=Scratch(depth // 2 * height, u32, "patch"), B=count, T=height, **numbers,
         )
         for first, count, height in _blocks(rows)
@@ -87,7 +87,7 @@ def _conv2d(c: Call, weights: Array) -> Made:
     out = []
     for first, count, height in _blocks(n["OH"] * n["OW"]):
         place: dict[str, Any] = dict(
-            y=_from(c.buffers["y"], first * n["N"]),
+            y=moved(c.buffers["y"], first * n["N"]),
             patch=Scratch(2 * quads * height, u32, "patch"),
             B=count,
             T=height,
@@ -131,7 +131,7 @@ def _planes(c: Call, n: dict[str, int], weights: Array, first: int, pairs: int) 
     taps = weights.reshape(3, n["KW"], n["C"]).astype(np.int16).transpose(2, 1, 0)  # [C, KW, 3]
     both = np.ascontiguousarray(np.stack([taps[..., :2], taps[..., 1:]], axis=2))  # (w0, w1), (w1, w2)
     return call(
-        depthwise_planes, x=c.buffers["x"], y=_from(c.buffers["y"], first * n["OW"] * n["C"]),
+        depthwise_planes, x=c.buffers["x"], y=moved(c.buffers["y"], first * n["OW"] * n["C"]),
         w=Const(both.view(np.uint32)[..., 0], "weight", PLANES),
         scale=Const(_scale(c, n["C"]), "scale"), rows=Scratch(n["C"] * n["PW"] * 2, u32, "rows"), H=n["H"], W=n["W"],
         C4=n["C"] // 4, KW=n["KW"], O=pairs, OW=n["OW"], PW=n["PW"], inside=n["inside"], top=n["top"] - first, left=n["left"],
@@ -202,16 +202,10 @@ def _pair(a: Array, b: Array) -> tuple[Array, ...]:
 
 def _scale(c: Call, filters: int) -> Array:
     """[filters, 4]: bias, multiplier, rounding (half a unit and the zero point, before the shift), shift to the right."""
-    right = np.broadcast_to(_array(c, "right").astype(np.int64), (filters,))
-    multiplier = np.broadcast_to(_array(c, "multiplier").astype(np.int64), (filters,))
+    right = np.broadcast_to(values(c, "right").astype(np.int64), (filters,))
+    multiplier = np.broadcast_to(values(c, "multiplier").astype(np.int64), (filters,))
     rounding = (1 << (right - 1)) + (int(c.numbers["zy"]) << right)
-    return np.stack([_array(c, "bias").astype(np.int64), multiplier, rounding, right], axis=1).astype(np.int32)
-
-
-def _array(c: Call, name: str) -> Array:
-    b = c.buffers[name]
-    assert isinstance(b, Const), "requantization is made of constants"
-    return np.asarray(b.data).reshape(-1)
+    return np.stack([values(c, "bias").astype(np.int64), multiplier, rounding, right], axis=1).astype(np.int32)
 
 
 def _words(data: Array) -> Array:
@@ -233,11 +227,6 @@ def _blocks(rows: int) -> list[tuple[int, int, int]]:
     whole = rows // ROWS
     blocks = [(0, whole, ROWS), (whole * ROWS, rows - whole * ROWS, 1)]
     return [b for b in blocks if b[1]]
-
-
-def _from(b: Any, elements: int) -> In | Out | Scratch:
-    assert isinstance(b, In | Out), "rows lie in tensors"
-    return replace(b, offset=b.offset + elements)
 
 
 # ------------------------------------------------------------------------------------------------ schedules

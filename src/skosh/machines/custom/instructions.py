@@ -1,4 +1,4 @@
-"""The unit "lanes": sixteen int8 products a cycle from two scratchpads, and requantization to bytes.
+"""The unit "lanes": sixteen int8 products a cycle from two scratchpads, and requantization to bytes. And a small one, "quads".
 
 Weights and inputs are loaded once; ``dot4`` then gives four outputs of a dense layer or a pixel, ``window`` and ``finish``
 sixteen channels of a depthwise one. State goes by name: an instruction names the registers and memories that it touches.
@@ -199,3 +199,48 @@ def compute(
         row[0] = wrap(u16, f_row)
         channel[0] = wrap(u8, at)
     out[0] = packed
+
+
+@instr(unit="lanes", number=9)
+@kernel
+def sum_of(sums: i32[16], out: i32[1], *, a: u32):
+    """The sum of lane a, as ``compute`` left it."""
+    out[0] = sums[wrap(i32, a & 15)]
+
+
+# ------------------------------------------------------------------------------------------------ the unit "quads"
+
+
+@instr(unit="quads", number=0)
+@kernel
+def set_quad_outputs(offset: i16[1], zero: i8[1], low: i8[1], high: i8[1], *, a: u32, b: u32):
+    """What is added to inputs (minus their zero point: 9 bits of a), the outputs' zero point and bounds (bytes of b)."""
+    offset[0] = wrap(i16, (wrap(i32, a << 23)) >> 23)
+    zero[0] = wrap(i8, b)
+    low[0] = wrap(i8, b >> 8)
+    high[0] = wrap(i8, b >> 16)
+
+
+@instr(unit="quads", number=1, latency=1)
+@kernel
+def begin_sum(acc: i32[1], *, a: i32):
+    """A new sum begins at a bias."""
+    acc[0] = a
+
+
+@instr(unit="quads", number=2, latency=1)
+@kernel
+def mac4(acc: i32[1], offset: i16[1], *, a: u32, b: u32):
+    """acc += the products of four inputs (bytes of a), with the offset added, and four weights (bytes of b); wraps."""
+    total = 0
+    for j in seq(4):
+        total += of_17_bits((widen(wrap(i8, a >> 8 * j)) + widen(offset[0])) * widen(wrap(i8, b >> 8 * j)))
+    acc[0] = wrap(i32, i64(acc[0]) + i64(total))
+
+
+@instr(unit="quads", number=3, latency=4)
+@kernel
+def finish_sum(acc: i32[1], zero: i8[1], low: i8[1], high: i8[1], out: i32[1], *, a: i32, b: i32):
+    """The sum times multiplier a, shifted right by b, plus the zero point, clamped: an output."""
+    scaled = rescaled(acc[0], a, max(b & 31, 1))
+    out[0] = clamp(cut(scaled) + widen(zero[0]), widen(low[0]), widen(high[0]))

@@ -9,7 +9,7 @@ LANES = Unit(
     "lanes",
     (
         of.set_outputs, of.set_shape, of.begin_loading, of.put_input, of.put_filter, of.put_bias, of.put_multiplier,
-        of.begin_pixel, of.compute,
+        of.begin_pixel, of.compute, of.sum_of,
     ),
     "Sixteen int8 products a cycle from scratchpads, requantized to bytes.",
 )  # fmt: skip

@@ -19,7 +19,7 @@ def fixed_file(graph: Graph) -> bytes:
     InputError when the graph came from no TFLite file, or has inputs other than the file's: other shapes, or int8 in place of
     uint8.
     """
-    content = graph.notes.get("tflite")
+    content = graph.notes.tflite
     if content is None:
         raise InputError(
             "only a model loaded from a .tflite file has a way to TOSA and Ethos-U", loc=graph.loc,

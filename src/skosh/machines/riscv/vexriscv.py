@@ -26,4 +26,19 @@ WITH_LANES = replace(
     description='VexRiscv with the custom function unit "lanes", simulated: true cycles',
     flags=(*TARGET.flags, "-DSKOSH_CFU_LANES"),
     unit="skosh.machines.custom.lanes:LANES",
+    forms=(
+        "skosh.machines.custom.forms:PRODUCTS",
+        "skosh.machines.custom.forms:DEPTHWISE",
+        "skosh.machines.custom.forms:POOL",
+        *TARGET.forms,
+    ),
+)
+
+WITH_QUADS = replace(
+    TARGET,
+    name="vexriscv-quads",
+    description='VexRiscv with the small custom function unit "quads", simulated: true cycles',
+    flags=(*TARGET.flags, "-DSKOSH_CFU_QUADS"),
+    unit="skosh.machines.custom.quads:QUADS",
+    forms=("skosh.machines.custom.forms:QUAD_PRODUCTS", *TARGET.forms),
 )

@@ -6,16 +6,15 @@ of a call; a layer may become several calls, each for some of its filters. Twice
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from skosh.base.dtypes import i8, i32
-from skosh.ir.call import Call, Const, In, Out, Schedule, Scratch
+from skosh.ir.call import Call, Const, Schedule, Scratch
 from skosh.ir.graph import Array
 from skosh.language import call, requantize_bounded
-from skosh.lower.form import Asked, Form, Made, weights_of
+from skosh.lower.form import Asked, Form, Made, moved, values, weights_of
 from skosh.machines.words.staircase import SIGNED, SPLIT, WIDE, Requantization, Staircase, cheapest
 from skosh.machines.words.twin_kernels import conv2d_twins, matmul_twins, signed_rescaled, split_rescaled, wide_rescaled
 from skosh.ops.layers.gemm import conv2d_patches, matmul
@@ -54,10 +53,10 @@ def _twins(asked: Asked) -> Made:
         depth = shared["B"] * length
         for first, count, height in _blocks(rows, target.twin_rows):
             place: dict[str, Any] = dict(
-                y=_from(c.buffers["y"], first * filters), patch=Scratch(depth * height, i32, "patch"), M=count, T=height
+                y=moved(c.buffers["y"], first * filters), patch=Scratch(depth * height, i32, "patch"), M=count, T=height
             )
             if asked.is_a(matmul):
-                out.append(call(matmul_twins, x=_from(c.buffers["x"], first * n["K"]), **shared, **place))
+                out.append(call(matmul_twins, x=moved(c.buffers["x"], first * n["K"]), **shared, **place))
             else:
                 out.append(call(conv2d_twins, x=c.buffers["x"], start=first, **shared, **place))
     return tuple(out)
@@ -120,7 +119,7 @@ def _constants(c: Call, weights: Array, members: Array, length: int, form: Requa
     pairs = padded.reshape(-1, 2, 2, groups, length)  # quad, word, half
     words = (pairs[:, :, 0] + (pairs[:, :, 1] << 16)).transpose(0, 2, 3, 1)
     quads = len(members) // 4
-    bias = _array(c, "bias").astype(np.int64)[members].reshape(quads, 4)
+    bias = values(c, "bias").astype(np.int64)[members].reshape(quads, 4)
     each = np.concatenate([form.words[members], members[:, None]], axis=1)
     return dict(
         w=Const(np.ascontiguousarray(words.astype(np.int32)), "weight", "weight a + 65536 * weight b of two filters"),
@@ -135,11 +134,11 @@ def _constants(c: Call, weights: Array, members: Array, length: int, form: Requa
 def staircase_of(c: Call, weights: Array) -> Staircase:
     """weights: [N, K]. Padding is a value that an input may have, so it is within these bounds too."""
     filters = weights.shape[0]
-    bias = _array(c, "bias").astype(np.int64)
+    bias = values(c, "bias").astype(np.int64)
     reach = np.where(weights > 0, weights * i8.max, weights * i8.min).sum(axis=1)
     depth = np.where(weights > 0, weights * i8.min, weights * i8.max).sum(axis=1)
     return Staircase(
-        np.broadcast_to(_array(c, "multiplier").astype(np.int64), (filters,)),
+        np.broadcast_to(values(c, "multiplier").astype(np.int64), (filters,)),
         np.broadcast_to(_right(c), (filters,)),
         int(c.numbers["zy"]), int(c.numbers["lo"]), int(c.numbers["hi"]), depth + bias, reach + bias,
     )  # fmt: skip
@@ -147,14 +146,8 @@ def staircase_of(c: Call, weights: Array) -> Staircase:
 
 def _right(c: Call) -> Array:
     """Shifts to the right; ``requantize`` names those to the left."""
-    right = _array(c, "right").astype(np.int64)
+    right = values(c, "right").astype(np.int64)
     return right if c.functions["rescale"] == requantize_bounded else -right
-
-
-def _array(c: Call, name: str) -> Array:
-    b = c.buffers[name]
-    assert isinstance(b, Const), "requantization is made of constants"
-    return np.asarray(b.data).reshape(-1)
 
 
 def _blocks(rows: int, most: int) -> list[tuple[int, int, int]]:
@@ -162,11 +155,6 @@ def _blocks(rows: int, most: int) -> list[tuple[int, int, int]]:
     whole = rows // most
     blocks = [(0, whole, most), (whole * most, rows - whole * most, 1)]
     return [b for b in blocks if b[1]]
-
-
-def _from(b: Any, elements: int) -> In | Out | Scratch:
-    assert isinstance(b, In | Out), "rows lie in tensors"
-    return replace(b, offset=b.offset + elements)
 
 
 def twins(d: Draft) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -66,7 +65,7 @@ def is_classical(graph: Graph) -> bool:
     if getattr(op, "activation", "none") != "none" or graph.tensors[node.inputs[0]].shape[:1] != (1,):
         return False
     after = [n.op for n in graph.nodes if not isinstance(n.op, BESIDE)]
-    plain = bool(after) or graph.notes.get("output") == "decision"
+    plain = bool(after) or graph.notes.output == "decision"
     if any(isinstance(n.op, Reshape) and n.op.shape != (1,) for n in graph.nodes):
         return False
     return plain and all(isinstance(op, ArgMax | Compare | Cast | Reshape | Select | Exp) for op in after)
@@ -112,7 +111,7 @@ class _Form:
         outputs = tuple(self.output(name) for name in self.old.outputs)
         self.narrow_input()
         meaning = {n: _meaning(self.tensors[n]) for n in self.old.inputs if self.tensors[n].quant is not None}
-        notes = MappingProxyType({**self.old.notes, "meaning": {**self.old.notes.get("meaning", {}), **meaning}})
+        notes = self.old.notes.with_(meaning={**(self.old.notes.meaning or {}), **meaning})
         return self.old.with_(tensors=self.tensors, nodes=tuple(self.nodes), outputs=outputs, notes=notes)
 
     def output(self, name: str) -> str:

@@ -28,9 +28,9 @@ def with_half_weights(graph: Graph) -> Graph:
     if not names:
         raise ModelError("it has no layers with weights to keep as float16", loc=graph.loc, hint="compile it as it is")
     digest = hashlib.sha256(f"{graph.digest} float16".encode()).hexdigest()
-    notes = {k: v for k, v in graph.notes.items() if k not in ("tflite", "library")}  # what the float model came from
-    notes["quantization"] = MappingProxyType({"scheme": "float16", "samples": 0})
-    return graph.with_(tensors=tensors, digest=digest, notes=MappingProxyType(notes))
+    told = MappingProxyType({"scheme": "float16", "samples": 0})
+    notes = graph.notes.with_(tflite=None, library=None, quantization=told)  # the float model is another one
+    return graph.with_(tensors=tensors, digest=digest, notes=notes)
 
 
 def _rounded(graph: Graph, t: Tensor) -> Tensor:

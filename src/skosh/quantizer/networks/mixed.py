@@ -6,6 +6,7 @@ from typing import Any
 
 from skosh.ir.graph import Graph, Node
 from skosh.quantizer.networks.calibrate import as_samples
+from skosh.quantizer.networks.post_training import with_scheme
 from skosh.quantizer.networks.rules import rule_of
 from skosh.quantizer.study.compare import noise_db, real_outputs
 from skosh.quantizer.study.sensitivity import sensitivity
@@ -21,15 +22,13 @@ def wide_layers(
 
     A layer gains from int16 only what its input has to give, so the layer that makes its input becomes wide with it.
     """
-    from skosh.quantizer.networks.post_training import quantize_graph
-
     found = as_samples(graph, samples)
     want = real_outputs(graph, found)
     order = sorted(sensitivity(graph, samples, calibration=calibration), key=lambda s: s.noise_db)
     chosen: list[str] = []
     for next_one in (*order, None):
         layers = dict.fromkeys(chosen, "int16x8")
-        got = real_outputs(quantize_graph(graph, samples, calibration=calibration, layers=layers), found)
+        got = real_outputs(with_scheme(graph, samples, calibration=calibration, layers=layers), found)
         if noise_db(want, got) >= goal_db or next_one is None:
             break
         node = next(n for n in graph.nodes if n.name == next_one.layer)

@@ -33,7 +33,7 @@ from skosh.quantizer.networks.rewrite import rewritten
 from skosh.quantizer.networks.schemes import scheme_of, schemes_of
 
 
-def quantize_graph(
+def with_scheme(
     graph: Graph,
     samples: Any = None,
     *,
@@ -44,60 +44,30 @@ def quantize_graph(
     compensate: bool | None = None,
     equalize: bool = False,
 ) -> Graph:
-    """A Graph of integers with the meaning of a float32 one, calibrated on samples.
-
-    scheme: "int8"; "int16x8" (int16 activations, int8 weights); "int4", "int2", "ternary" (weights of so many bits, packed,
-    int8 activations); "mixed" (int8, and int16 for the layers that lose most: see ``mixed``); "float16" (float32 arithmetic,
-    weights kept as float16; needs no samples). layers: by name, those that get another of these schemes than the rest.
-    calibration: how int8 ranges are chosen, one of ``clipping.METHODS``; int16 has room for all that was seen.
-    bias_correction, compensate: see ``layers``; None: where weights have 4 bits or less. equalize: see ``equalize``.
-
-    Weights: symmetric, a scale for each output channel. int8 activations: asymmetric, a scale for each tensor; int16:
-    symmetric. Biases: int32, int64 for int16. Inputs and outputs are integers, but a model that begins with a scaler keeps
-    its float input (see ``scalers``). Tensors keep their names.
-
-    Forests that read the model's input become integers by rules of their own, "int8" or "int16x8": see ``forests``.
-
-    samples: an array [samples, ...] for a model of one input, else a list of one for each, in the model's own floats.
-    Raises ModelError when the graph is not one of floats, UnsupportedError with all operators that have no int8 kernel,
-    InputError for samples that don't fit, don't vary, are not finite, or leave a layer at 0, and for options unknown.
-    """
-    check_method(calibration)
-    check_graph(graph)
-    check_floats(graph)
+    """What ``quantize_graph`` gives for each scheme but "mixed", which asks this what layers become."""
+    check_asked(graph, samples, scheme, calibration)
     if scheme == "float16":
         return with_half_weights(graph)
-    if samples is None:
-        raise InputError(
-            f"{scheme} must have samples to be calibrated on", loc=graph.loc, hint="quantize(graph, samples)"
-        )
     if forests_of(graph):
         rows = as_samples(graph, samples)
-        made = _noted(quantized_forests(graph, np.concatenate([r[0] for r in rows]), scheme), scheme, len(rows))
+        made = noted(quantized_forests(graph, np.concatenate([r[0] for r in rows]), scheme), scheme, len(rows))
         check_graph(made)
         return made
-    if scheme == "mixed":
-        from skosh.quantizer.networks.mixed import wide_layers  # it quantizes, to see what that does
-
-        chosen = dict.fromkeys(wide_layers(graph, samples, calibration=calibration), "int16x8")
-        care: dict[str, Any] = {"bias_correction": bias_correction, "compensate": compensate, "equalize": equalize}
-        made = quantize_graph(graph, samples, calibration=calibration, layers={**chosen, **layers}, **care)
-        return _noted(made, "mixed", made.notes["quantization"]["samples"], wide=tuple(chosen))
     scheme_of(scheme)
     found = as_samples(graph, samples)
     if scheme in ("int8", "int16x8") and not layers and is_classical(graph):
         made = integer_form(graph, Seen(graph, found), wide=scheme == "int16x8")
         check_whole(made)
-        made = _noted(made, scheme, len(found))
+        made = noted(made, scheme, len(found))
         check_graph(made)
         return made
     end = decision_of(graph) if scheme in ("int8", "int16x8") else None
     if end is not None and end.layer.name not in layers:
         options: dict[str, Any] = {"bias_correction": bias_correction, "compensate": compensate, "equalize": equalize}
-        head = quantize_graph(
+        head = with_scheme(
             without(graph, end), samples, scheme=scheme, calibration=calibration, layers=layers, **options
         )
-        made = _noted(with_decision(head, end, graph, Seen(graph, found)), scheme, len(found))
+        made = noted(with_decision(head, end, graph, Seen(graph, found)), scheme, len(found))
         check_graph(made)
         return made
     if equalize:
@@ -120,15 +90,26 @@ def quantize_graph(
     part = typed(graph, nodes, schemes)
     assignment = assign(part.graph, part.nodes, ranges(part.graph, found, calibration), part.types)
     made = rewritten(part, kept, assignment, layers_of(part, assignment.quants, schemes, found, cares))
-    made = _noted(made, scheme, len(found))
+    made = noted(made, scheme, len(found))
     check_graph(made)
     return made
 
 
-def _noted(graph: Graph, scheme: str, samples: int, **more: Any) -> Graph:
-    notes = {k: v for k, v in graph.notes.items() if k not in ("tflite", "library")}  # what the float model came from
-    notes["quantization"] = MappingProxyType({"scheme": scheme, "samples": samples, **more})
-    return graph.with_(digest=_digest(graph), notes=MappingProxyType(notes))
+def check_asked(graph: Graph, samples: Any, scheme: str, calibration: str) -> None:
+    """Raises what ``quantize_graph`` raises before it looks at the samples."""
+    check_method(calibration)
+    check_graph(graph)
+    check_floats(graph)
+    if samples is None and scheme != "float16":
+        raise InputError(
+            f"{scheme} must have samples to be calibrated on", loc=graph.loc, hint="quantize(graph, samples)"
+        )
+
+
+def noted(graph: Graph, scheme: str, samples: int, **more: Any) -> Graph:
+    told = MappingProxyType({"scheme": scheme, "samples": samples, **more})
+    notes = graph.notes.with_(tflite=None, library=None, quantization=told)  # the float model is another one
+    return graph.with_(digest=_digest(graph), notes=notes)
 
 
 def check_floats(graph: Graph) -> None:

@@ -129,7 +129,7 @@ def _labels(graph: Graph, labels: Any, count: int) -> Array:
     found = np.asarray(labels)
     if found.shape != (count,):
         raise InputError(f"labels must be one for each of {count} samples, not {found.shape}", loc=graph.loc)
-    classes = graph.notes.get("classes")
+    classes = graph.notes.classes
     if classes is not None:
         places = {label: i for i, label in enumerate(classes)}
         unknown = sorted({str(v) for v in found.tolist() if v not in places})

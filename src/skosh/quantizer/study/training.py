@@ -22,7 +22,7 @@ from skosh.base import registry
 from skosh.base.errors import InputError, ToolError
 from skosh.ir.graph import Array, Graph
 from skosh.ops.layers.convolution import DepthwiseConv2D
-from skosh.quantizer.networks.post_training import quantize_graph
+from skosh.quantizer.networks.post_training import with_scheme
 from skosh.quantizer.networks.schemes import INT8_CODES, KEPT, SCHEMES, Codes, scheme_of
 
 try:
@@ -89,7 +89,7 @@ def train(
                 parametrize.remove_parametrizations(layer, name, leave_parametrized=True)
     load = registry.load(IMPORTERS, "torch", "an importer")
     graph: Graph = load(learner.eval(), example=inputs[:1], layout=layout)
-    return quantize_graph(  # the weights lie on their steps already
+    return with_scheme(  # the weights lie on their steps already
         graph, inputs.numpy(), scheme=scheme, calibration=calibration, compensate=False, bias_correction=False
     )
 
