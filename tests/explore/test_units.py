@@ -89,7 +89,7 @@ def test_units_are_found_by_name() -> None:
         unit, machine = find(name)
         assert unit.name == name
         assert machine.unit
-    with pytest.raises(InputError, match="--cfu must be one of lanes"):
+    with pytest.raises(InputError, match="--cfu must be one of quads, lanes"):
         find("lane")
 
 

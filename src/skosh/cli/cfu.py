@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skosh.base.errors import InputError
 from skosh.base.files import write_folder
-from skosh.cli.options import Json, Source
+from skosh.cli.options import Json, Output, Source
 from skosh.cli.terminal import busy, number, out, print_json, row, stages, table
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def command(
     action: Annotated[str, typer.Argument(metavar="propose|build", help="Compare units, or write one as a project.")],
     source: Source,
     cfu: Annotated[str | None, typer.Option(metavar="NAME", help="The unit to build, as propose names it.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="The project's folder.")] = None,
+    output: Output = None,
     place: Annotated[bool, typer.Option(help="Place and route, for the clock; minutes.")] = True,
     json: Json = False,
 ) -> None:
