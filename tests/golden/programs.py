@@ -21,6 +21,7 @@ import skosh
 from skosh.ir.graph import Graph
 from skosh.pipeline import OPTIMIZE, compile_to_c
 from skosh.targets import names, target
+from tests.support.scopes import declared_twice
 from tests.support.shared import models_folder
 
 HERE = Path(__file__).resolve().parent
@@ -49,6 +50,8 @@ def hashes(graph: Graph, name: str) -> dict[str, str]:
     for machine in names():
         for aim in OPTIMIZE:
             made = compile_to_c(graph, target=target(machine), optimize=aim, name=name)
+            twice = [where for file, text in made.sources.items() if file.endswith(".c") for where in declared_twice(text)]
+            assert not twice, f"{name} for {machine}, {aim}: a block declares a name twice: {twice}"
             text = "".join(f"{file}\0{text}\0" for file, text in sorted(made.sources.items()))
             found[f"{machine} {aim}"] = hashlib.sha256(text.encode()).hexdigest()[:32]
     return found

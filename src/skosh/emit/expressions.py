@@ -30,6 +30,7 @@ class Names:
     steps: Mapping[str, int] = field(default_factory=dict)  # loop variables that are multiples of their step
     sizes: frozenset[str] = frozenset()  # numbers that are at least 1
     taken: set[str] = field(default_factory=set)  # names of the function that pointers must not have; grows
+    twice: frozenset[str] = frozenset()  # locals that several blocks of the function declare
     separate: bool = True  # no two buffers share memory
     narrow_int: bool = False  # C's int may have 16 bits
     aligned: str = ""  # "aligned_" where words begin at multiples of four bytes

@@ -13,7 +13,7 @@ from skosh.emit.issue import aligned, issued, issues, unit_state
 from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.pointers import advance, pointer_at, walk_pointers
 from skosh.emit.row_sums import summed_loop
-from skosh.emit.tidy import plain_comment, tidied
+from skosh.emit.tidy import declared_twice, plain_comment, tidied
 from skosh.emit.vector.loops import vector_loop
 from skosh.ir.kernel import (
     Assign,
@@ -162,7 +162,8 @@ def kernel_text(
     own = {s.var.name for s in walk(kernel.body) if isinstance(s, Let)}
     own |= {s.var for s in walk(kernel.body) if isinstance(s, For)}
     own |= {p.name for p in kernel.buffers.values()} | {v.name for v in kernel.numbers}
-    names = Names(kernel.buffers, spell, sizes=frozenset(kernel.sizes), taken=own, separate=restrict)
+    twice = declared_twice(kernel.body)
+    names = Names(kernel.buffers, spell, sizes=frozenset(kernel.sizes), taken=own, twice=twice, separate=restrict)
     above = Above(name, unit, tuple(outer_scalars(kernel)))
     names = replace(names, narrow_int=narrow_int, aligned=aligned(kernel), above=above)
     spoken = own | {f.name for f in functions(kernel)} | set(re.findall(r"\b(\w+) = -?\d", kernel.doc))
@@ -175,7 +176,7 @@ def kernel_text(
     head = wrapped(f"static void {name}(", parts, ")")
     touched = {e.buffer for e in all_exprs(kernel.body) if isinstance(e, Load)}
     touched |= {s.buffer for s in walk(kernel.body) if isinstance(s, Store)}
-    body = body_text(tidied(kernel.body, names.taken), names, 1)
+    body = body_text(tidied(kernel.body, names.taken, twice), names, 1)
     words = set(re.findall(r"\w+", body))
     idle = [p.name for p in kernel.params if p.name not in touched]
     idle += [v.name for v in given if v.name not in words]  # in positions that came out without it
@@ -248,7 +249,7 @@ def _plain_loop(s: For, names: Names, depth: int) -> str:
 
 
 def _plain(body: Body, names: Names, depth: int) -> str:
-    return body_text(tidied(body, names.taken), names, depth)
+    return body_text(tidied(body, names.taken, names.twice), names, depth)
 
 
 def _loop(s: For, names: Names, depth: int) -> str:

@@ -11,13 +11,18 @@ from skosh.ir.kernel import Assign, Body, Const, For, If, Let, Local, Stmt, Whil
 from skosh.ir.rename import fresh, renamed
 
 
-def tidied(body: Body, taken: set[str]) -> Body:
+def declared_twice(body: Body) -> frozenset[str]:
+    """Locals that several of its blocks declare."""
+    names = [s.var.name for s in walk(body) if isinstance(s, Let)] + [s.name for s in walk(body) if isinstance(s, Local)]
+    return frozenset(n for n in names if names.count(n) > 1)
+
+
+def tidied(body: Body, taken: set[str], twice: frozenset[str]) -> Body:
     """The body without loops of one round; what a machine's own form stands for stays as it is.
 
-    taken: names of the whole function; it grows by those that locals get that would meet others of their name.
+    taken: names of the whole function; it grows by those that locals get that would meet others of their name. twice: those
+    that several blocks of the whole function declare, of which ``body`` may be a part.
     """
-    names = [s.var.name for s in walk(body) if isinstance(s, Let)] + [s.name for s in walk(body) if isinstance(s, Local)]
-    twice = {n for n in names if names.count(n) > 1}
     folded = fold_body(_without_single_rounds(body, twice, taken))
     return _without_single_rounds(folded, twice, taken) if any(_does_nothing(s) for s in walk(folded)) else folded
 
@@ -27,7 +32,7 @@ def _does_nothing(s: Stmt) -> bool:
     return isinstance(s, Assign) and s.value == s.var
 
 
-def _without_single_rounds(body: Body, twice: set[str], taken: set[str]) -> Body:
+def _without_single_rounds(body: Body, twice: frozenset[str], taken: set[str]) -> Body:
     """twice: locals that several blocks declare; one that comes out of its loop gets another name, so that none hides it."""
     out: list[Stmt] = []
     for s in body:
