@@ -55,7 +55,7 @@ def test_a_trusted_file_is_converted(with_tensorflow: Path, ending: str) -> None
 
 
 def test_what_can_go_wrong_is_a_letter(with_tensorflow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match=r"it must be trusted first\. Hint: --trust-pickle"):
+    with pytest.raises(InputError, match=r"it must be trusted first\. Hint: trust_pickle=True"):
         skosh.load(with_tensorflow / "sine.keras")
     with pytest.raises(ModelError, match="TensorFlow can't convert it: RuntimeError: such a layer can't be converted"):
         skosh.load(with_tensorflow / "odd.keras", trust_pickle=True)

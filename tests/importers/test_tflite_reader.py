@@ -136,8 +136,8 @@ def test_what_is_no_tflite_file_is_said_so(tmp_path: Path) -> None:
         load(path)
     with pytest.raises(InputError, match="can't be read: no such file or directory"):
         load(tmp_path / "none.tflite")
-    with pytest.raises(InputError, match=r'the file must end in .tflite, .lite, .onnx, .* or .\w+, not ".h5"'):
-        load("model.h5")
+    with pytest.raises(InputError, match=r'the file must end in .tflite, .lite, .onnx, .* or .\w+, not ".h6"'):
+        load("model.h6")
     with pytest.raises(InputError, match=r"a model must be a file or an object of .*, not a builtins.dict"):
         load({})
 

@@ -100,6 +100,9 @@ PROVED = [
     ("for i in par(N):\n    y[i] = clamp(x[i], -5, 5) * 1000", "x: i32[N], y: i32[N]"),
     ("best = 0\nfor i in seq(N):\n    best = max(best, widen(x[i]))\ny[0] = best + 1", "x: i8[N], y: i32[N]"),
     ("t = 1\nfor i in seq(30):\n    t = t * 2 if t < 1000 else t\ny[0] = t", "y: i32[N]"),
+    ("at = 0\nfor i in seq(N):\n    y[0] = at\n    at = (at + 1) & 511", "x: i8[N], y: i32[512]"),
+    ("at = 0\nfor i in seq(N):\n    y[0] = at\n    at = (at + 1) & 511\n    if at == 7:\n        at = (at + 100) & 511",
+     "x: i8[N], y: i32[512]"),
     ("t = ram(i32[4])\nfor i in par(4):\n    t[i] = widen(x[i])\nfor i in par(4):\n    t[i] += 7\ny[0] = t[0] * 1000000",
      "x: i8[4], y: i32[1]"),
 ]  # fmt: skip

@@ -240,7 +240,7 @@ def test_what_stays_with_the_cpu_is_told() -> None:
 def test_bad_options(tmp_path: Path) -> None:
     file = models_folder() / "kws.tflite"
     for line, said in (
-        (("--to", "onnx"), '--to must be one of tosa, ethos-u, not "onnx"'),
+        (("--to", "onnx"), '--to must be one of skosh, tflite, tosa, ethos-u, not "onnx"'),
         (("--to", "tosa", "--accelerator", "ethos-u55-128"), "--accelerator is of --to ethos-u only"),
         (("--to", "ethos-u", "--accelerator", "ethos-u99"), 'accelerator must be one of ethos-u55-32, '),
     ):

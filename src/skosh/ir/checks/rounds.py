@@ -82,7 +82,10 @@ class Rounds(Reading):
         pairs = {n: None if v is None else v.halves for n, v in entry.items()}
         sure, self.sure = self.sure, self.sure and rounds.lo > 0
         final = rounds.hi - 1 if rounds.hi <= FEW_ROUNDS else MOST_PASSES
-        for attempt in range(final + 1):
+        narrowed = False
+        attempt = -1
+        while True:
+            attempt += not narrowed
             here = env.copy()
             for n, span in heads.items():
                 if span is not None:
@@ -102,6 +105,11 @@ class Rounds(Reading):
             wanted = {n: self.head(entry[n], after[n], _base(n, s), rounds, axis) for n in kept}
             more = [n for n in kept if not _covers(heads[n], wanted[n])]
             lanes = {n: _lanes(entry[n], after[n]) for n in kept}
+            guessed = attempt == final and rounds.hi > FEW_ROUNDS
+            if guessed and not narrowed and any(not _covers(wanted[n], heads[n]) for n in kept):
+                narrowed, self.found = True, found
+                heads = {n: heads[n] if wanted[n] is None else wanted[n] for n in kept}
+                continue
             if attempt == final or (not more and lanes == pairs):
                 break
             self.found = found  # a guess that didn't hold
