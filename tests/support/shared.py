@@ -1,4 +1,4 @@
-"""The folder of real models with golden outputs."""
+"""Folders of real models with golden outputs and of real recordings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ def models_folder() -> Path:
         if folder.is_dir():
             return folder
     pytest.skip("the shared models are not here")
+
+
+def digits_folder() -> Path:
+    """``../shared/fsdd``, recordings of spoken digits; skips the test when there is none."""
+    for folder in (ROOT.parent / "shared" / "fsdd", ROOT / "shared" / "fsdd"):
+        if folder.is_dir():
+            return folder
+    pytest.skip("the shared recordings of digits are not here")
 
 
 def shared_models() -> list[Path]:

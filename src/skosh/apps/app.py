@@ -29,6 +29,7 @@ Say = Callable[[str], None]
 APPS: Table = {
     "hello-world": "skosh.apps.hello_world:APP",
     "magic-wand": "skosh.apps.magic_wand:APP",
+    "spoken-digits": "skosh.apps.spoken_digits:APP",
 }
 
 INTEGERS, FLOATS, SAMPLES, RESULT = "app.skosh", "float.skosh", "samples.npz", "result.json"
@@ -51,11 +52,15 @@ class Learned:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """One input of a stream: ``t`` seconds after its beginning; ``truth``: what it is, where that is known."""
+    """One input of a stream, whole ``t`` seconds after its beginning. truth: what it is, where that is known.
+
+    asks: a decision is wanted after it; what comes before only goes into the state of the device.
+    """
 
     t: float
     x: Array
     truth: str | None = None
+    asks: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +121,7 @@ def samples_of(which: App, folder: Path) -> Array:
 
 
 def decisions(which: App, build: Build, moments: Iterable[Moment]) -> Iterator[dict[str, Any]]:
-    """One for each moment, from the emulated device; its state goes on from one to the next.
+    """One for each moment that asks for it, from the emulated device; its state goes on from one to the next.
 
     "cycles" are modelled, "ms" are those at the board's clock: of a usual inference, as ``profile`` has them.
     """
@@ -125,6 +130,8 @@ def decisions(which: App, build: Build, moments: Iterable[Moment]) -> Iterator[d
     for moment in moments:
         truth = {} if moment.truth is None else {"truth": moment.truth}
         outputs = build.runner.run([which.encode(build.source, moment.x)])
+        if not moment.asks:
+            continue
         yield {"t": round(moment.t, 4), **which.decide(build.source, outputs), **truth, **cost}
 
 

@@ -29,6 +29,7 @@ def command(
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder of recordings to learn from.")] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of everything that is drawn at random.", min=0)] = 0,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="run: a recording of motion.")] = None,
+    wav: Annotated[Path | None, typer.Option(metavar="FILE", help="run: a recording of sound.")] = None,
     board: Annotated[
         str | None, typer.Option("--board", "--target", "-b", "-t", metavar="B", help="Another board than the usual one.")
     ] = None,
@@ -53,7 +54,9 @@ def command(
     elif what == "compile":
         _compile(which, folder, board, json)
     elif what == "run":
-        _run(which, folder, csv, data, board, json)
+        if csv is not None and wav is not None:
+            raise InputError("run must be given one recording, not --csv and --wav")
+        _run(which, folder, csv or wav, data, board, json)
     else:
         _package(which, folder, kind, board, json)
 

@@ -7,8 +7,10 @@ model = front.then(network)
 from skosh.features.audio import microfrontend
 from skosh.features.filters import fir_filter, sos_filter, without_gravity
 from skosh.features.motion import imu, imu_names
+from skosh.features.recent import recent
 from skosh.features.spectra import log_mel, mfcc, mfe, spectrogram
 
 __all__ = [
-    "fir_filter", "imu", "imu_names", "log_mel", "mfcc", "mfe", "microfrontend", "sos_filter", "spectrogram", "without_gravity",
+    "fir_filter", "imu", "imu_names", "log_mel", "mfcc", "mfe", "microfrontend", "recent", "sos_filter", "spectrogram",
+    "without_gravity",
 ]  # fmt: skip
