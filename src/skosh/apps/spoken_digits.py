@@ -32,7 +32,7 @@ FLOOR = 1e-6
 WARPS = (0.85, 0.92, 1.0, 1.08, 1.15)
 """By how much copies of a clip are slower, and so lower."""
 COPIES, SHIFT, LOUDER = 10, 600, 10.0
-"""Copies of each clip; by how many samples they come earlier or later, and by how many dB they are softer or louder, at most."""
+"""Copies of each clip; by how many samples they come earlier or later, by how many dB they are louder or softer, at most."""
 
 ASK = 5  # of a long recording, a decision every so many hops
 
