@@ -35,6 +35,7 @@ from skosh.verify.fit import check_flash, check_ram
 from skosh.verify.measure import Profile, host_profile, measure, measure_exits
 from skosh.verify.oracles import library, oracle
 from skosh.verify.proof import Proof, prove
+from skosh.verify.reach import reaching_samples
 from skosh.verify.samples import Samples, as_samples, load_samples, random_samples
 
 
@@ -178,7 +179,8 @@ class Build:
 
         against: by default the reference, and the library's own object where the model was made from one: what that gives
         for the samples and for inputs at the edges (on thresholds, denormal, huge, NaN where it takes them).
-        samples: a count (random, always the same ones), an array, or a file: .npy, or .npz with golden outputs.
+        samples: a count (random ones, corners, thresholds of trees, and what a small search finds; always the same ones), an
+        array, or a file: .npy, or .npz with golden outputs. ``Proof.coverage`` tells what they reached.
         """
         chosen = self.samples(samples if golden is None else golden)
         others = {
@@ -191,7 +193,7 @@ class Build:
 
     def samples(self, samples: int | Array | str | Path) -> Samples:
         if isinstance(samples, int):
-            return random_samples(self.source, samples)
+            return reaching_samples(self.source, samples)
         if isinstance(samples, str | Path):
             return load_samples(self.source, samples)
         return as_samples(self.source, samples)
