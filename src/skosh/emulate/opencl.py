@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -33,8 +34,6 @@ def device() -> Any:
 
     PYOPENCL_CTX chooses another one, as everywhere in PyOpenCL.
     """
-    import os
-
     import pyopencl as cl
 
     if os.environ.get("PYOPENCL_CTX"):
@@ -52,20 +51,22 @@ class OpenClRunner:
     """One inference after another, or the samples of a batch together, each in an arena of its own on the device."""
 
     def __init__(self, program: Program, sources: Mapping[str, str]) -> None:
-        import pyopencl as cl
+        import pyopencl
 
         self.program, self.face = program, interface(program)
-        self.cl, self.device = cl, device()
+        self.cl: Any = pyopencl
+        self.device = device()
         self._refuse_inexact_floats()
-        self.context = cl.Context([self.device])
-        self.queue = cl.CommandQueue(self.context)
+        self.context = pyopencl.Context([self.device])
+        self.queue = pyopencl.CommandQueue(self.context)
         self.functions = self._compiled(sources[f"{program.name}.cl"])
         self.place: dict[str, int] = {}
         self.data = self._constants()
         self.stride = -(-max(1, program.plan.arena_bytes) // ALIGN) * ALIGN
         self.exits = exits(program)
         self.steps = {layer.index: self._steps(layer) for layer in program.layers}
-        self.samples, self.arena = 0, None
+        self.samples = 0
+        self.arena: Any = None
         self._room(1)
         self.reset()
 
@@ -113,7 +114,7 @@ class OpenClRunner:
 
     def _steps(self, layer: Layer) -> list[tuple[Entry, int, list[Any]]]:
         """(function, work items, arguments) of a layer; None stands for the arena."""
-        steps = []
+        steps: list[tuple[Entry, int, list[Any]]] = []
         for call in layer.calls:
             routine = next(r for r in self.program.routines if r.name == call.routine)
             arguments: list[Any] = []
@@ -127,8 +128,8 @@ class OpenClRunner:
                     case Number(value, dtype):
                         arguments.append(np.uint8(value) if dtype.name == "bool" else dtype.np.type(value))
             numbers = numbers_of(routine, call)
-            for entry in entries(routine, needs_order(self.program, call)):
-                steps.append((entry, entry.launch.items(numbers), arguments))
+            parts = entries(routine, needs_order(self.program, call))
+            steps += [(entry, entry.launch.items(numbers), arguments) for entry in parts]
         return steps
 
     # ------------------------------------------------------------------------------------------------ runs

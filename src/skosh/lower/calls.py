@@ -48,7 +48,7 @@ def node_calls(
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
     op = formed(node.op, ins, target, optimize)
     if target is not None and target.plain:
-        return tuple(op.frugal_calls(ins, outs))
+        return as_asked(op.frugal_calls(ins, outs))
     calls = as_asked(op.frugal_calls(ins, outs) if frugal else op.calls(ins, outs))
     if pack:
         calls = tuple(stored(c, ins, target, optimize) for c in calls)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
+from math import prod
 
 from skosh.base.dtypes import i32
 from skosh.ir.kernel import (
@@ -50,7 +50,7 @@ class Launch:
 
     def items(self, numbers: Mapping[str, int | float]) -> int:
         """How many work items, for a call with these numbers."""
-        return reduce(lambda a, b: a * b, (max(0, value(c, numbers)) for c in self.counts), 1)
+        return prod(max(0, value(c, numbers)) for c in self.counts)
 
 
 def launches(kernel: Kernel) -> tuple[Launch, ...]:
@@ -59,7 +59,7 @@ def launches(kernel: Kernel) -> tuple[Launch, ...]:
     if parts is None:
         return in_order(kernel)
     shared, rest = parts
-    return tuple(_spread(kernel, shared, s) for s in rest)
+    return tuple(_spread(kernel, shared, s) for whole in rest for s in _apart(whole))
 
 
 def in_order(kernel: Kernel) -> tuple[Launch, ...]:
@@ -89,6 +89,24 @@ def _parts(kernel: Kernel) -> tuple[Body, tuple[Stmt, ...]] | None:
             case _:
                 rest.append(s)
     return tuple(shared), tuple(rest)
+
+
+def _apart(s: Stmt) -> tuple[Stmt, ...]:
+    """par loops with several par loops in a round, as one loop for each: no round sees what another one does.
+
+        for m in par(M): a(m); b(m)   ->   for m in par(M): a(m);   for m in par(M): b(m)
+    """
+    if not isinstance(s, For) or not s.par:
+        return (s,)
+    loops = tuple(x for x in s.body if isinstance(x, For))
+    numbers = tuple(x for x in s.body if isinstance(x, Let | Assume))
+    changed = {x.var.name for x in walk(s.body) if isinstance(x, Assign)}
+    stored = {x.buffer for x in walk(s.body) if isinstance(x, Store)}
+    loads = {e.buffer for x in numbers for top in stmt_exprs(x) for e in walk_expr(top) if isinstance(e, Load)}
+    settled = not changed & {x.var.name for x in numbers if isinstance(x, Let)} and not loads & stored
+    if len(loops) + len(numbers) < len(s.body) or not all(x.par for x in loops) or not loops or not settled:
+        return (s,)
+    return tuple(replace(s, body=(*numbers, part)) for loop in loops for part in _apart(loop))
 
 
 def _spread(kernel: Kernel, shared: Body, s: Stmt) -> Launch:
@@ -141,7 +159,9 @@ def _count(loop: For) -> Expr:
 
 def _place(loop: For, k: int, counts: tuple[Expr, ...]) -> Expr:
     """The loop's variable, from the number of the work item."""
-    after = reduce(lambda a, b: Binary("*", a, b, i32), counts[k + 1 :], Const(1))
+    after: Expr = Const(1)
+    for c in counts[k + 1 :]:
+        after = Binary("*", after, c, i32)
     at: Expr = ITEM if k == len(counts) - 1 else Binary("//", ITEM, simplify(after), i32)
     if k > 0:
         at = Binary("%", at, counts[k], i32)

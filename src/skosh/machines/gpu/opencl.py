@@ -15,7 +15,7 @@ from skosh.base.errors import ModelError
 from skosh.emit.exact_floats import computes_with_floats
 from skosh.emit.expressions import Names
 from skosh.emit.functions import body_text, builtins_used, function_text
-from skosh.emit.lines import comment, wrapped
+from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.model import fill
 from skosh.emit.tidy import declared_twice, plain_comment, tidied
 from skosh.ir.kernel import Function, Kernel, Param, Var, functions, walk_expr
@@ -26,10 +26,12 @@ HELPERS = {
     "bits_of_f32": "static inline int32_t {name}(float x)\n{{\n    return as_int(x);\n}}\n",
     "f32_of_bits": "static inline float {name}(int32_t bits)\n{{\n    return as_float(bits);\n}}\n",
     "load_word": (
-        "static inline uint32_t {name}(__global const void *from)\n{{\n    return as_uint(vload4(0, (__global const uchar *)from));\n}}\n"
+        "static inline uint32_t {name}(__global const void *from)\n{{\n"
+        "    return as_uint(vload4(0, (__global const uchar *)from));\n}}\n"
     ),
     "store_word": (
-        "static inline void {name}(__global void *to, uint32_t word)\n{{\n    vstore4(as_uchar4(word), 0, (__global uchar *)to);\n}}\n"
+        "static inline void {name}(__global void *to, uint32_t word)\n{{\n"
+        "    vstore4(as_uchar4(word), 0, (__global uchar *)to);\n}}\n"
     ),
     "load_i4": (
         "static inline int8_t {name}(__global const int8_t *from, int32_t i)\n{{\n"
@@ -43,7 +45,7 @@ HELPERS = {
 }
 """Small functions whose C is not OpenCL C; the others are both."""
 
-KEYWORDS = ("constant", "generic", "global", "half", "image2d_t", "kernel", "local", "pipe", "private", "quad", "sampler_t", "event_t")
+KEYWORDS = ("constant", "event_t", "generic", "global", "half", "kernel", "local", "pipe", "private", "quad", "sampler_t")
 """Words of OpenCL C that are names in C."""
 
 TYPES = """typedef char int8_t;
@@ -147,7 +149,7 @@ def text(program: Program) -> str:
     renamed = "".join(f"#define {w} {w}_\n" for w in KEYWORDS if w in words)
     doubles = "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n" if "double" in words else ""
     exact = "#pragma OPENCL FP_CONTRACT OFF\n" if computes_with_floats(program) else ""
-    head = f"/* {program.name}: kernels for OpenCL C 1.2. Dimension 0 counts work items, dimension 1 the samples of a batch. */\n"
+    head = f"/* {program.name}: kernels in OpenCL C 1.2. Dimension 0 counts work items, dimension 1 samples of a batch. */\n"
     return "\n".join([head + doubles + exact + TYPES + renamed, *bodies])
 
 
@@ -162,7 +164,8 @@ def _entry_text(entry: Entry, routine: Routine, spell: Callable[[str], str]) -> 
         parts += [f"__global uchar *{p.name}_from", f"uint {p.name}_at", f"uint {p.name}_next"]
         kind = f"__global {'' if p.written else 'const '}{p.dtype.c}"
         where = f"({kind} *)({p.name}_from + {p.name}_at + get_global_id(1) * {p.name}_next)"
-        places.append(f"    {kind} *{p.name} = {where};\n")
+        line = f"    {kind} *{p.name} = {where};\n"
+        places.append(line if len(line) <= WIDTH else f"    {kind} *{p.name} =\n        {where};\n")
     parts += [f"{v.dtype.c} {v.name}" for v in routine.numbers]
     item = f"    const int32_t {ITEM.name} = (int32_t)get_global_id(0);\n" if entry.launch.counts else ""
     doc = comment("\n".join(x for x in (plain_comment(kernel.doc, own), *kernel.steps) if x))
