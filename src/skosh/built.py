@@ -32,10 +32,12 @@ from skosh.pipeline import Compiled, compile_to_c
 from skosh.search import Choice
 from skosh.search import search as find_forms
 from skosh.targets import Firmware, Target, missing, target
+from skosh.targets.toolchain import lacking
 from skosh.verify.fit import check_flash, check_ram
 from skosh.verify.measure import Profile, host_profile, measure, measure_exits
 from skosh.verify.oracles import library, oracle
 from skosh.verify.proof import Proof, prove
+from skosh.verify.reach import reaching_samples
 from skosh.verify.samples import Samples, as_samples, load_samples, random_samples
 
 
@@ -191,7 +193,8 @@ class Build:
 
         against: by default the reference, and the library's own object where the model was made from one: what that gives
         for the samples and for inputs at the edges (on thresholds, denormal, huge, NaN where it takes them).
-        samples: a count (random, always the same ones), an array, or a file: .npy, or .npz with golden outputs.
+        samples: a count (random ones, corners, thresholds of trees, and what a small search finds; always the same ones), an
+        array, or a file: .npy, or .npz with golden outputs. ``Proof.coverage`` tells what they reached.
         """
         chosen = self.samples(samples if golden is None else golden)
         others = {
@@ -204,7 +207,7 @@ class Build:
 
     def samples(self, samples: int | Array | str | Path) -> Samples:
         if isinstance(samples, int):
-            return random_samples(self.source, samples)
+            return reaching_samples(self.source, samples)
         if isinstance(samples, str | Path):
             return load_samples(self.source, samples)
         return as_samples(self.source, samples)
@@ -246,9 +249,9 @@ class Build:
 
         proof: what ``verify`` gave; the header and kws.json then tell it. All or nothing: a failure leaves what was there.
         InputError where the folder holds another model of the same name, unless it may be overwritten; the same file's
-        model, compiled again, is no other one.
+        model, compiled again, is no other one. Where the compiler or the emulator is missing, kws.json tells no measured costs.
         """
-        profile = None if self.target.is_host else self.profile()
+        profile = None if self.target.is_host or lacking() else self.profile()
         told = manifest(self.program, self.source, self.optimize, self.target, self.sources, profile)
         return write_model(
             Path(folder), self.program.name, self.source, self.sources, told, proof=proof, overwrite=overwrite
@@ -261,7 +264,7 @@ def _ram_hint(program: Program, source: Graph, target: Target, aim: Aim, most: i
         return f"its largest step needs {program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
     frugal = Build(compile_to_c(source, target=target, optimize="ram", name=program.name), target, as_aim("ram"))
     need = frugal.program.plan.arena_bytes
-    if not target.is_host and need <= most:
+    if not target.is_host and need <= most and not lacking():
         need = frugal.profile().ram.total
     return f'optimize="ram" needs {need:,}' if need <= most else f'the least this model can do is {need:,} (optimize="ram")'
 
@@ -282,11 +285,12 @@ def build(
 
     search is.
     """
-    aim = as_aim(optimize)
+    aim, explicit = as_aim(optimize), max_ram is not None or max_flash is not None
     board = target.board
     if board is not None:
         max_ram = board.ram if max_ram is None else min(max_ram, board.ram)
         max_flash = board.flash if max_flash is None else min(max_flash, board.flash)
+    asked = explicit or not lacking()
     limits = (max_ram, max_flash)
     look = partial(find_forms, target=target, optimize=aim, limits=limits, progress=progress) if search else None
 
@@ -298,5 +302,6 @@ def build(
         graph, target=target, optimize=aim, name=name, search=look, self_check=self_check, refuse=refuse
     )
     made = Build(compiled, target, aim)
-    made.check_fit(max_ram, max_flash)
+    if asked:  # a board's own limits are compared with arena and weights alone where nothing can be built
+        made.check_fit(max_ram, max_flash)
     return made
