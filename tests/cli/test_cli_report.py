@@ -10,7 +10,7 @@ import skosh
 from tests.cli.run import run
 from tests.search.layers import small_network
 
-AIMS = ["balanced", "speed", "flash", "ram", "energy"]
+AIMS = ["balanced", "speed", "flash", "ram"]
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,6 @@ OPTIMIZE: dict[Aim, tuple[str, ...]] = {
     "speed": ("-O3",),
     "flash": ("-Os",),
     "ram": ("-O2", "-fno-unroll-loops"),
-    "energy": ("-O3",),
 }
 
 #: aim -> what each file is compiled with once more, to keep the smaller object.

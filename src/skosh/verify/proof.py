@@ -190,6 +190,12 @@ def _asked(
     return Agreement(library.name, rows + sum(edges.values()), edges, refused, ties, error)
 
 
+def reference_outputs(source: Graph, inputs: Sequence[tuple[Array, ...]]) -> list[tuple[Array, ...]]:
+    """What the graph means for inputs in order, states kept from one to the next."""
+    reference = _reference(source, Watch(source))
+    return [reference(x) for x in inputs]
+
+
 def _reference(source: Graph, watch: Watch) -> Oracle:
     """The graph interpreter, its states kept from call to call; ``watch`` sees what it computes."""
     states = initial_states(source)
