@@ -95,8 +95,8 @@ def proof_box(facts: Facts) -> Markup | None:
     proof = facts.proof
     if proof is None:
         return None
-    what = f" ({', '.join(proof.what)})" if proof.what else ""
-    compared = f"{number(proof.elements)} numbers{what} were compared with {against(proof)}."
+    what = f": {', '.join(proof.what)}" if proof.what else ""
+    compared = f"{number(proof.elements)} numbers were compared with {against(proof)}{what}."
     if proof.bit_exact:
         title = f"Identical on {number(proof.samples)} samples, on {facts.target.name}"
         text = f"{compared} Not one differs{proof.reach}."
