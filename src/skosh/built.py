@@ -19,6 +19,7 @@ from skosh.deliver.model_files import write_model
 from skosh.emit.harness import firmware_harness, host_trace, marker_trace
 from skosh.emit.interface import interface
 from skosh.emit.manifest import manifest
+from skosh.emulate.accelerators import accelerator_runner, all_rows
 from skosh.emulate.answers import dequantized as dequantized
 from skosh.emulate.answers import predicted
 from skosh.emulate.answers import quantized as quantized
@@ -85,6 +86,8 @@ class Build:
     @cached_property
     def runner(self) -> Runner:
         """What ``run`` runs: the firmware in the emulator, or the host library."""
+        if self.target.accelerator:
+            return self._accelerated()
         if self.target.is_host:
             return self._native()
         return DeviceRunner(self.program, self.firmware.elf, self.target)
@@ -92,6 +95,8 @@ class Build:
     @cached_property
     def tracer(self) -> Runner:
         """The same program with a mark after each layer, and with a memory of its own."""
+        if self.target.accelerator:
+            return self._accelerated()
         if self.target.is_host:
             return self._native()
         trace = marker_trace(self.program, interface(self.program), self.target.marker)
@@ -104,6 +109,13 @@ class Build:
             defines=trace.defines,
         )
         return DeviceRunner(self.program, firmware.elf, self.target)
+
+    def _accelerated(self) -> Runner:
+        """The kernels on an accelerator of this computer. ToolError when there is none."""
+        reason = missing(self.target)
+        if reason:
+            raise ToolError(reason, hint='choose target="host", which runs everywhere')
+        return accelerator_runner(self.target.accelerator, self.program, self.sources)
 
     def _native(self) -> HostRunner:
         """The C as the target's own code on this computer. ToolError when its processor lacks something."""
@@ -123,7 +135,8 @@ class Build:
     @cached_property
     def _batches(self) -> BatchRunner | None:
         """Blocks of rows at once on this computer; None for models that don't take rows one by one."""
-        return batch_runner(self.source, self.program.name, self.optimize) if self.target.is_host else None
+        own = self.target.is_host and not self.target.accelerator
+        return batch_runner(self.source, self.program.name, self.optimize) if own else None
 
     # ------------------------------------------------------------------------------------------------ what users ask
 
@@ -151,7 +164,7 @@ class Build:
             return self._batches.run(x)
         samples = as_samples(self.source, x)
         self.runner.reset()
-        rows = [self.runner.run(inputs) for inputs in samples.inputs]
+        rows = all_rows(self.runner, samples.inputs)
         columns = []
         answers = self.source.outputs if self.source.status is None else self.source.outputs[:-1]
         for i, name in enumerate(answers):

@@ -103,6 +103,7 @@ TOOLS = (
         "tflite_micro", "verify --against tflm", "pip install 'skosh[tflm]'", _package("tflite_micro", "tflite-micro")
     ),
     Tool("npu tools", "export, verify --against tosa", "pip install 'skosh[npu]', see docs/npu.md", _npu),
+    Tool("pyopencl", "target opencl: GPUs, and processors by PoCL", "pip install 'skosh[gpu]'", _package("pyopencl")),
     Tool("gcc", "tests under address sanitizer", "apt install gcc libc6-dev", _program("gcc", "--version")),
     Tool(
         "qemu-system-arm",
