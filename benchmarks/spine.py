@@ -138,7 +138,8 @@ def compile_time(models: tuple[str, ...], console: Console) -> None:
 
 
 TABLES: dict[str, Callable[[tuple[str, ...], Console], None]] = {
-    "balanced": balanced, "exactness": exactness, "memory": memory, "flash": flash, "instructions": instructions, "compile": compile_time,
+    "balanced": balanced, "exactness": exactness, "memory": memory, "flash": flash, "instructions": instructions,
+    "compile": compile_time,
 }  # fmt: skip
 
 
