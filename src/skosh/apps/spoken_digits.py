@@ -144,7 +144,7 @@ def _trained(copies: Sequence[Array], labels: Array, seed: int) -> Any:
         from sklearn.neural_network import MLPClassifier
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
     except ImportError as error:
         raise ToolError("spoken-digits trains with scikit-learn", hint="pip install 'skosh[sklearn]'") from error
     model = make_pipeline(StandardScaler(), MLPClassifier((64,), alpha=1.0, max_iter=12, random_state=seed))
