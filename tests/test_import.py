@@ -29,7 +29,9 @@ def test_help_is_light() -> None:
     assert not loaded.intersection(HEAVY) - {"typer", "rich"}
 
 
-@pytest.mark.parametrize("name", ["compile", "early_exit", "hierarchy", "load", "place", "quantize", "split"])
+@pytest.mark.parametrize(
+    "name", ["compile", "early_exit", "evaluate_stream", "hierarchy", "load", "place", "quantize", "split"]
+)
 def test_public_names(name: str) -> None:
     import skosh
 

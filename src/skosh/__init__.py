@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from skosh import features as features
     from skosh.built import Build
+    from skosh.deliver.streams import StreamReport
     from skosh.ir.graph import Graph
     from skosh.place.hierarchy import Hierarchy
     from skosh.placing import Placement
@@ -26,7 +27,10 @@ PUBLIC = {
 }  # fmt: skip
 """Classes of what the functions give, imported when they are asked for."""
 
-__all__ = ["Build", "Graph", "Profile", "Proof", "compile", "early_exit", "hierarchy", "load", "place", "quantize", "split"]
+__all__ = [
+    "Build", "Graph", "Profile", "Proof", "compile", "early_exit", "evaluate_stream", "hierarchy", "load", "place", "quantize",
+    "split",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -122,6 +126,38 @@ def compile(
             progress=progress or (lambda done, of: None),
             self_check=self_check,
         )
+
+
+def evaluate_stream(
+    scores: Any,
+    recording: Any = None,
+    *,
+    events: Sequence[tuple[float, float]],
+    hop: float,
+    threshold: float | None = None,
+    false_accepts_an_hour: float = 1.0,
+    column: int = 0,
+    tolerance: float = 0.5,
+    refractory: float = 1.0,
+) -> StreamReport:
+    """How a detector does over a long recording: true and false accepts an hour, delays, the DET curve in numbers and as SVG.
+
+    scores: one for each run, [runs]; or a Graph or Build, which is given ``recording``, [runs, *its input], its state going on
+    from run to run; ``column`` of its first output is the score. events: (start, end) in seconds of what is to be found, in
+    order. hop: seconds from run to run. A run accepts where its score is at least the threshold, and the accept before is
+    ``refractory`` seconds ago; that is right within an event, or up to ``tolerance`` seconds after it.
+
+    threshold: without it, the lowest from which on there are at most ``false_accepts_an_hour``. Choose it on another recording
+    than the one that is reported. Raises InputError where these don't fit each other.
+    """
+    from skosh.built import stream_scores
+    from skosh.deliver.streams import evaluated
+
+    found = stream_scores(scores, recording, column)
+    return evaluated(
+        found, events, hop=hop, threshold=threshold, false_accepts_an_hour=false_accepts_an_hour, tolerance=tolerance,
+        refractory=refractory,
+    )  # fmt: skip
 
 
 def split(graph: Graph, *, after: str | int) -> tuple[Graph, Graph]:

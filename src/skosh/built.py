@@ -305,3 +305,24 @@ def build(
     if asked:  # a board's own limits are compared with arena and weights alone where nothing can be built
         made.check_fit(max_ram, max_flash)
     return made
+
+
+def stream_scores(model: Any, recording: Any, column: int) -> Array:
+    """[runs] float64: scores as they are, or a column of the first output of a Graph or Build over a recording."""
+    if not isinstance(model, Graph | Build):
+        if recording is not None:
+            raise InputError("a recording must go with a Graph or a Build, not with scores")
+        try:
+            return np.asarray(model, np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError("scores must be numbers, one for each run, or a Graph or a Build") from error
+    if recording is None:
+        raise InputError("a model must be given a recording, [runs, *its input]")
+    made = model if isinstance(model, Build) else build(model, target=target("host"))
+    found = made.run(recording)
+    first = found[0] if isinstance(found, tuple) else found
+    tensor = made.source.tensors[made.source.outputs[0]]
+    real = (first if tensor.quant is None else dequantized(first, tensor)).reshape(len(first), -1)
+    if not 0 <= column < real.shape[1]:
+        raise InputError(f"column must be from 0 to {real.shape[1] - 1}, not {column}")
+    return np.asarray(real[:, column], np.float64)
