@@ -16,7 +16,7 @@ from skosh.ir.graph import Array
 MOST_THRESHOLDS = 400
 HIGHEST = 300  # of these, so many are the highest scores: false accepts are decided there
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 280, 64, 24, 14, 44
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 280, 76, 40, 14, 44
 
 
 @dataclass(frozen=True)
