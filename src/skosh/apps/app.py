@@ -29,6 +29,7 @@ Say = Callable[[str], None]
 APPS: Table = {
     "hello-world": "skosh.apps.hello_world:APP",
     "magic-wand": "skosh.apps.magic_wand:APP",
+    "machine-anomaly": "skosh.apps.machine_anomaly:APP",
     "spoken-digits": "skosh.apps.spoken_digits:APP",
 }
 
