@@ -1,8 +1,8 @@
 """machine-anomaly: is a motor still as it was? Learned from good vibrations alone; faults are seen only when it is tried.
 
-Data: made, by the physics of a motor at 24 to 30 turns a second under changing load. Imbalance shakes at the turning frequency,
-misalignment at twice and three times it; a damaged bearing rings at 1,200 Hz each time that a ball meets the damage in its outer
-or inner ring. Features of half a second (``skosh.features.imu``), and the Gaussian that fits the good ones.
+Data: made by the physics of a motor at 24 to 30 turns a second under changing load. Imbalance shakes at the turning frequency,
+misalignment at twice and three times it; a damaged bearing rings at 1,200 Hz each time that a ball meets the damage, in its
+outer or inner ring. Features of half a second (``skosh.features.imu``), and the Gaussian that fits the good ones.
 """
 
 from __future__ import annotations
