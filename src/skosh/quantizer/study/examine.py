@@ -23,6 +23,8 @@ WORK = 1 << 28
 LEAST_SAMPLES = 4
 GOOD_AGREEMENT, GOOD_DB = 0.9, 20.0
 """Where nothing is said and no remedy is tried: the same answer on so many samples, and an error of a tenth of the outputs."""
+ENOUGH_TO_CHOOSE = 32
+"""Samples below which no remedy is tried: what so few say of the difference of two is chance."""
 LAYERS_OF_MIXED = 16
 """Layers above which "mixed", which measures each alone, isn't among the remedies that are tried."""
 
@@ -85,9 +87,11 @@ def examine(
     """Look at what ``quantize_graph(floats, samples, scheme=..., calibration=..., **options)`` made.
 
     At most MOST_SAMPLES are run, spread over held_out, or over the samples where there are none. remedies: quantize in other
-    ways, on the same samples, when the result isn't good. Raises InputError for samples that don't fit.
+    ways, on the same samples, when the result isn't good and there are ENOUGH_TO_CHOOSE.
+    Raises InputError for samples that don't fit.
     """
-    rows = _some(floats, as_samples(floats, samples if held_out is None else held_out))
+    given = as_samples(floats, samples if held_out is None else held_out)
+    rows = _some(floats, given)
     is_network = not forests_of(floats) and not is_classical(floats)
     if is_network:
         want, got = _collected(floats, rows), _collected(integers, [inputs_of(integers, r) for r in rows])
@@ -104,7 +108,7 @@ def examine(
 
     db, same = measured(integers)
     made = Examination(len(rows), held_out is not None, db, same, states, findings, ())
-    if not remedies or made.is_good or not is_network or scheme == "float16":
+    if not remedies or made.is_good or not is_network or scheme == "float16" or len(given) < ENOUGH_TO_CHOOSE:
         return made
     gained = []
     for text, change in _ways(floats, scheme, calibration, options):
