@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skosh.ir.graph import Array, Graph, Node
+from skosh.ops.elements.activations import Relu
 from skosh.quantizer.networks.affine import dequantized
 from skosh.quantizer.networks.rules import rule_of
 from skosh.quantizer.study.batch import Values
@@ -169,5 +170,5 @@ def _is_clamped(graph: Graph, name: str) -> bool:
     """Whether saturation is what was meant: all that reads it cuts its values to the range of the same scale."""
     readers = graph.consumers[name]
     return bool(readers) and all(
-        r.op.kind.startswith("relu") and graph.tensors[r.outputs[0]].quant == graph.tensors[name].quant for r in readers
+        isinstance(r.op, Relu) and graph.tensors[r.outputs[0]].quant == graph.tensors[name].quant for r in readers
     )
