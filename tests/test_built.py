@@ -156,7 +156,7 @@ def test_flash_that_is_too_small() -> None:
 def test_options_nobody_knows() -> None:
     with pytest.raises(InputError) as caught:
         skosh.compile(graph(), optimize="fast")
-    assert str(caught.value) == 'optimize must be one of balanced, speed, flash, ram, energy, not "fast".'
+    assert str(caught.value) == 'optimize must be one of balanced, speed, flash, ram, not "fast".'
     with pytest.raises(InputError, match="z80"):
         skosh.compile(graph(), target="z80")
     with pytest.raises(InputError):

@@ -95,7 +95,7 @@ def compile(
     """C for a target, from a Graph or anything that ``load`` takes.
 
     target: a processor or a board ("cortex-m4", "pico"); a board's RAM and flash are limits too.
-    optimize: "balanced", "speed", "flash", "ram" or "energy". max_ram, max_flash: bytes, or text like "64K" (1,024 each).
+    optimize: "balanced", "speed", "flash" or "ram". max_ram, max_flash: bytes, or text like "64K" (1,024 each).
     search: measure every form of every layer in the target's emulator and take the best for the aim, instead of the rules'.
     That takes a minute or so; the result is kept for the next time. progress: told how many steps are done, of how many.
     self_check: run each scheduled routine against its kernel on a little random data, once for each routine there is.

@@ -19,6 +19,7 @@ from skosh.deliver.model_files import write_model
 from skosh.emit.harness import firmware_harness, host_trace, marker_trace
 from skosh.emit.interface import interface
 from skosh.emit.manifest import manifest
+from skosh.emulate.accelerators import accelerator_runner, all_rows
 from skosh.emulate.answers import dequantized as dequantized
 from skosh.emulate.answers import predicted
 from skosh.emulate.answers import quantized as quantized
@@ -31,10 +32,12 @@ from skosh.pipeline import Compiled, compile_to_c
 from skosh.search import Choice
 from skosh.search import search as find_forms
 from skosh.targets import Firmware, Target, missing, target
+from skosh.targets.toolchain import lacking
 from skosh.verify.fit import check_flash, check_ram
 from skosh.verify.measure import Profile, host_profile, measure, measure_exits
 from skosh.verify.oracles import library, oracle
 from skosh.verify.proof import Proof, prove
+from skosh.verify.reach import reaching_samples
 from skosh.verify.samples import Samples, as_samples, load_samples, random_samples
 
 
@@ -83,6 +86,8 @@ class Build:
     @cached_property
     def runner(self) -> Runner:
         """What ``run`` runs: the firmware in the emulator, or the host library."""
+        if self.target.accelerator:
+            return self._accelerated()
         if self.target.is_host:
             return self._native()
         return DeviceRunner(self.program, self.firmware.elf, self.target)
@@ -90,6 +95,8 @@ class Build:
     @cached_property
     def tracer(self) -> Runner:
         """The same program with a mark after each layer, and with a memory of its own."""
+        if self.target.accelerator:
+            return self._accelerated()
         if self.target.is_host:
             return self._native()
         trace = marker_trace(self.program, interface(self.program), self.target.marker)
@@ -102,6 +109,13 @@ class Build:
             defines=trace.defines,
         )
         return DeviceRunner(self.program, firmware.elf, self.target)
+
+    def _accelerated(self) -> Runner:
+        """The kernels on an accelerator of this computer. ToolError when there is none."""
+        reason = missing(self.target)
+        if reason:
+            raise ToolError(reason, hint='choose target="host", which runs everywhere')
+        return accelerator_runner(self.target.accelerator, self.program, self.sources)
 
     def _native(self) -> HostRunner:
         """The C as the target's own code on this computer. ToolError when its processor lacks something."""
@@ -121,7 +135,8 @@ class Build:
     @cached_property
     def _batches(self) -> BatchRunner | None:
         """Blocks of rows at once on this computer; None for models that don't take rows one by one."""
-        return batch_runner(self.source, self.program.name, self.optimize) if self.target.is_host else None
+        own = self.target.is_host and not self.target.accelerator
+        return batch_runner(self.source, self.program.name, self.optimize) if own else None
 
     # ------------------------------------------------------------------------------------------------ what users ask
 
@@ -149,7 +164,7 @@ class Build:
             return self._batches.run(x)
         samples = as_samples(self.source, x)
         self.runner.reset()
-        rows = [self.runner.run(inputs) for inputs in samples.inputs]
+        rows = all_rows(self.runner, samples.inputs)
         columns = []
         answers = self.source.outputs if self.source.status is None else self.source.outputs[:-1]
         for i, name in enumerate(answers):
@@ -178,7 +193,8 @@ class Build:
 
         against: by default the reference, and the library's own object where the model was made from one: what that gives
         for the samples and for inputs at the edges (on thresholds, denormal, huge, NaN where it takes them).
-        samples: a count (random, always the same ones), an array, or a file: .npy, or .npz with golden outputs.
+        samples: a count (random ones, corners, thresholds of trees, and what a small search finds; always the same ones), an
+        array, or a file: .npy, or .npz with golden outputs. ``Proof.coverage`` tells what they reached.
         """
         chosen = self.samples(samples if golden is None else golden)
         others = {
@@ -191,7 +207,7 @@ class Build:
 
     def samples(self, samples: int | Array | str | Path) -> Samples:
         if isinstance(samples, int):
-            return random_samples(self.source, samples)
+            return reaching_samples(self.source, samples)
         if isinstance(samples, str | Path):
             return load_samples(self.source, samples)
         return as_samples(self.source, samples)
@@ -233,9 +249,9 @@ class Build:
 
         proof: what ``verify`` gave; the header and kws.json then tell it. All or nothing: a failure leaves what was there.
         InputError where the folder holds another model of the same name, unless it may be overwritten; the same file's
-        model, compiled again, is no other one.
+        model, compiled again, is no other one. Where the compiler or the emulator is missing, kws.json tells no measured costs.
         """
-        profile = None if self.target.is_host else self.profile()
+        profile = None if self.target.is_host or lacking() else self.profile()
         told = manifest(self.program, self.source, self.optimize, self.target, self.sources, profile)
         return write_model(
             Path(folder), self.program.name, self.source, self.sources, told, proof=proof, overwrite=overwrite
@@ -248,7 +264,7 @@ def _ram_hint(program: Program, source: Graph, target: Target, aim: Aim, most: i
         return f"its largest step needs {program.plan.lower_bound:,} bytes; use a smaller input or fewer channels"
     frugal = Build(compile_to_c(source, target=target, optimize="ram", name=program.name), target, as_aim("ram"))
     need = frugal.program.plan.arena_bytes
-    if not target.is_host and need <= most:
+    if not target.is_host and need <= most and not lacking():
         need = frugal.profile().ram.total
     return f'optimize="ram" needs {need:,}' if need <= most else f'the least this model can do is {need:,} (optimize="ram")'
 
@@ -269,11 +285,12 @@ def build(
 
     search is.
     """
-    aim = as_aim(optimize)
+    aim, explicit = as_aim(optimize), max_ram is not None or max_flash is not None
     board = target.board
     if board is not None:
         max_ram = board.ram if max_ram is None else min(max_ram, board.ram)
         max_flash = board.flash if max_flash is None else min(max_flash, board.flash)
+    asked = explicit or not lacking()
     limits = (max_ram, max_flash)
     look = partial(find_forms, target=target, optimize=aim, limits=limits, progress=progress) if search else None
 
@@ -285,5 +302,6 @@ def build(
         graph, target=target, optimize=aim, name=name, search=look, self_check=self_check, refuse=refuse
     )
     made = Build(compiled, target, aim)
-    made.check_fit(max_ram, max_flash)
+    if asked:  # a board's own limits are compared with arena and weights alone where nothing can be built
+        made.check_fit(max_ram, max_flash)
     return made

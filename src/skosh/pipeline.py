@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from skosh.base.aims import AIMS, as_aim
 from skosh.base.errors import InputError
+from skosh.base.registry import Table, load
 from skosh.build.soft_float import soft_float
 from skosh.emit.exact_floats import computes_with_floats
 from skosh.emit.interface import c_name
@@ -30,6 +31,10 @@ from skosh.search.search import chosen_calls
 from skosh.targets import Target
 
 OPTIMIZE = AIMS
+
+WRITERS: Table = {"opencl": "skosh.machines.gpu.opencl:sources"}
+"""What writes a program's kernels for an accelerator, beside the C."""
+
 STAGES = ("load", "optimize", "plan", "lower", "emit")
 
 
@@ -128,7 +133,10 @@ def compile_to_c(
 
     library = soft_float(target, prefix) if computes_with_floats(program) else {}
     narrow = target is not None and target.int_bits < 32
-    return replace(done, sources=emit(program, library=tuple(library), narrow_int=narrow) | library)
+    sources = emit(program, library=tuple(library), narrow_int=narrow) | library
+    if target is not None and target.accelerator:
+        sources |= load(WRITERS, target.accelerator, "accelerator")(program)
+    return replace(done, sources=sources)
 
 
 def program_text(program: Program) -> str:

@@ -80,7 +80,7 @@ def test_the_example_runs_on_this_computer(result: DemoResult, tmp_path: Path) -
 def test_the_summary_draws_and_tells(result: DemoResult) -> None:
     text = str(result)
     assert "█" in text
-    assert "✓ proved" in text
+    assert "✓ identical" in text
     assert "97" in text
     assert "\x1b" not in text
     console = Console(width=80, force_terminal=True, color_system="truecolor")

@@ -73,7 +73,7 @@ def test_verify_finds_a_wrong_golden(hello: Path, tmp_path: Path) -> None:
         np.savez(tmp_path / "wrong.npz", inputs=good["inputs"], outputs=outputs)
     ran = run("verify", hello, "--golden", tmp_path / "wrong.npz")
     assert ran.status == 1
-    assert ": not bit-exact. 1 of " in ran.out
+    assert ": not identical, 1 of " in ran.out
     assert "The first: sample 0: " in ran.out
 
 

@@ -21,7 +21,7 @@ def build(monkeypatch: pytest.MonkeyPatch) -> FakeBuild:
 def test_exact(build: FakeBuild) -> None:
     ran = run("verify", "kws.tflite")
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out == "kws on cortex-m4: bit-exact. No difference in 240 elements of 20 samples, against reference.\n"
+    assert ran.out == "kws on cortex-m4: identical on 20 samples: 240 elements, against reference.\n"
     assert build.asked == {"samples": 20, "against": None}
 
 
@@ -30,7 +30,7 @@ def test_wrong(build: FakeBuild) -> None:
     ran = run("verify", "kws.tflite")
     assert ran.status == 1
     assert ran.out == (
-        "kws on cortex-m4: not bit-exact. 5 of 240 elements of 20 samples, against reference, tflm differ.\n"
+        "kws on cortex-m4: not identical, 5 of 240 elements differ, on 20 samples: against reference, tflm.\n"
         "The first: sample 2: kws_01_dense: logits[0, 3] is 16, not 17 as reference has it.\n"
     )
 

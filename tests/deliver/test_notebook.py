@@ -37,7 +37,7 @@ def test_cells_are_short_whole_and_tell_the_figures() -> None:
         parser.feed(cell)
         assert not parser.open
     assert f"{profile.instructions:,}" in cells[0] and f"{profile.flash.total:,}" in cells[2]
-    assert "Bit for bit the same" in cells[3] and "dense" in cells[1]
+    assert "Identical" in cells[3] and "dense" in cells[1]
 
 
 def test_names_of_a_model_break_no_cell() -> None:

@@ -204,8 +204,9 @@ def test_provenance_and_proof(tmp_path: Path) -> None:
     assert "compared:" not in header
     build.save(tmp_path, proof=build.verify(3))
     told = (tmp_path / "model.h").read_text(encoding="utf-8")
-    assert re.search(r"\n \* compared: identical on 3 samples: [\d,]+ elements, against reference \*/\n", told)
-    assert told.replace(re.search(r"\n \* compared:[^\n]*", told)[0], " */", 1) == header  # type: ignore[index]
+    said = r"\n \* compared: identical on 3 samples: [^;/]+, [\d,]+\s[* ]*elements,\s[* ]*against\s[* ]*reference[^/]* \*/\n"
+    assert re.search(said, told)
+    assert told.replace(re.search(r"\n \* compared:[^/]*\*/", told)[0], " */", 1) == header  # type: ignore[index]
 
 
 # ----------------------------------------------------------------------------------------------------------------- arena

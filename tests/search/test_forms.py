@@ -79,8 +79,8 @@ def test_every_form_is_exact_in_the_emulator(machine: str) -> None:
 
 
 def test_the_style_of_an_aim() -> None:
-    assert [style_of(aim) for aim in ("speed", "balanced", "flash", "ram", "energy")] == [
-        "speed", "balanced", "flash", "balanced", "balanced",
+    assert [style_of(aim) for aim in ("speed", "balanced", "flash", "ram")] == [
+        "speed", "balanced", "flash", "balanced",
     ]  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def proof_line(result: DemoResult) -> Text:
         what = (
             f"{proof.elements:,} numbers of {proof.samples:,} images, the same bits on the device as in the reference"
         )
-        return Text.assemble(("✓ proved: ", "bold green"), what)
+        return Text.assemble(("✓ identical: ", "bold green"), what)
     return Text.assemble(
         ("✗ not the same: ", "bold red"), f"{proof.mismatches:,} numbers differ; {proof.first_difference}"
     )

@@ -25,7 +25,6 @@ OPTIMIZE: dict[Aim, tuple[str, ...]] = {
     "speed": ("-O3",),
     "flash": ("-Oz",),
     "ram": ("-O2", "-fno-unroll-loops"),
-    "energy": ("-O3",),
 }
 
 

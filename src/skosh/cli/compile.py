@@ -96,13 +96,18 @@ def _show_stage(model: Any, stage: str, target: str, making: Making, *, show: bo
 
 
 def _print_summary(build: Build, folder: Path, files: dict[str, int]) -> None:
+    from skosh.targets.toolchain import DEVICE, lacking
+
     shown = table("file", "bytes", right=("bytes",))
     for file, size in files.items():
         row(shown, folder / file, number(size))
     console = out()
     console.print(shown)
     console.print(f"RAM: {build.program.plan}", markup=False)
-    if not build.target.is_host:
+    missing = "" if build.target.is_host else lacking()
+    if missing:
+        console.print(f"stack, code and time: not measured without {missing}; {DEVICE}", markup=False)
+    elif not build.target.is_host:
         profile = build.profile()
         console.print(
             f"     and {number(profile.ram.stack)} bytes of stack\n"

@@ -90,19 +90,20 @@ def _npu() -> str | None:
 
 
 TOOLS = (
-    Tool("zig", "the C compiler for every target", "pip install ziglang, or set SKOSH_ZIG", _zig, required=True),
+    Tool("zig", "compiles the C for every target: run, verify, profile", "pip install 'skosh[device]', or set SKOSH_ZIG", _zig),
     Tool("numpy", "arrays, the reference meaning", "pip install numpy", _package("numpy"), required=True),
     Tool(
-        "unicorn", "emulates Cortex-M (GPL-2, never linked)", "pip install unicorn", _package("unicorn"), required=True
+        "unicorn", "emulates Cortex-M (GPL-2, never linked)", "pip install 'skosh[device]'", _package("unicorn")
     ),
-    Tool("capstone", "disassembler of the cycle model", "pip install capstone", _package("capstone"), required=True),
-    Tool("ortools", "exact memory plans", "pip install ortools", _package("ortools"), required=True),
+    Tool("capstone", "disassembler of the cycle model", "pip install 'skosh[device]'", _package("capstone")),
+    Tool("ortools", "exact memory plans", "pip install 'skosh[device]'", _package("ortools")),
     Tool("tflite", "the schema of .tflite files", "pip install tflite flatbuffers", _package("tflite"), required=True),
     Tool("scikit-learn", "skosh demo, its models", "pip install 'skosh[sklearn]'", _package("sklearn", "scikit-learn")),
     Tool(
         "tflite_micro", "verify --against tflm", "pip install 'skosh[tflm]'", _package("tflite_micro", "tflite-micro")
     ),
     Tool("npu tools", "export, verify --against tosa", "pip install 'skosh[npu]', see docs/npu.md", _npu),
+    Tool("pyopencl", "target opencl: GPUs, and processors by PoCL", "pip install 'skosh[gpu]'", _package("pyopencl")),
     Tool("gcc", "tests under address sanitizer", "apt install gcc libc6-dev", _program("gcc", "--version")),
     Tool(
         "qemu-system-arm",

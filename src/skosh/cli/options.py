@@ -44,7 +44,7 @@ Targets = Annotated[
 ]  # fmt: skip
 Optimize = Annotated[
     str,
-    typer.Option("--optimize", metavar="AIM", help="balanced, speed, flash, ram or energy: what matters most.",
+    typer.Option("--optimize", metavar="AIM", help="balanced, speed, flash or ram: what matters most.",
                  rich_help_panel=MAKING),
 ]  # fmt: skip
 Search = Annotated[

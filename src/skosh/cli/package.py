@@ -34,10 +34,11 @@ def command(
 ) -> None:
     """A package with the model's C, a self-test that prints PASS, a README, a licence and the proof; and a check of it.
 
-    --samples are the runs that the self-test repeats, 3 random ones where nothing else is said; the package goes to NAME-KIND,
+    --samples are the runs that the self-test repeats, 3 where nothing else is said; the package goes to NAME-KIND,
     here, without --output. Exit status 1 when the check ran and found a fault. What couldn't be checked is said.
     """
     from skosh.packaging import package
+    from skosh.targets.toolchain import DEVICE, lacking
 
     wanted = as_count_or_file(samples or str(GOLDEN_RUNS))
     with compiling(f"compiling {source.file} for {board}", search=making.search, quiet=json) as told:
@@ -53,6 +54,8 @@ def command(
         print_json({**made.as_json(), "folder": str(folder)})
     else:
         say(made, folder)
+        if missing := lacking(emulated=not build.target.is_host):
+            out().print(f"its runs are the reference's: nothing was run here without {missing}; {DEVICE}", markup=False)
     raise typer.Exit(1 if made.check.ran and not made.check.passed else 0)
 
 

@@ -75,14 +75,9 @@ def as_count_or_file(text: str | None) -> int | str:
 
 def verdict(proof: Proof, what: str) -> str:
     """The proof in a sentence or two."""
-    compared = f"{number(proof.elements)} elements of {proof.samples} samples, against {', '.join(proof.against)}"
     asked = library_text(proof.library)
-    if proof.bit_exact:
-        return f"{what}: bit-exact. No difference in {compared}.{asked}"
-    return (
-        f"{what}: not bit-exact. {number(proof.mismatches)} of {compared} differ.\n"
-        f"The first: {proof.first_difference}.{asked}"
-    )
+    first = "" if proof.bit_exact else f"\nThe first: {proof.first_difference}."
+    return f"{what}: {proof.sentence}.{first}{asked}"
 
 
 def library_text(library: Agreement | None) -> str:

@@ -60,8 +60,8 @@ def graph_html(graph: Graph) -> str:
 
 def proof_html(proof: Proof) -> str:
     """Identical or not, and what was compared."""
-    title = "✓ Bit for bit the same" if proof.bit_exact else "✗ Not the same"
-    compared = f"{number(proof.elements)} numbers over {number(proof.samples)} samples, against {against(proof)}"
+    title = f"✓ Identical on {number(proof.samples)} samples" if proof.bit_exact else "✗ Not the same"
+    compared = f"{', '.join([*proof.what, f'{number(proof.elements)} numbers'])}, against {against(proof)}{proof.reach}"
     first = None if proof.first_difference is None else el("p", f"The first difference: {proof.first_difference}")
     differ = None if proof.bit_exact else el("p", f"{number(proof.mismatches)} differ.")
     return card(title, el("p", compared), differ, first)

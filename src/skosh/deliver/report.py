@@ -95,12 +95,11 @@ def proof_box(facts: Facts) -> Markup | None:
     proof = facts.proof
     if proof is None:
         return None
-    compared = (
-        f"{number(proof.elements)} numbers over {number(proof.samples)} samples were compared with {against(proof)}."
-    )
+    what = f" ({', '.join(proof.what)})" if proof.what else ""
+    compared = f"{number(proof.elements)} numbers{what} were compared with {against(proof)}."
     if proof.bit_exact:
-        title = f"Proved: bit for bit the same on {facts.target.name}"
-        text = f"{compared} Not one differs: what was tested before compiling is what runs on the device."
+        title = f"Identical on {number(proof.samples)} samples, on {facts.target.name}"
+        text = f"{compared} Not one differs{proof.reach}."
         return el("div", el("h2", "✓ " + title), el("p", text), class_="proof", role="note")
     first = f" First: {proof.first_difference}." if proof.first_difference is not None else ""
     text = f"{compared} {number(proof.mismatches)} differ.{first}"

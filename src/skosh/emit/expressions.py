@@ -34,6 +34,7 @@ class Names:
     separate: bool = True  # no two buffers share memory
     narrow_int: bool = False  # C's int may have 16 bits
     aligned: str = ""  # "aligned_" where words begin at multiples of four bytes
+    walks: bool = True  # reductions walk pointers
     above: Any = None  # what must stand before the function: see ``emit.assembly``
 
 

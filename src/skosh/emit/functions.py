@@ -255,7 +255,7 @@ def _plain(body: Body, names: Names, depth: int) -> str:
 def _loop(s: For, names: Names, depth: int) -> str:
     pad = INDENT * depth
     names = replace(names, steps=with_step(s, names.steps))
-    moving = walk_pointers(s, names)
+    moving = walk_pointers(s, names) if names.walks else None
     if moving is None:
         return f"{pad}{_counting(s, names)}{body_text(s.body, names, depth + 1)}{pad}}}\n"
     inside = replace(names, params={**names.params, **moving.params})

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from skosh.base.errors import ToolError
+from skosh.targets.toolchain import DEVICE
 
 TRANSLATED = 64 << 20
 """Bytes for translated code; Unicorn asks for 1 GiB by itself. One of 100 KB takes a few MB; when full, it is emptied."""
@@ -76,4 +77,4 @@ def unicorn_package() -> Any:
         import_module("unicorn.riscv_const")
         return import_module("unicorn")
     except ImportError as error:
-        raise ToolError("no emulator: unicorn can't be imported", hint="pip install unicorn capstone") from error
+        raise ToolError("no emulator: unicorn can't be imported", hint=DEVICE) from error

@@ -47,6 +47,8 @@ def node_calls(
     """frugal: without scratch memory where that can be had. pack: weights of few bits lie several to a byte."""
     ins, outs = graph.operands(node.inputs), graph.operands(node.outputs)
     op = formed(node.op, ins, target, optimize)
+    if target is not None and target.plain:
+        return as_asked(op.frugal_calls(ins, outs))
     calls = as_asked(op.frugal_calls(ins, outs) if frugal else op.calls(ins, outs))
     if pack:
         calls = tuple(stored(c, ins, target, optimize) for c in calls)

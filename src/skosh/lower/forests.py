@@ -39,7 +39,7 @@ CODE_TREE, TABLE_TREE, MIXED_VOTE, MIXED_SUM = 4, 16, 9, 20
 def formed(op: Op, inputs: Operands, target: Target | None, optimize: Aim) -> Op:
     """The operator with its form chosen, where it is a forest that leaves the choice open.
 
-    "flash": the fewest bytes; "speed", "energy": the fewest instructions; else the least product of both, of the forms that
+    "flash": the fewest bytes; "speed": the fewest instructions; else the least product of both, of the forms that
     take at most ``ROOM`` times the smallest one's bytes.
     """
     if not isinstance(op, Forest) or op.inline != AUTO:
@@ -69,7 +69,7 @@ def _best(found: list[tuple[float, float, Forest]], optimize: Aim) -> Forest:
     """Of (bytes, instructions, form)."""
     if optimize == "flash":
         return min(found, key=lambda f: f[:2])[2]
-    if optimize in ("speed", "energy"):
+    if optimize == "speed":
         return min(found, key=lambda f: (f[1], f[0]))[2]
     least = min(f[0] for f in found)
     return min((f for f in found if f[0] <= ROOM * least), key=lambda f: f[0] * f[1])[2]

@@ -6,14 +6,22 @@ offsets on every machine.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from math import gcd
 
 from skosh.plan.liveness import Heir, Live
 from skosh.plan.offsets import Placement
 
 
+def can_solve() -> bool:
+    """Whether the solver is installed: most models never need it, as the quick packing reaches the bound."""
+    return find_spec("ortools") is not None
+
+
 def place_exactly(live: Live, known: Placement, seconds: float) -> tuple[Placement, bool]:
-    """A placement at least as good as ``known``, and whether it is proved best for this order."""
+    """A placement at least as good as ``known``, and whether it is proved best for this order. Without ortools, the same."""
+    if not can_solve():
+        return known, live.peak == known.peak
     from ortools.sat.python import cp_model  # slow to import, and most models never need it
 
     unit = gcd(*(item.size for item in live.items), *(item.align for item in live.items))

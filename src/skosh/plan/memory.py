@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from skosh.base.aims import Aim
 from skosh.ir.graph import Graph
-from skosh.plan.exact import place_exactly
+from skosh.plan.exact import can_solve, place_exactly
 from skosh.plan.liveness import Live, Rounding, Scratch, find_live
 from skosh.plan.offsets import Placement, place
 from skosh.plan.order import find_orders, other_orders
@@ -44,7 +44,7 @@ def plan_memory(
     scratch: node index -> sizes in bytes of buffers alive only while that node runs.
     align: every offset is a multiple of it and of the element size; with ``optimize="ram"`` of the element size alone.
     time_limit_s: about how long to look for a better plan on an ordinary computer. It is turned into an amount of work,
-    so the same graph gives the same plan everywhere; a plan with ``bound_kind`` "optimal" can't be improved by more.
+    so the same graph gives the same plan wherever the same solver is; one with ``bound_kind`` "optimal" can't be improved.
 
     An AssertionError tells when a state's new value would overwrite its old one too early; lowering must then insert
     a copy.
@@ -120,4 +120,6 @@ def _in_words(arena: int, bound: int, proved: bool) -> str:
         return "optimal"
     gap = arena - bound
     text = f"gap {gap:,} byte{'s' if gap != 1 else ''} ({100 * gap / bound:.1f} %)"
+    if not proved and not can_solve():
+        return f"{text}, no solver to look for less: pip install ortools"
     return f"{text}, least for this order" if proved else text

@@ -207,7 +207,7 @@ def _best_whole(
         whole = measure_whole(graph, target, optimize, calls)
         if ranked(whole) < ranked(best_whole):
             best, best_whole = tried, whole
-        if optimize not in ("speed", "energy"):
+        if optimize != "speed":
             break
         slower = [whole.time_of.get(c.node, 0) > rules.time_of.get(c.node, 0) for c in candidates]
         if not any(bad and k for bad, k in zip(slower, tried, strict=True)):

@@ -1,6 +1,6 @@
 """Which form each layer takes, when all costs are known.
 
-    speed, energy   the least time; then flash and RAM
+    speed           the least time; then flash and RAM
     balanced        the least product time * time * flash * RAM: a percent of time is worth a percent of flash and one of RAM
     flash           no more flash than by the rules; as little as can be, where a percent is worth WEIGHT percents of time
     ram             the least arena, and no more RAM than by the rules; as little as can be, weighed in the same way

@@ -35,6 +35,7 @@ TARGETS: Table = {
     "rv64gcv": "skosh.machines.riscv.rv64gcv:TARGET",
     "aarch64": "skosh.machines.arm_a.aarch64:TARGET",
     "aarch64-sve": "skosh.machines.arm_a.aarch64_sve:TARGET",
+    "opencl": "skosh.machines.gpu.target:TARGET",
 }
 
 

@@ -79,6 +79,8 @@ class Target:
     forms: tuple[str, ...] = ()  # its ways to compute kernels' calls, the best first: see ``lower.form``
     storage: tuple[str, ...] = ()  # its ways to store constants in few bits, before those of every machine
     twin_rows: int = 0  # rows of a tile with two products a multiplication (``lower.twin_recipes``); 0: not worth it here
+    plain: bool = False  # kernels stay as their operators wrote them, those without scratch memory: their loops are the grid
+    accelerator: str = ""  # what runs the kernels beside this computer's processor: "opencl" (see ``emulate.accelerators``)
     board: Device | None = field(default=None, compare=False)  # where it was named by a board: that board
 
     @property

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from skosh.targets.machine import Target
+
+PACKAGES = {"opencl": "pyopencl"}
+"""What speaks to an accelerator, by its name."""
 
 
 @cache
@@ -21,6 +25,8 @@ def features() -> frozenset[str]:
 
 def missing(target: Target) -> str:
     """Why this computer can't run a native target's code itself; "" when it can, or when an emulator does."""
+    if target.accelerator and find_spec(PACKAGES[target.accelerator]) is None:
+        return f"{target.name} needs the package {PACKAGES[target.accelerator]}: pip install 'skosh[gpu]'"
     if not target.needs:
         return ""
     lacking = [f for f in target.needs if f not in features()]

@@ -29,6 +29,21 @@ _KEEP = 2000  # cached results; beyond them the oldest go
 _FIRST_LINES = 12  # of a compiler's complaint
 
 
+DEVICE = "pip install 'skosh[device]'"
+"""What brings the compiler, the emulator and the disassembler: 0.5 GB that reading, compiling to C and packaging don't need."""
+
+
+def lacking(*, emulated: bool = True) -> str:
+    """What is missing to build a model's C here, and to run it in an emulator: "zig and unicorn"; "" where nothing is."""
+    names = []
+    try:
+        zig()
+    except ToolError:
+        names.append("zig")
+    names += [name for name in ("unicorn", "capstone") if emulated and find_spec(name) is None]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 @cache
 def zig() -> Path:
     """The zig executable; a ToolError that says how to get it when there is none."""
@@ -45,7 +60,7 @@ def zig() -> Path:
                 return Path(folder) / name
     on_path = shutil.which("zig")
     if on_path is None:
-        raise ToolError("no C compiler: zig was not found", hint="pip install ziglang, or set SKOSH_ZIG")
+        raise ToolError("no C compiler: zig was not found", hint=f"{DEVICE}, or set SKOSH_ZIG")
     return Path(on_path)
 
 

@@ -67,8 +67,7 @@ class Reader:
 
     def lead(self, y: Array, rng: np.random.Generator) -> None:
         """Change y, the input flat, so that it goes a random way down one of the trees."""
-        info = ordered(np.array([-np.inf, np.inf], np.float32)) if y.dtype.kind == "f" else np.iinfo(y.dtype)
-        least, most = (int(info[0]), int(info[1])) if isinstance(info, np.ndarray) else (int(info.min), int(info.max))
+        least, most = key_range(y.dtype)
         bounds: dict[int, tuple[int, int]] = {}  # feature -> lowest and highest of those that come here
         node = int(rng.choice(self.root))
         while node >= 0:
@@ -80,6 +79,14 @@ class Reader:
         for f, ends in bounds.items():
             inner = [e for e in ends if least < e < most] or list(ends)
             y[int(self.element[f])] = from_order(int(rng.choice(inner)), y.dtype)
+
+
+def key_range(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """The keys of the lowest and the highest number, infinities for floats, in the order of ``ops.forest.ordered``."""
+    if dtype.kind == "f":
+        low, high = ordered(np.array([-np.inf, np.inf], np.float32))
+        return int(low), int(high)
+    return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
 
 
 def from_order(key: int, dtype: np.dtype[Any]) -> np.generic:

@@ -14,6 +14,7 @@ from skosh.importers.originals import Original
 from skosh.ir.graph import Array, Graph
 from skosh.ir.interpret_graph import initial_states, run_graph
 from skosh.lower.program import Program
+from skosh.verify.coverage import Coverage, Watch
 from skosh.verify.edges import edge_samples
 from skosh.verify.library import Agreement, asked, compared
 from skosh.verify.samples import Samples
@@ -21,6 +22,9 @@ from skosh.verify.samples import Samples
 Oracle = Callable[[Sequence[Array]], tuple[Array, ...]]
 EDGE_SAMPLES = 12  # so many of each kind, where a library is asked
 TRACED_SAMPLES = 3  # so many samples are compared layer by layer; the others by their outputs, until these differ
+
+
+NAMED = 3  # so many layers that never varied are named in a sentence; all of them in JSON
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Difference:
 @dataclass(frozen=True)
 class Proof:
     """bit_exact: no element differs; from the library's answers, where it was asked, by more than rounding (``Agreement``).
-    elements: how many were compared, outputs and layers, over all oracles."""
+    elements: how many were compared, outputs and layers, over all oracles. coverage: what the samples reached."""
 
     bit_exact: bool
     mismatches: int
@@ -54,19 +58,43 @@ class Proof:
     against: tuple[str, ...]
     first_difference: Difference | None
     library: Agreement | None = None
+    coverage: Coverage | None = None
 
     @property
     def sentence(self) -> str:
-        """What was compared, and what came of it: "identical on 20 samples: 1,234 elements, against reference"."""
-        compared = f"{self.samples:,} samples: {self.elements:,} elements, against {', '.join(self.against)}"
-        return f"identical on {compared}" if self.bit_exact else f"{self.mismatches:,} differ on {compared}"
+        """What was compared, and what came of it: "identical on 20 samples: the output, all 9 layers (on 3 samples), 1,234
+        elements, against reference; reached 14 of 16 saturations"."""
+        of = f"{self.mismatches:,} of {self.elements:,} elements differ"
+        verdict = "identical" if self.bit_exact else f"not identical, {of},"
+        told = [*self.what, f"{self.elements:,} elements"] if self.bit_exact else self.what
+        names = f"against {', '.join(self.against)}"
+        return f"{verdict} on {counted(self.samples, 'sample')}: {', '.join([*told, names])}{self.reach}"
+
+    @property
+    def what(self) -> list[str]:
+        """Outputs and layers: ["all 2 outputs", "all 9 layers (on 3 samples)"]."""
+        c = self.coverage
+        if c is None:
+            return []
+        outputs = "the output" if c.outputs == 1 else f"all {c.outputs:,} outputs"
+        layers = f"all {c.layers:,} layers" if c.layers > 1 else "its layer"
+        return [outputs, *([f"{layers} (on {counted(c.traced, 'sample')})"] if c.layers else [])]
+
+    @property
+    def reach(self) -> str:
+        """ "; reached 14 of 16 saturations; never varied: x", as far as there is something to say."""
+        c = self.coverage
+        if c is None:
+            return ""
+        names = [*c.unvaried[:NAMED], *(["..."] if len(c.unvaried) > NAMED else [])]
+        return (f"; reached {c.reached}" if c.reached else "") + (f"; never varied: {', '.join(names)}" if names else "")
 
     def _repr_html_(self) -> str:
         return html_of("proof", self)
 
     def as_json(self) -> dict[str, Any]:
-        told = asdict(self)
-        return told if self.library is not None else {k: v for k, v in told.items() if k != "library"}
+        told = {**asdict(self), "coverage": None if self.coverage is None else self.coverage.as_json()}
+        return {k: v for k, v in told.items() if v is not None or k not in ("library", "coverage")}
 
 
 def prove(
@@ -87,10 +115,12 @@ def prove(
     order of the samples (a model with state has one there too). library: the object that the model was made from, which is
     asked about the samples, and about inputs at the edges; there the reference is compared too.
     """
-    count = _Count()
+    count, watch = _Count(), Watch(source)
+    traced: set[str] = set()
+    traced_samples = 0
     for runner in filter(None, (subject, tracer)):
         runner.reset()
-    reference = _reference(source)
+    reference = _reference(source, watch)
     states = initial_states(program.graph)
     others = dict(oracles or {})
     given: list[tuple[Array, ...]] = []
@@ -106,21 +136,25 @@ def prove(
         if tracer is not None and (i < TRACED_SAMPLES or late):
             run = run_graph(program.graph, inputs, states)
             states = dict(run.states)
+            traced_samples += 1
             for name, got in tracer.trace(inputs).items():
+                traced.add(layer_of(program, name).name)
                 count.compare("reference", i, layer_of(program, name).name, name, run.values[name], got)
         for against, outputs in expected:
             for name, want, got in zip(source.outputs, outputs, got_outputs, strict=True):
                 count.compare(against, i, "output", name, want, got)
         progress(i + 1)
-    agreed = None if library is None else _asked(library, source, subject, samples, given, count)
+    agreed = None if library is None else _asked(library, source, subject, samples, given, count, watch)
     golden, found = ("golden",) if samples.golden is not None else (), () if library is None else ("library",)
     names = ("reference", *golden, *others, *found)
-    return Proof(count.mismatches == 0, count.mismatches, count.elements, len(samples), names, count.first, agreed)
+    reached = watch.coverage(len(traced), traced_samples)
+    return Proof(count.mismatches == 0, count.mismatches, count.elements, len(samples), names, count.first, agreed, reached)
 
 
 def _asked(
-    library: Original, source: Graph, subject: Runner, samples: Samples, given: Sequence[tuple[Array, ...]], count: _Count
-) -> Agreement:
+    library: Original, source: Graph, subject: Runner, samples: Samples, given: Sequence[tuple[Array, ...]], count: _Count,
+    watch: Watch,
+) -> Agreement:  # fmt: skip
     """Compare the outputs for the samples with the library's, then those at each kind of edge, which are run here."""
     rows, ties, error = 0, 0, 0.0
     edges: dict[str, int] = {}
@@ -144,7 +178,7 @@ def _asked(
 
     if len(samples):
         rows = take("samples", samples.inputs, given)
-    reference = _reference(source)
+    reference = _reference(source, watch)
     for kind in () if source.states else library.edges:
         inputs = edge_samples(source, EDGE_SAMPLES * (3 if kind == "thresholds" else 1), kind)
         got = [subject.run(x) for x in inputs]
@@ -156,17 +190,29 @@ def _asked(
     return Agreement(library.name, rows + sum(edges.values()), edges, refused, ties, error)
 
 
-def _reference(source: Graph) -> Oracle:
-    """The graph interpreter, its states kept from call to call."""
+def reference_outputs(source: Graph, inputs: Sequence[tuple[Array, ...]]) -> list[tuple[Array, ...]]:
+    """What the graph means for inputs in order, states kept from one to the next."""
+    reference = _reference(source, Watch(source))
+    return [reference(x) for x in inputs]
+
+
+def _reference(source: Graph, watch: Watch) -> Oracle:
+    """The graph interpreter, its states kept from call to call; ``watch`` sees what it computes."""
     states = initial_states(source)
 
     def outputs(inputs: Sequence[Array]) -> tuple[Array, ...]:
         nonlocal states
         run = run_graph(source, inputs, states)
         states = dict(run.states)
+        watch.see(run.values)
         return tuple(run.values[n] for n in source.outputs)
 
     return outputs
+
+
+def counted(number: int, what: str) -> str:
+    """ "1 sample", "20 samples"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _differ(want: Sequence[Array], got: Sequence[Array]) -> bool:

@@ -1,0 +1,1 @@
+"""GPUs and other devices that run many work items at once: OpenCL."""
