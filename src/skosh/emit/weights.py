@@ -52,12 +52,12 @@ EACH = 6
 
 
 def _rows_at_once(d: Data) -> str:
-    """Rows of float32, each with the fewest digits of which it reads back; an infinity or a NaN among them has its own spelling."""
+    """Rows of float32, with the fewest digits of which each reads back; an infinity or a NaN among them has its own spelling."""
     if not np.isfinite(d.values).all():
         return "\n".join(_rows(_literals(d)))
     whole = d.values.size // EACH * EACH
-    rows = [_spelled(d.values[:whole].reshape(-1, EACH)), *([_spelled(d.values[None, whole:])] if whole < d.values.size else [])]
-    return "\n".join(rows)
+    text = _spelled(d.values[:whole].reshape(-1, EACH))
+    return text if whole == d.values.size else f"{text}\n{_spelled(d.values[None, whole:])}"
 
 
 def _spelled(rows: np.ndarray[Any, np.dtype[np.float32]]) -> str:
