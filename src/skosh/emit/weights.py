@@ -52,7 +52,7 @@ EACH = 6
 
 
 def _rows_at_once(d: Data) -> str:
-    """Rows of float32, with the fewest digits of which each reads back; an infinity or a NaN among them has its own spelling."""
+    """Rows of float32, in the fewest digits of which each reads back; an infinity or a NaN has its own spelling."""
     if not np.isfinite(d.values).all():
         return "\n".join(_rows(_literals(d)))
     whole = d.values.size // EACH * EACH
