@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import platform
 import sys
 import time
 from collections.abc import Callable
@@ -64,12 +65,13 @@ def ours(model: str, machine: str, x: Any) -> tuple[Run, Callable[[int], Any], A
     function = runner.model.function(f"{model}_run")
     library = ctypes.CDLL(str(compile_host(build.sources, LOOP.format(name=model), machine=build.target.flags)))
 
-    def in_c(count: int) -> Any:
+    # addresses keep nothing alive: both functions hold the arrays, and the runner, whose arena is written to
+    def in_c(count: int, _alive: Any = (runner, x, y)) -> Any:
         times = np.empty(count, np.int64)
         library.skosh_loop(*pointers, ctypes.c_void_p(times.ctypes.data), ctypes.c_int64(count))
         return times
 
-    def in_python(_alive: Any = runner) -> None:
+    def in_python(_alive: Any = (runner, x, y)) -> None:
         function(*pointers)
 
     return in_python, in_c, y
@@ -180,6 +182,18 @@ def compared(model: str, machine: str, seconds: float) -> Compared:
     return Compared(paired(runs, seconds), outputs, in_c, y)
 
 
+def processor() -> str:
+    """What this computer's processor is called, and which dot products of bytes it has."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    said = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    dots = [flag for flag in ("avx_vnni", "avx512_vnni") if flag in said.get("flags", "").split()]
+    family = f"family {said['cpu family']}, model {said['model']}" if "cpu family" in said else platform.machine()
+    return f"{said.get('model name', 'a processor')} ({family}; {', '.join(dots) or 'no VNNI'})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_folder(parser)
@@ -189,7 +203,7 @@ def main() -> None:
     given = parser.parse_args()
     table = Table(
         "model", "skosh", "LiteRT", "ONNX Runtime", "fastest peer / skosh", "in C", "differ",
-        title=f"us an inference, median (minimum), {given.target}",
+        title=f"us an inference, median (minimum), {given.target}, on {processor()}",
     )  # fmt: skip
     for model in given.models:
         found = compared(model, given.target, given.seconds)

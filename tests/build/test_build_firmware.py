@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from skosh.base.errors import FitError, InputError, ToolError
 from skosh.build import compile_firmware
+from skosh.build.flags import MEANING, SMALLER
 from skosh.targets import Memory, names, read_elf, target
+from skosh.targets.toolchain import run_tool, zig
 
 CORTEX = [name for name in names() if name.startswith("cortex")]
 MODEL = {
@@ -151,3 +154,56 @@ def test_an_elf_is_read_back() -> None:
         image.address("main")
     with pytest.raises(ToolError, match="must be a little-endian ELF file of 32 or 64 bits"):
         read_elf(b"MZ" + bytes(100))
+
+
+def test_flash_keeps_the_smaller_of_two_objects_of_each_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    smaller = compile_firmware(target("cortex-m4"), MODEL, prefix="kws", harness=HARNESS, optimize="flash")
+    monkeypatch.delitem(SMALLER, "flash")
+    plain = compile_firmware(target("cortex-m4"), MODEL, prefix="kws", harness=HARNESS, optimize="flash")
+    assert smaller.flash_code < plain.flash_code  # -Oz has an effect, and the cache tells the two apart
+    monkeypatch.setitem(SMALLER, "flash", ("-Xclang", "-O3"))
+    larger = compile_firmware(target("cortex-m4"), MODEL, prefix="kws", harness=HARNESS, optimize="flash")
+    assert larger.flash_code == plain.flash_code  # what isn't smaller isn't kept
+
+
+EFFECTS = {
+    "-O2": ("-O2",),
+    "-Os": ("-Os",),
+    "a real -Oz": ("-Os", "-Xclang", "-Oz"),
+    "no unrolling": ("-O2", "-fno-unroll-loops"),
+    "fused multiply-add": ("-O2", "-ffp-contract=fast"),
+}
+SOURCE = """\
+float mixed(const float *a, const float *b, int *c, int n);
+float mixed(const float *a, const float *b, int *c, int n)
+{
+    float sum = 0.0f;
+    for (int i = 0; i < n; i++) {
+        sum = sum + a[i] * b[i];
+        c[i] = c[i] / 7;
+    }
+    for (int i = 0; i < n; i++) {
+        c[0] += c[i] * 3;
+    }
+    for (int i = 0; i < n; i++) {
+        c[i] = 5;
+    }
+    return sum;
+}
+"""
+
+
+def test_flags_reach_the_compiler(tmp_path: Path) -> None:
+    """Each of these changes what is compiled; -O3 and -Oz alone don't: zig hands them on as -O2 and -Os."""
+    machine = target("cortex-m7").flags
+    (tmp_path / "a.c").write_text(SOURCE, encoding="utf-8")
+
+    def compiled(*flags: str) -> bytes:
+        command = [str(zig()), "cc", *machine, *MEANING, *flags, "-g0", "-c", "a.c", "-o", "a.o"]
+        run_tool(command, "compile", tmp_path)
+        return (tmp_path / "a.o").read_bytes()
+
+    made = {name: compiled(*flags) for name, flags in EFFECTS.items()}
+    assert len(set(made.values())) == len(made), [k for k, v in made.items() if list(made.values()).count(v) > 1]
+    assert compiled("-Oz") == made["-Os"]
+    assert compiled("-O3") == made["-O2"]

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from skosh.base.aims import Aim
 from skosh.base.children import in_threads
 from skosh.base.errors import FitError, ToolError
-from skosh.build.flags import BARE, MEANING, WARNINGS, optimize_flags
+from skosh.build.flags import BARE, MEANING, SMALLER, WARNINGS, optimize_flags
 from skosh.build.link_map import model_sizes, object_sizes
-from skosh.targets.image import Firmware, read_elf
+from skosh.targets.image import Firmware, allocated_bytes, read_elf
 from skosh.targets.machine import Target
 from skosh.targets.toolchain import cached, run_tool, zig, zig_version
 
@@ -82,18 +82,19 @@ def compile_firmware(
     headers = {f"include/{name}": _runtime_text(f"include/{name}") for name in ("string.h", "math.h")}
     aim = (*target.c_flags, *optimize_flags(optimize))
     flags = (*target.flags, *aim, *MEANING, *BARE, *(f"-D{define}" for define in defines))
+    smaller = SMALLER.get(optimize, ())
     script = linker_script(target)
 
     def make(folder: Path) -> None:
         _write(folder, {**units, **headers, "link.ld": script})
         names = [name for name in units if name.endswith((".c", ".S"))]
-        objects = in_threads(lambda name: _compile(folder, name, flags, target, prefix), names, 2)
+        objects = in_threads(lambda name: _compile(folder, name, flags, smaller, target, prefix), names, 2)
         _link(folder, objects, target, optimize)
         for path in [p for p in folder.rglob("*") if p.is_file() and p.name not in ("out.elf", "out.map")]:
             path.unlink()
 
     texts = sorted({**units, **headers, "math.zig": _runtime_text("math.zig")}.items())
-    made = cached(("firmware", zig_version(), flags, target.has_fpu, script, texts), make)
+    made = cached(("firmware", zig_version(), flags, smaller, target.has_fpu, script, texts), make)
     elf, map_text = (made / "out.elf").read_bytes(), (made / "out.map").read_text(encoding="utf-8")
     objects = object_sizes(map_text)
     image = read_elf(elf)
@@ -118,13 +119,25 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _compile(folder: Path, name: str, flags: Sequence[str], target: Target, prefix: str) -> str:
+def _compile(
+    folder: Path, name: str, flags: Sequence[str], smaller: Sequence[str], target: Target, prefix: str
+) -> str:
+    """The object of one file; of the two, with the flags and with ``smaller`` added, the one that takes less memory."""
     own: tuple[str, ...] = ()
     if name in (_STARTUP, *_RUNTIME):  # it defines memcpy itself: its loops must not become calls of memcpy
         own = ("-Os", "-ffreestanding", "-fno-builtin", *(("-DSKOSH_FPU",) if target.has_fpu else ()))
     made = name[:-2] + ".o"
-    command = [str(zig()), "cc", *flags, *own, *WARNINGS, "-I.", "-Iinclude", "-c", name, "-o", made]
-    run_tool(command, f'"{prefix}" for {target.name}: compile {name}', folder)
+
+    def compiled(more: Sequence[str], into: str) -> Path:
+        command = [str(zig()), "cc", *flags, *own, *more, *WARNINGS, "-I.", "-Iinclude", "-c", name, "-o", into]
+        run_tool(command, f'"{prefix}" for {target.name}: compile {name}', folder)
+        return folder / into
+
+    first = compiled((), made)
+    if smaller and not name.endswith(("_weights.c", ".S")):  # there, no code is compiled
+        second = compiled(smaller, f"{made}.smaller")
+        if allocated_bytes(second.read_bytes()) < allocated_bytes(first.read_bytes()):
+            second.replace(first)
     return made
 
 

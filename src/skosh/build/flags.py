@@ -20,12 +20,17 @@ BARE = (
 )  # fmt: skip
 
 #: aim -> optimization. Loops are unrolled by our schedules, with registers counted; only for speed may the compiler add to it.
+#: zig hands -O3 on as -O2, and -Oz as -Os. A real -O3 (-Xclang -O3) gains nothing: 99.3 to 100.1 % of the instructions of
+#: kws, ic, vww and ad on a Cortex-M4, for 4 to 23 % more code.
 OPTIMIZE: dict[Aim, tuple[str, ...]] = {
     "balanced": ("-O2", "-fno-unroll-loops"),
     "speed": ("-O3",),
-    "flash": ("-Oz",),
+    "flash": ("-Os",),
     "ram": ("-O2", "-fno-unroll-loops"),
 }
+
+#: aim -> what each file is compiled with once more, to keep the smaller object.
+SMALLER: dict[Aim, tuple[str, ...]] = {"flash": ("-Xclang", "-Oz")}
 
 
 def optimize_flags(optimize: str) -> tuple[str, ...]:

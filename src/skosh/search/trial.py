@@ -16,7 +16,7 @@ import numpy as np
 from skosh.base.aims import Aim
 from skosh.base.errors import FitError
 from skosh.build import compile_firmware
-from skosh.build.flags import optimize_flags
+from skosh.build.flags import SMALLER, optimize_flags
 from skosh.build.soft_float import soft_float
 from skosh.emit.exact_floats import computes_with_floats
 from skosh.emit.interface import Interface, interface
@@ -173,7 +173,7 @@ def measured(
     An AssertionError tells when a form computes anything else than the operator's reference meaning.
     """
     made_from = (
-        "costs", RULES_OF_MEASURING, target, optimize_flags(optimize), zig_version(),
+        "costs", RULES_OF_MEASURING, target, optimize_flags(optimize), SMALLER.get(optimize, ()), zig_version(),
         [(t.text, t.scratch, [d.nbytes for d in t.program.data]) for t in made],
     )  # fmt: skip
 

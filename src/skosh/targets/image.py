@@ -159,5 +159,13 @@ def read_elf(elf: bytes) -> Image:
     return Image(entry & ~1, tuple(segments), MappingProxyType(symbols), MappingProxyType(sections))
 
 
+def allocated_bytes(elf: bytes) -> int:
+    """What an object file takes of a machine's memory: the sum of its sections that are loaded."""
+    layout = _LAYOUTS[elf[4]]
+    head = layout.header.unpack_from(elf)
+    headers = [layout.section.unpack_from(elf, head[6] + i * layout.section.size) for i in range(head[12])]
+    return sum(h[5] for h in headers if h[2] & _ALLOCATED)
+
+
 def _text(elf: bytes, at: int) -> str:
     return elf[at : elf.index(b"\0", at)].decode("utf-8", "replace")
