@@ -17,7 +17,7 @@ DEBIAN := gcc libc6-dev make qemu-system-arm qemu-user cmake gcc-arm-none-eabi l
 PROGRAMS := node:nodejs npm:npm cargo:cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help env npu demo test quick torch golden check bench debian clean
+.PHONY: help env npu demo test quick torch golden check bench docs picture debian clean
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,14 @@ debian:
 		for p in $(PROGRAMS); do command -v $${p%%:*} >/dev/null || want="$$want $${p##*:}"; done; \
 		[ -z "$$want" ] || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $$want >/dev/null; }; \
 	fi
+
+docs: env  ## these pages as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+picture: env  ## the README's picture of a report; needs chromium
+	$(BIN)/skosh report ../shared/models/kws.tflite --golden ../shared/models/kws.npz -o skosh-demo/kws.html
+	mkdir -p docs/images
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1060,760 --screenshot=docs/images/report.png skosh-demo/kws.html
 
 clean:  ## remove what was made, but for .venv
 	rm -rf skosh-demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

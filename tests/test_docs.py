@@ -20,8 +20,9 @@ from tests.support.npu import skip_without_npu
 from tests.support.shared import models_folder
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 NPU = ROOT / "docs" / "npu.md"
+IN_ORDER = "skosh models copy"
 NOT_HERE = ("demo", "doctor")  # tested by themselves: they take long, or answer for this computer
 
 
@@ -45,8 +46,18 @@ def commands() -> list[tuple[str, str]]:
     for page in PAGES:
         for start, text in blocks(page, "sh"):
             for offset, line in enumerate(text.splitlines()):
-                if line.startswith("skosh ") and line.split()[1] not in NOT_HERE:
+                if line.startswith("skosh ") and line.split()[1] not in NOT_HERE and not text.startswith(IN_ORDER):
                     found.append((f"{page.name}:{start + offset}", line.partition("  #")[0]))
+    return found
+
+
+def walks() -> list[tuple[str, list[str]]]:
+    """(place, command lines) of each shell block that begins by copying a model: its lines are run in order, in one folder."""
+    found = []
+    for page in PAGES:
+        for start, text in blocks(page, "sh"):
+            if text.startswith(IN_ORDER):
+                found.append((f"{page.name}:{start}", [line.partition("  #")[0] for line in text.splitlines()]))
     return found
 
 
@@ -89,6 +100,19 @@ def test_commands_work(place: str, line: str, among_models: Path) -> None:
         skip_without_npu()
     ran = run(*shlex.split(line)[1:])
     assert ran.status == 0, f"{place}: {ran.err}{ran.out}"
+
+
+@pytest.mark.parametrize(("place", "lines"), walks(), ids=lambda v: v if isinstance(v, str) else "")
+def test_commands_work_in_order(place: str, lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is there at first: what a newcomer types."""
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        ran = run(*shlex.split(line)[1:])
+        assert ran.status == 0, f"{place}: {line}: {ran.err}{ran.out}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) < 900
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

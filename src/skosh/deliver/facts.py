@@ -8,6 +8,7 @@ from typing import Protocol
 
 from skosh import __version__
 from skosh.base.aims import Aim
+from skosh.deliver.score import Confusion, Errors
 from skosh.deliver.usage import usage
 from skosh.emit.interface import interface
 from skosh.ir.graph import Array, Graph, macs
@@ -96,6 +97,7 @@ class Facts:
     clock_mhz: float | None = None
     boards: tuple[Device, ...] = ()
     aims: tuple[Profile, ...] = ()
+    score: Confusion | Errors | None = None
     version: str = __version__
 
 
@@ -111,11 +113,12 @@ def facts_of(
     commands: Sequence[str] = (),
     files: Sequence[tuple[str, int, str]] = (),
     aims: Sequence[Profile] = (),
+    score: Confusion | Errors | None = None,
 ) -> Facts:
     """The facts of a build. The clock is that of the board, or of the slowest one with this machine.
 
     files: (name, bytes, what it is) of further files beside the C. proof, accuracies, pictures, errors: what was found.
-    aims: profiles of the same model with other aims, to compare with.
+    aims: profiles of the same model with other aims, to compare with. score: how right it is, where the answers are known.
     """
     program, face = build.program, interface(build.program)
     own = build.target.board
@@ -151,6 +154,7 @@ def facts_of(
         clock_mhz=boards[0].clock_mhz if boards else None,
         boards=boards,
         aims=tuple(aims),
+        score=score,
     )
 
 

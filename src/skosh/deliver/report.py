@@ -9,7 +9,9 @@ from importlib.resources import files
 
 from skosh.deliver.charts import Bar, bar_chart, pixels
 from skosh.deliver.facts import Facts, Picture
+from skosh.deliver.graph_view import graph_section
 from skosh.deliver.markup import Content, Markup, el, join, number, percent
+from skosh.deliver.score import score_section
 from skosh.deliver.trade import trade_section
 from skosh.ir.graph import Graph
 from skosh.plan import Plan, memory_map_svg
@@ -28,11 +30,14 @@ def report_html(facts: Facts) -> str:
         el("style", style),
     )
     parts = (
-        tiles(facts), proof_box(facts), accuracy_section(facts), trade_section(facts.aims, facts.optimize),
+        tiles(facts), proof_box(facts), accuracy_section(facts), score_section(facts.score),
+        trade_section(facts.aims, facts.optimize), graph_section(facts.graph, facts.plan, facts.profile.layers),
         layers_section(facts), charts_section(facts), memory_section(facts), changes_section(facts), boards_section(facts),
         usage_section(facts), again_section(facts),
     )  # fmt: skip
-    body = el("body", header(facts), el("main", *(join(p, Markup("\n")) for p in parts if p)), footer(facts))
+    script = Markup(files("skosh.deliver").joinpath("sort.js").read_text(encoding="utf-8"))
+    shown = el("main", *(join(p, Markup("\n")) for p in parts if p))
+    body = el("body", header(facts), shown, footer(facts), el("script", script))
     return f"<!DOCTYPE html>\n{el('html', head, body, lang='en')}\n"
 
 
@@ -95,8 +100,8 @@ def proof_box(facts: Facts) -> Markup | None:
     proof = facts.proof
     if proof is None:
         return None
-    what = f" ({', '.join(proof.what)})" if proof.what else ""
-    compared = f"{number(proof.elements)} numbers{what} were compared with {against(proof)}."
+    what = f": {', '.join(proof.what)}" if proof.what else ""
+    compared = f"{number(proof.elements)} numbers were compared with {against(proof)}{what}."
     if proof.bit_exact:
         title = f"Identical on {number(proof.samples)} samples, on {facts.target.name}"
         text = f"{compared} Not one differs{proof.reach}."
@@ -172,7 +177,7 @@ def layers_section(facts: Facts) -> Markup:
         ]
         if error:
             cells.append(num(f"{error[layer.node].typical:.2f}" if layer.node in error else "–"))
-        rows.append(el("tr", *cells))
+        rows.append(el("tr", *cells, id=f"layer-{k}"))
     sums = [number(p.macs), number(p.instructions), number(p.cycles_modelled), number(p.flash.weights)]
     foot = el(
         "tr", el("td", ""), el("th", "all", scope="row"), el("td", ""), *map(num, sums), num("") if error else None
@@ -183,7 +188,7 @@ def layers_section(facts: Facts) -> Markup:
     if error:
         notes += " int8 error: root mean square difference from the float layer, in steps of the output's scale."
     right = tuple(range(3, len(heads)))
-    shown = el("div", table(heads, rows, right=right, foot=foot), class_="scroll", tabindex=0)
+    shown = el("div", table(heads, rows, right=right, foot=foot, sortable=True), class_="scroll", tabindex=0)
     return el("section", el("h2", "Layers"), shown, el("p", notes, class_="note"))
 
 
@@ -345,11 +350,12 @@ def again_section(facts: Facts) -> Markup | None:
 
 
 def table(
-    heads: Sequence[str], rows: Sequence[Markup], right: Sequence[int] = (), foot: Markup | None = None
+    heads: Sequence[str], rows: Sequence[Markup], right: Sequence[int] = (), foot: Markup | None = None, sortable: bool = False
 ) -> Markup:
-    """right: the columns of numbers."""
+    """right: the columns of numbers. sortable: a click on a heading sorts; without scripts the rows stay as they are."""
     top = el("tr", *(el("th", h, scope="col", class_="n" if i in right else None) for i, h in enumerate(heads)))
-    return el("table", el("thead", top), el("tbody", *rows), el("tfoot", foot) if foot is not None else None)
+    bottom = el("tfoot", foot) if foot is not None else None
+    return el("table", el("thead", top), el("tbody", *rows), bottom, class_="sortable" if sortable else None)
 
 
 def num(text: str) -> Markup:
