@@ -13,9 +13,9 @@ from tests.cli.run import run
 def test_targets() -> None:
     ran = run("targets")
     assert ran.status == 0
-    for name in names():
+    for name in names(siblings=True):
         assert name in ran.out
-    assert [t["name"] for t in run("targets", "--json").json] == list(names())
+    assert [t["name"] for t in run("targets", "--json").json] == list(names(siblings=True))
 
 
 def test_devices() -> None:

@@ -255,9 +255,9 @@ def targets_of(asked: Sequence[str] | None) -> tuple[str, ...]:
         if not is_pattern(text):
             found.append(text)
             continue
-        those = [n for n in names() if text == "all" or fnmatchcase(n, text)]
+        those = [n for n in names(siblings=True) if text == "all" or fnmatchcase(n, text)]
         if not those:
-            raise InputError(f'no target is like "{text}"', hint=f"they are {', '.join(names())}")
+            raise InputError(f'no target is like "{text}"', hint=f"they are {', '.join(names(siblings=True))}")
         found += those
     return tuple(dict.fromkeys(found))
 

@@ -31,7 +31,7 @@ def command(
     if chip is not None:
         _advise(chip, json)
         return
-    found = [target(name) for name in names()]
+    found = [target(name) for name in names(siblings=True)]
     if json:
         print_json([_as_json(t) for t in found])
         return

@@ -43,7 +43,7 @@ class Decoder:
             self._disassembler = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 + capstone.CS_MODE_RISCVC)
         else:
             mode = capstone.CS_MODE_THUMB + capstone.CS_MODE_MCLASS
-            if timings == "cortex-m33":
+            if timings in ("cortex-m23", "cortex-m33"):
                 mode += capstone.CS_MODE_V8
             self._disassembler = capstone.Cs(capstone.CS_ARCH_ARM, mode)
         self._known: dict[tuple[int, int], BlockCost] = {}

@@ -22,13 +22,17 @@ TARGETS: Table = {
     "x86-64": "skosh.machines.x86.x86_64:TARGET",
     "x86-64-avx2": "skosh.machines.x86.x86_64_avx2:TARGET",
     "x86-64-avx512": "skosh.machines.x86.x86_64_avx512:TARGET",
+    "cortex-m0": "skosh.machines.arm_m.cortex_m0:TARGET",
     "cortex-m0plus": "skosh.machines.arm_m.cortex_m0plus:TARGET",
+    "cortex-m23": "skosh.machines.arm_m.cortex_m23:TARGET",
     "cortex-m3": "skosh.machines.arm_m.cortex_m3:TARGET",
     "cortex-m4": "skosh.machines.arm_m.cortex_m4:TARGET",
     "cortex-m7": "skosh.machines.arm_m.cortex_m7:TARGET",
     "cortex-m33": "skosh.machines.arm_m.cortex_m33:TARGET",
     "cortex-m55": "skosh.machines.helium.cortex_m55:TARGET",
+    "cortex-m85": "skosh.machines.helium.cortex_m85:TARGET",
     "rv32imc": "skosh.machines.riscv.rv32imc:TARGET",
+    "rv32imac": "skosh.machines.riscv.rv32imac:TARGET",
     "vexriscv": "skosh.machines.riscv.vexriscv:TARGET",
     "vexriscv-quads": "skosh.machines.riscv.vexriscv:WITH_QUADS",
     "vexriscv-cfu": "skosh.machines.riscv.vexriscv:WITH_LANES",
@@ -56,9 +60,9 @@ def target(name: str) -> Target:
     return found if board is None else replace(found, board=board)
 
 
-def names() -> tuple[str, ...]:
-    """All target names, the smallest machine first after the host."""
-    return tuple(TARGETS)
+def names(*, siblings: bool = False) -> tuple[str, ...]:
+    """Names of the targets whose C is their own, the smallest machine first after the host; with ``siblings``, of all."""
+    return tuple(name for name in TARGETS if siblings or not target(name).sibling_of)
 
 
 __all__ = [

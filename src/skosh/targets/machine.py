@@ -48,7 +48,8 @@ class Target:
     has none; ``needs`` are the extensions that this computer's processor must have to run the code itself, by Linux's names;
     ``startup`` names the file of ``build/runtime`` that a program begins with: "startup" (Cortex-M), "startup_riscv",
     "startup_user" (under Linux), "startup_vexriscv"; ``soft_float`` names the one with the arithmetic of float32 where
-    there is no FPU, and ``has_float_sums`` whether that sums along rows too.
+    there is no FPU, and ``has_float_sums`` whether that sums along rows too; ``sibling_of`` names the target whose C it gets,
+    compiled with flags of its own, "" where the C is its own.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Target:
     twin_rows: int = 0  # rows of a tile with two products a multiplication (``lower.twin_recipes``); 0: not worth it here
     plain: bool = False  # kernels stay as their operators wrote them, those without scratch memory: their loops are the grid
     accelerator: str = ""  # what runs the kernels beside this computer's processor: "opencl" (see ``emulate.accelerators``)
+    sibling_of: str = ""
     board: Device | None = field(default=None, compare=False)  # where it was named by a board: that board
 
     @property

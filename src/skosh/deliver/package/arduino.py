@@ -17,6 +17,7 @@ CHIPS = {"uno": "atmega328p", "mega": "atmega2560"}
 
 ARCHITECTURES = {
     "cortex-m0plus": "samd,rp2040,mbed_rp2040,mbed_nano,stm32", "cortex-m3": "sam,stm32", "rv32imc": "esp32,rp2040",
+    "cortex-m0": "stm32", "rv32imac": "esp32,rp2040",
     "cortex-m4": "mbed_nano,nrf52,samd,renesas_uno,stm32", "cortex-m7": "mbed_portenta,mbed_giga,teensy,stm32",
     "cortex-m33": "renesas_portenta,rp2040,stm32", "cortex-m55": "stm32",
 }  # fmt: skip

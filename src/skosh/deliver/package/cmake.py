@@ -30,15 +30,24 @@ def _arm(flags: str, machine: str, flash: int = 0, ram: int = 0x20000000) -> Cor
 
 
 CORES = {
-    # mps2-an385 has a Cortex-M3, which has every instruction of ARMv6-M
+    # mps2-an385 has a Cortex-M3, which has every instruction of ARMv6-M; QEMU's Cortex-M33 those of the M23, its M55 the M85's
+    "cortex-m0": _arm("-mcpu=cortex-m0 -mthumb", "mps2-an385"),
     "cortex-m0plus": _arm("-mcpu=cortex-m0plus -mthumb", "mps2-an385"),
+    "cortex-m23": _arm("-mcpu=cortex-m23 -mthumb", "mps2-an505", 0x10000000, 0x38000000),
     "cortex-m3": _arm("-mcpu=cortex-m3 -mthumb", "mps2-an385"),
     "cortex-m4": _arm("-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16", "mps2-an386"),
     "cortex-m7": _arm("-mcpu=cortex-m7 -mthumb -mfloat-abi=hard -mfpu=fpv5-sp-d16", "mps2-an500"),
     "cortex-m33": _arm("-mcpu=cortex-m33 -mthumb -mfloat-abi=hard -mfpu=fpv5-sp-d16", "mps2-an505", 0x10000000, 0x38000000),
     "cortex-m55": _arm("-mcpu=cortex-m55 -mthumb -mfloat-abi=hard", "mps3-an547", 0, 0x21000000),
+    # GCC knows the M85 from version 13 on; the M55's code is its own
+    "cortex-m85": _arm("-mcpu=cortex-m55 -mthumb -mfloat-abi=hard", "mps3-an547", 0, 0x21000000),
     "rv32imc": Core(
         "riscv64-unknown-elf-", "-march=rv32imc -mabi=ilp32",
+        ("qemu-system-riscv32", "-M", "virt", "-bios", "none", "-nographic", "-semihosting-config", "enable=on,target=native",
+         "-kernel"), 0x80000000, 0x80400000,
+    ),
+    "rv32imac": Core(
+        "riscv64-unknown-elf-", "-march=rv32imac -mabi=ilp32",
         ("qemu-system-riscv32", "-M", "virt", "-bios", "none", "-nographic", "-semihosting-config", "enable=on,target=native",
          "-kernel"), 0x80000000, 0x80400000,
     ),

@@ -16,7 +16,8 @@ from skosh.deliver.package.selftest import golden_h, selftest_h
 VENDOR = "Generated"
 CORES = {
     "cortex-m0plus": "Cortex-M0+", "cortex-m3": "Cortex-M3", "cortex-m4": "Cortex-M4", "cortex-m7": "Cortex-M7",
-    "cortex-m33": "Cortex-M33", "cortex-m55": "Cortex-M55",
+    "cortex-m33": "Cortex-M33", "cortex-m55": "Cortex-M55", "cortex-m0": "Cortex-M0", "cortex-m23": "Cortex-M23",
+    "cortex-m85": "Cortex-M85",
 }  # fmt: skip
 INSTANT = (1980, 1, 1, 0, 0, 0)  # the same bytes each time
 

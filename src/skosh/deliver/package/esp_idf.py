@@ -10,7 +10,8 @@ from skosh.deliver.package.kit import Check, Files, Kind, Kit, missing, steps
 from skosh.deliver.package.selftest import golden_h, selftest_h
 from skosh.deliver.package.stubs import portable_units, with_stubs
 
-CHIPS = {"rv32imc": ("esp32c2", "esp32c3", "esp32c5", "esp32c6", "esp32c61", "esp32h2", "esp32p4")}
+WITH_ATOMICS = ("esp32c5", "esp32c6", "esp32c61", "esp32h2", "esp32p4")
+CHIPS = {"rv32imc": ("esp32c2", "esp32c3", *WITH_ATOMICS), "rv32imac": WITH_ATOMICS}
 STUB = """function(idf_component_register)
     cmake_parse_arguments(P "" "" "SRCS;INCLUDE_DIRS;REQUIRES;PRIV_REQUIRES" ${ARGN})
     set(COMPONENT_LIB component PARENT_SCOPE)

@@ -15,7 +15,8 @@ from skosh.deliver.package.stubs import portable_units
 
 ARCHES = {
     "cortex-m0plus": "armv6m", "cortex-m3": "armv7m", "cortex-m4": "armv7emsp", "cortex-m7": "armv7emsp",
-    "cortex-m33": "armv7emsp", "rv32imc": "rv32imc", "host": "x64", "generic": "x64",
+    "cortex-m33": "armv7emsp", "cortex-m0": "armv6m", "cortex-m23": "armv6m", "cortex-m85": "armv7emsp",
+    "rv32imc": "rv32imc", "rv32imac": "rv32imc", "host": "x64", "generic": "x64",
 }  # fmt: skip
 
 

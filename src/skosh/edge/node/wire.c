@@ -137,7 +137,7 @@ void skosh_frame(const uint8_t *x, uint32_t bytes, void (*put)(const uint8_t *x,
         uint8_t block[255];
         uint32_t n = 0;
         for (; n < 254 && at < total; at++) {
-            uint8_t byte = at < bytes ? x[at] : (uint8_t)(crc >> 8 * (at - bytes));
+            uint8_t byte = (uint8_t)(at < bytes ? x[at] : crc >> 8 * (at - bytes));
             if (byte == 0) {
                 break;
             }

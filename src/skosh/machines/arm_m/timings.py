@@ -3,6 +3,8 @@
 Sources:
 
 - cortex-m0plus: Arm DDI 0484C, table 3-1, with the single-cycle multiplier (as in RP2040, STM32G0).
+- cortex-m0: Arm DDI 0432C, table 3-1, with the single-cycle multiplier.
+- cortex-m23: Arm publishes no table. An estimate: the M0+'s, and 17 cycles for a divide, the faster of its two dividers.
 - cortex-m3: Arm DDI 0337I, table 3-1.
 - cortex-m4: Arm 100166_0001, tables 3-1 and 7-1 (FPU). A pipeline refill P is "1 to 3"; here 2.
 - cortex-m33: Arm publishes no table. An estimate: the M4's, without the limited dual issue.
@@ -36,10 +38,11 @@ class BlockCycles(NamedTuple):
     taken: int
 
 
-TABLES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
+TABLES = ("cortex-m0", "cortex-m0plus", "cortex-m23", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
 
 REFILL = 2  # P of the tables: 1 to 3, 2 for a target that is neither speculated nor misaligned
 DIVIDE = 7  # the middle of 2..12
+SMALL = frozenset(["cortex-m0", "cortex-m0plus", "cortex-m23"])  # whose loads and stores don't pipeline
 _CONDITIONS = "eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le|al"
 _BRANCH = re.compile(rf"^b({_CONDITIONS})?$")
 _SUFFIX = re.compile(rf"^(.{{2,}}?)(?:{_CONDITIONS})$")
@@ -56,13 +59,15 @@ def block_cycles(table: str, block: Sequence[Insn]) -> BlockCycles:
     assert table in TABLES, f"no timings called {table!r}"
     if table == "cortex-m7":
         return _dual_issue(block)
-    one = {"cortex-m0plus": _m0plus, "cortex-m3": _m3, "cortex-m4": _m4, "cortex-m33": _m4}[table]
+    one = {
+        "cortex-m0": _m0, "cortex-m0plus": _m0plus, "cortex-m23": _m23, "cortex-m3": _m3, "cortex-m4": _m4, "cortex-m33": _m4,
+    }[table]  # fmt: skip
     cycles, taken, after_memory = 0, 0, False
     for insn in block:
         name = base_name(insn.mnemonic)
         taken = _taken(table, insn)
         memory = _is_single_access(name)
-        if memory and after_memory and table != "cortex-m0plus" and not writes_pc(insn):
+        if memory and after_memory and table not in SMALL and not writes_pc(insn):
             cycles += 1
         else:
             cycles += one(name, insn)
@@ -111,7 +116,7 @@ def _strip_condition(name: str) -> str:
 def _taken(table: str, insn: Insn) -> int:
     if not is_conditional_branch(insn):
         return 0
-    return {"cortex-m0plus": 1, "cortex-m3": REFILL, "cortex-m4": REFILL, "cortex-m33": REFILL}.get(table, 1)
+    return {"cortex-m0": 2, "cortex-m3": REFILL, "cortex-m4": REFILL, "cortex-m33": REFILL}.get(table, 1)
 
 
 def _is_single_access(name: str) -> bool:
@@ -121,6 +126,21 @@ def _is_single_access(name: str) -> bool:
 def _stores_at_constant(name: str, insn: Insn) -> bool:
     inside = insn.operands.partition("[")[2].partition("]")[0]
     return name.startswith("str") and name != "strd" and len(_REGISTER.findall(inside)) < 2
+
+
+def _m0(name: str, insn: Insn) -> int:
+    pc = writes_pc(insn)
+    if name in ("push", "pop", "ldm", "stm"):
+        return (4 if pc else 1) + register_count(insn.operands)
+    if _is_single_access(name):
+        return 2
+    if name in ("bl", "mrs", "msr", "dsb", "dmb", "isb"):
+        return 4
+    return 3 if pc or name in ("b", "bx", "blx") else 1
+
+
+def _m23(name: str, insn: Insn) -> int:
+    return 17 if name in ("sdiv", "udiv") else _m0plus(name, insn)
 
 
 def _m0plus(name: str, insn: Insn) -> int:
