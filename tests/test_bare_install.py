@@ -105,7 +105,7 @@ def test_what_works_bare(command: str, tmp_path: Path) -> None:
         told = json.loads((tmp_path / "kws" / "kws.json").read_text(encoding="utf-8"))
         assert told["profile"] is None and told["arena_bytes"] > 0
     if command == "package":
-        assert "nothing was run here without zig, unicorn and capstone" in " ".join(done.stdout.split())
+        assert "skosh ran none of it without zig, unicorn and capstone" in " ".join(done.stdout.split())
         assert json.loads((tmp_path / "packaged" / "proof.json").read_text(encoding="utf-8"))["proof"] is None
 
 

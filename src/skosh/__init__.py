@@ -67,16 +67,36 @@ def load(source: Any, **options: Any) -> Graph:
 
 
 def quantize(
-    graph: Graph, samples: Any = None, *, scheme: str = "int8", calibration: str = "minmax", **options: Any
+    graph: Graph,
+    samples: Any = None,
+    *,
+    scheme: str = "int8",
+    calibration: str = "minmax",
+    held_out: Any = None,
+    examine: bool = True,
+    **options: Any,
 ) -> Graph:
     """An integer Graph from a float one, calibrated on samples (batch first, the model's own floats).
 
     scheme: "int8", "int16x8", "mixed", "int4", "int2", "ternary" or "float16". calibration: "minmax", "percentile", "mse" or
     "entropy". More options: ``quantizer.quantize``.
+    examine: measure the result on some of the samples, or of held_out, and give a QuantizationWarning when a network answers
+    otherwise than in floats: it says what shows why, and what other options would gain (``quantizer.examine``).
     """
+    from skosh.quantizer import examine as look
     from skosh.quantizer import quantize_graph
 
-    return quantize_graph(graph, samples, scheme=scheme, calibration=calibration, **options)
+    made = quantize_graph(graph, samples, scheme=scheme, calibration=calibration, **options)
+    if examine and samples is not None:
+        how = {"scheme": scheme, "calibration": calibration, "held_out": held_out, **options}
+        told = look(graph, made, samples, **how).lines
+        if told:
+            import warnings
+
+            from skosh.base.errors import QuantizationWarning
+
+            warnings.warn(f"{scheme}: " + "; ".join(told), QuantizationWarning, stacklevel=2)
+    return made
 
 
 def compile(

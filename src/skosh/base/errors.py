@@ -61,6 +61,10 @@ class ModelWarning(UserWarning):
     """The model was read, but will answer otherwise than its library where the text says so."""
 
 
+class QuantizationWarning(UserWarning):
+    """The model was quantized, but answers otherwise than in floats: what shows why, and what would help."""
+
+
 class InputError(SkoshError):
     """Samples, options or paths that don't fit the model or the machine."""
 

@@ -31,6 +31,9 @@ def command(
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Each layer quantized alone: which loses what.")
     ] = False,
+    held_out: Annotated[
+        Path | None, typer.Option("--held-out", metavar="FILE", help="Other samples, to measure on; not calibrated on.")
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The answer as a page.")] = None,
     target: Target = "cortex-m4",
     making: Making = Making(),
@@ -39,9 +42,11 @@ def command(
 ) -> None:
     """Quantize a float model: how far its outputs move on the samples. -o FILE.skosh keeps it, -o DIR writes its C.
 
-    Signal over noise compares the quantized outputs with the float model's; 20 dB more is ten times closer.
+    Signal over noise compares the quantized outputs with the float model's; 20 dB more is ten times closer. When they differ
+    much, it says what shows why, and what other options would gain.
     """
     import skosh
+    from skosh.quantizer import examine
     from skosh.quantizer.networks.calibrate import as_samples
     from skosh.quantizer.study.compare import agreement, noise_db, real_outputs
 
@@ -51,13 +56,17 @@ def command(
     found = as_samples(graph, given)
     right = None if labels is None else arrays(labels)
     with busy(f"quantizing {graph.name} on {number(len(found))} samples", quiet=json):
-        made = skosh.quantize(graph, given, scheme=scheme, calibration=calibration)
+        made = skosh.quantize(graph, given, scheme=scheme, calibration=calibration, examine=False)
         want, got = real_outputs(graph, found), real_outputs(made, found)
+    with busy("looking at what it lost", quiet=json):
+        others = None if held_out is None else arrays(held_out)
+        looked = examine(graph, made, given, held_out=others, scheme=scheme, calibration=calibration)
     answer: dict[str, Any] = {
         "scheme": scheme, "calibration": calibration, "samples": len(found), "noise_db": round(noise_db(want, got), 2),
         "agreement": agreement(want, got, labels=graph.tensors[graph.outputs[0]].dtype.is_integer),
         "wide": list((made.notes.quantization or {}).get("wide", ())),
         "weights": weights(graph), "layers": [],
+        "examined": looked.as_json(),
     }  # fmt: skip
     layers: Sequence[Sensitivity] = ()
     if sensitivity or html is not None:
@@ -81,6 +90,8 @@ def command(
         print_json(answer)
         return
     _print(answer, layers, sensitivity)
+    for line in looked.lines:
+        out().print(line, markup=False)
 
 
 def _print(answer: dict[str, Any], layers: Sequence[Sensitivity], shown: bool) -> None:

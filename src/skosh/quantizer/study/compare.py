@@ -35,7 +35,7 @@ def compare_layers(floats: Graph, integers: Graph, samples: Any) -> tuple[LayerE
     samples: as ``quantize_graph`` takes them. A value beyond what calibration saw counts with all it is wrong by.
     """
     rows = as_samples(floats, samples)
-    want, got = _collected(floats, rows), _collected(integers, [_inputs(integers, r) for r in rows])
+    want, got = _collected(floats, rows), _collected(integers, [inputs_of(integers, r) for r in rows])
     out = []
     for node in integers.nodes:
         name = node.outputs[0]
@@ -62,7 +62,7 @@ def compare_layers(floats: Graph, integers: Graph, samples: Any) -> tuple[LayerE
 def real_outputs(graph: Graph, rows: Sequence[Sequence[Array]]) -> Array:
     """[samples, elements] of the first output, as real numbers, float64. rows: real, as ``as_samples`` gives them."""
     out = graph.tensors[graph.outputs[0]]
-    parts = [values[out.name] for values in runs(graph, [_inputs(graph, r) for r in rows])]
+    parts = [values[out.name] for values in runs(graph, [inputs_of(graph, r) for r in rows])]
     real = [p if out.quant is None else dequantized(p, out.quant) for p in parts]
     return np.concatenate([np.asarray(p, np.float64).reshape(-1) for p in real]).reshape(len(rows), -1)
 
@@ -93,7 +93,8 @@ def _only_clamped(graph: Graph, name: str) -> bool:
     )
 
 
-def _inputs(graph: Graph, row: Sequence[Array]) -> tuple[Array, ...]:
+def inputs_of(graph: Graph, row: Sequence[Array]) -> tuple[Array, ...]:
+    """Real inputs of one sample, as a graph takes them: integers where it is quantized."""
     tensors = [graph.tensors[n] for n in graph.inputs]
     return tuple(quantized(x, t.quant, t.dtype) if t.quant else x for x, t in zip(row, tensors, strict=True))
 
