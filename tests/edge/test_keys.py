@@ -32,7 +32,8 @@ def greeted(folder: Path, client: Path, name: str, host: str = "localhost", trus
     device = ssl.create_default_context(cafile=str((trust or folder) / "ca.pem"))
     device.load_cert_chain(client / f"{name}.pem", client / f"{name}.key")
     here, there = socket.socketpair()
-    here.settimeout(10), there.settimeout(10)
+    here.settimeout(10)
+    there.settimeout(10)
     heard: list[bytes] = []
 
     def serve() -> None:
