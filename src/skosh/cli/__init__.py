@@ -23,7 +23,7 @@ from skosh.cli.terminal import print_json
 
 COMMANDS = (
     "init", "demo", "app", "models", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "diff",
-    "package", "size", "export", "ladder", "targets", "devices", "links", "place", "cfu", "xpu", "doctor",
+    "package", "size", "export", "ladder", "targets", "devices", "links", "place", "keys", "cfu", "xpu", "doctor",
 )  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
 
