@@ -29,7 +29,7 @@ PUBLIC = {
 
 __all__ = [
     "Build", "Graph", "Profile", "Proof", "compile", "early_exit", "evaluate_stream", "hierarchy", "load", "place", "quantize",
-    "split",
+    "split", "stream",
 ]  # fmt: skip
 
 
@@ -189,6 +189,20 @@ def split(graph: Graph, *, after: str | int) -> tuple[Graph, Graph]:
     from skosh.place.pieces import split
 
     return split(graph, after=after)
+
+
+def stream(graph: Graph, *, hop: int, axis: int = 1) -> Graph:
+    """A model over a window, as one that takes ``hop`` rows of it along an axis of its input, and remembers the others.
+
+    The answers are those of the window, bit for bit; until it was full once, the status NOT_YET. Each layer computes its new
+    rows, and those that see padding at the ends of the window. ``Build.push`` runs one hop; the C has ``<model>_push``.
+
+    Raises InputError where hop or axis doesn't fit the input or the strides; ModelError where the graph has states or several
+    inputs.
+    """
+    from skosh.features.streaming import stream
+
+    return stream(graph, hop=hop, axis=axis)
 
 
 def place(model: Any, samples: Any = None, labels: Any = None, *, device: str, link: str, **options: Any) -> Placement:

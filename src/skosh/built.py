@@ -173,6 +173,27 @@ class Build:
             columns.append(stacked.reshape(-1, *t.shape[1:]) if t.shape[:1] == (1,) else stacked)
         return columns[0] if len(columns) == 1 else tuple(columns)
 
+    def push(self, hop: Array) -> Any:
+        """Outputs after one more hop of a stream (``skosh.stream``); None until its window was full once.
+
+        hop: of the shape and type of the input, with or without its first axis, which is 1. ``reset`` begins a new stream.
+        Raises InputError where it is of another shape or type, or where the model has no states.
+        """
+        if not self.source.states:
+            raise InputError("push needs a model with states", hint="skosh.stream(graph, hop=...) makes one of a window")
+        shape = self.source.tensors[self.source.inputs[0]].shape
+        (inputs,) = as_samples(self.source, hop[None] if hop.shape == shape[1:] else hop).inputs
+        outputs = self.runner.run(inputs)
+        if self.source.status is not None:
+            outputs, status = outputs[:-1], outputs[-1]
+            if status[0]:
+                return None
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def reset(self) -> None:
+        """Forget what was pushed: the next push begins a new stream."""
+        self.runner.reset()
+
     def predict(self, x: Any) -> Any:
         """What the source library's ``predict`` gives: labels of a classifier, else real numbers. x: floats, batch first.
 

@@ -22,8 +22,8 @@ from skosh.cli.streams import patient_output
 from skosh.cli.terminal import print_json
 
 COMMANDS = (
-    "init", "demo", "app", "models", "inspect", "quantize", "compile", "verify", "profile", "explain", "report", "diff",
-    "package", "size", "export", "ladder", "targets", "devices", "links", "place", "keys", "cfu", "xpu", "doctor",
+    "init", "demo", "app", "models", "inspect", "quantize", "stream", "compile", "verify", "profile", "explain", "report",
+    "diff", "package", "size", "export", "ladder", "targets", "devices", "links", "place", "keys", "cfu", "xpu", "doctor",
 )  # fmt: skip
 """Names of commands, which are those of the modules beside this one, in the order of ``skosh --help``."""
 

@@ -70,7 +70,7 @@ typedef enum {{
 
 /* The places of inputs and outputs inside the arena. An input's place is reused during the run. */
 {accessors}
-{state}{categories_text(graph, face)}{labels_text(graph, face)}{conversions(face)}
+{state}{_push_text(graph, face)}{categories_text(graph, face)}{labels_text(graph, face)}{conversions(face)}
 #ifdef __cplusplus
 }}
 #endif
@@ -92,6 +92,21 @@ def _status_codes(graph: Graph, macro: str) -> str:
 def _state_text(face: Interface) -> str:
     what = "/* Forget: must be called once before the first run, and to start a new stream. */"
     return f"\n{what}\nvoid {face.prefix}_reset(void *arena);\n"
+
+
+def _push_text(graph: Graph, face: Interface) -> str:
+    """The name by which a stream is run."""
+    if graph.status is None or not graph.states or "NOT_YET" not in dict(graph.status.codes):
+        return ""
+    head = run_signature(face).replace(f"{face.prefix}_run(", f"{face.prefix}_push(")
+    given = ", ".join([*(p.parameter for p in face.ports), "arena"])
+    return f"""
+/* One more hop of a stream. Status {face.macro}_NOT_YET until its window was full once; then the answer for the last window. */
+static inline {head}
+{{
+    return {face.prefix}_run({given});
+}}
+"""
 
 
 def _layers(program: Program) -> str:

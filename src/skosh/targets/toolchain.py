@@ -34,11 +34,16 @@ DEVICE = "pip install 'skosh[device]'"
 
 
 def lacking(*, emulated: bool = True) -> str:
-    """What is missing to build a model's C here, and to run it in an emulator: "zig and unicorn"; "" where nothing is."""
+    """What is missing to build a model's C here, and to run it in an emulator: "zig and unicorn"; "" where nothing is.
+
+    Raises ToolError where a compiler was named that isn't there.
+    """
     names = []
     try:
         zig()
     except ToolError:
+        if os.environ.get("SKOSH_ZIG"):
+            raise
         names.append("zig")
     names += [name for name in ("unicorn", "capstone") if emulated and find_spec(name) is None]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
