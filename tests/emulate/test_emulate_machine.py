@@ -67,7 +67,7 @@ def machine(code: str, name: str = "cortex-m4", optimize: str = "balanced", watc
 
 
 def single_steps(m: Machine) -> int:
-    """Instructions that one call executes, counted one by one; those under an IT whose condition fails take their cycle, too."""
+    """Instructions that one call executes, one by one; those under an IT whose condition fails take their cycle, too."""
     executed, passed_over = steps_and_skips(m)
     return executed + passed_over
 
