@@ -17,6 +17,7 @@ from skosh.emulate import opencl
 from skosh.ir.interpret_kernel import run_kernel
 from skosh.ir.kernel import Kernel
 from skosh.language import kernel, par, seq, widen
+from skosh.lower.program import ArenaPointer
 from skosh.machines.gpu.grid import ITEM, in_order, keeps_places, launches
 from skosh.machines.gpu.opencl import needs_order
 from skosh.targets import native
@@ -121,13 +122,17 @@ def test_a_batch_is_its_samples_and_goes_in_parts(monkeypatch: pytest.MonkeyPatc
     assert np.array_equal(np.concatenate([build.run(x[i : i + 1]) for i in range(7)]), want)
 
 
-def test_what_moves_in_place_is_in_order() -> None:
-    """Calls that share memory, with the places of each."""
-    program = skosh.compile(skosh.load(models_folder() / "micro_speech.tflite"), target="opencl").program
-    for layer in program.layers:
-        for call in layer.calls:
-            routine = next(r for r in program.routines if r.name == call.routine)
-            assert not needs_order(program, call) or not routine.restrict
+def test_calls_that_write_over_what_they_read_are_in_order() -> None:
+    program = skosh.compile(skosh.load(models_folder() / "kws.tflite"), target="opencl").program
+    call = next(c for layer in program.layers for c in layer.calls if "matmul" in c.routine)
+    assert not needs_order(program, call)
+    read, *between, written = [a for a in call.arguments if isinstance(a, ArenaPointer)]
+    assert not between and read.offset != written.offset
+    meeting = replace(call, arguments=tuple(replace(a, offset=read.offset + 1) if a is written else a for a in call.arguments))
+    assert not needs_order(program, meeting)  # the routine says that no call does that
+    routine = replace(program.routine(call.routine), restrict=False)
+    program = replace(program, routines=tuple(routine if r.name == routine.name else r for r in program.routines))
+    assert needs_order(program, meeting) and not needs_order(program, call)
 
 
 def test_a_state_lives_from_sample_to_sample() -> None:

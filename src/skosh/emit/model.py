@@ -148,7 +148,7 @@ def _layer_text(layer: Layer, program: Program) -> str:
 
 
 def _call_text(c: LayerCall, program: Program) -> str:
-    routine = next(r for r in program.routines if r.name == c.routine)
+    routine = program.routine(c.routine)
     written = [p.written for p in routine.kernel.params] + [False] * len(routine.numbers)
     parts = [_argument(a, w) for a, w in zip(c.arguments, written, strict=True)]
     text = wrapped(f"    {c.routine}(", parts, ");")

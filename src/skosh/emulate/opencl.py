@@ -67,7 +67,6 @@ class OpenClRunner:
         self.steps = {layer.index: self._steps(layer) for layer in program.layers}
         self.samples = 0
         self.arena: Any = None
-        self._room(1)
         self.reset()
 
     # ------------------------------------------------------------------------------------------------ set-up
@@ -116,7 +115,7 @@ class OpenClRunner:
         """(function, work items, arguments) of a layer; None stands for the arena."""
         steps: list[tuple[Entry, int, list[Any]]] = []
         for call in layer.calls:
-            routine = next(r for r in self.program.routines if r.name == call.routine)
+            routine = self.program.routine(call.routine)
             arguments: list[Any] = []
             for a in call.arguments:
                 match a:
@@ -164,7 +163,6 @@ class OpenClRunner:
             part = samples[at : at + most]
             self._room(len(part))
             rows += self._together(part)
-        self._room(1)
         return rows
 
     def _together(self, samples: Sequence[Sequence[Array]]) -> list[tuple[Array, ...]]:

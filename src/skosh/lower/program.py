@@ -95,3 +95,6 @@ class Program:
     data: tuple[Data, ...]
     layers: tuple[Layer, ...]
     initial: Mapping[str, str]  # states that don't begin as zeros: state name -> data name
+
+    def routine(self, name: str) -> Routine:
+        return next(r for r in self.routines if r.name == name)

@@ -83,7 +83,7 @@ def entries(routine: Routine, ordered: bool) -> tuple[Entry, ...]:
 
 def needs_order(program: Program, call: LayerCall) -> bool:
     """May what the call writes share memory with its other buffers, so that the order of its iterations matters?"""
-    routine = next(r for r in program.routines if r.name == call.routine)
+    routine = program.routine(call.routine)
     if routine.restrict:
         return False
     numbers = numbers_of(routine, call)
@@ -138,13 +138,9 @@ def text(program: Program) -> str:
             raise ModelError(f"{program.name}: tensors of four bits can't be written on an OpenCL device")
     small = [fill(helpers[name], spell(name)) for name in sorted(helpers)]
     small += [function_text(f, spell) for f in scalar.values()]
-    calls = [c for layer in program.layers for c in layer.calls]
-    late = {c.routine for c in calls if needs_order(program, c)}
-    early = {c.routine for c in calls if not needs_order(program, c)}
-    parts = [e for r in program.routines if r.name in early for e in entries(r, False)]
-    parts_late = [e for r in program.routines if r.name in late for e in entries(r, True)]
-    owner = {e.name: r for r in program.routines for o in (False, True) for e in entries(r, o)}
-    bodies = [*small, *(_entry_text(e, owner[e.name], spell) for e in (*parts, *parts_late))]
+    ways = {(needs_order(program, c), c.routine) for layer in program.layers for c in layer.calls}
+    placed = [(r, ordered) for ordered in (False, True) for r in program.routines if (ordered, r.name) in ways]
+    bodies = [*small, *(_entry_text(e, r, spell) for r, ordered in placed for e in entries(r, ordered))]
     words = set(re.findall(r"\w+", "\n".join(bodies)))
     renamed = "".join(f"#define {w} {w}_\n" for w in KEYWORDS if w in words)
     doubles = "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n" if "double" in words else ""
