@@ -106,6 +106,16 @@ def simplify(e: Expr) -> Expr:
     return map_expr(e, _rule)
 
 
+def value_of(e: Expr, numbers: Mapping[str, int | float]) -> int | None:
+    """An index expression with the numbers that are known put in; None where that leaves more than a number."""
+
+    def known(x: Expr) -> Expr:
+        return Const(int(numbers[x.name])) if isinstance(x, Var) and x.name in numbers else x
+
+    found = simplify(map_expr(e, known))
+    return int(found.value) if isinstance(found, Const) else None
+
+
 def fold_i32(e: Binary) -> Expr:
     """One i32 operation with constant operands, folded; neutral elements dropped. Order is kept: data may be inside."""
     a, b = e.a, e.b

@@ -19,10 +19,9 @@ from skosh.base.aims import Aim
 from skosh.base.dtypes import from_numpy, i32
 from skosh.ir.call import Buffer, Call, Const, In, Out, Scratch
 from skosh.ir.graph import Array, Graph, Node, Tensor
-from skosh.ir.kernel import Const as ConstExpr
-from skosh.ir.kernel import Kernel, Param, Var, functions, map_expr
+from skosh.ir.kernel import Kernel, Param, functions
 from skosh.ir.layout import used_numbers
-from skosh.ir.simplify import simplify
+from skosh.ir.simplify import value_of
 from skosh.lower.calls import Lowered, scratches
 from skosh.lower.program import (
     ArenaPointer,
@@ -169,9 +168,9 @@ def _shape(param: Param, call: Call) -> tuple[int, ...]:
     original = call.kernel.param(param.name).shape
     out = []
     for d in original:
-        value = simplify(map_expr(d, lambda e: ConstExpr(int(call.numbers[e.name])) if isinstance(e, Var) else e))
-        assert isinstance(value, ConstExpr), f"the shape of {param.name} has a size that no number binds"
-        out.append(int(value.value))
+        value = value_of(d, call.numbers)
+        assert value is not None, f"the shape of {param.name} has a size that no number binds"
+        out.append(value)
     return tuple(out)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from skosh.base.dtypes import i32
-from skosh.ir.kernel import Assign, Assume, Binary, Const, Expr, For, Kernel, Var, map_expr, walk
+from skosh.ir.kernel import Assign, Assume, Binary, Const, Expr, For, Kernel, Var, walk
 from skosh.ir.kernel_text import expr_text
-from skosh.ir.simplify import Polynomial, polynomial, simplify
+from skosh.ir.simplify import Polynomial, polynomial, simplify, value_of
 from skosh.schedule.addresses import loops
 from skosh.schedule.answers import Answer, No, Yes
 
@@ -59,11 +59,7 @@ def _fixed(kernel: Kernel) -> frozenset[str]:
 
 
 def _value(e: Expr, case: Case, fixed: frozenset[str]) -> int | None:
-    def number(x: Expr) -> Expr:
-        return Const(int(case[x.name])) if isinstance(x, Var) and x.name in fixed and x.name in case else x
-
-    value = simplify(map_expr(e, number))
-    return int(value.value) if isinstance(value, Const) else None
+    return value_of(e, {name: case[name] for name in fixed if name in case})
 
 
 def _is_multiple(whole: Expr, step: int, known: Polynomial | None = None) -> bool:

@@ -35,7 +35,7 @@ from skosh.ir.kernel import (
     walk,
     walk_expr,
 )
-from skosh.ir.simplify import simplify
+from skosh.ir.simplify import simplify, value_of
 
 ITEM = Var("skosh_item", i32)
 """The number of a work item."""
@@ -50,7 +50,9 @@ class Launch:
 
     def items(self, numbers: Mapping[str, int | float]) -> int:
         """How many work items, for a call with these numbers."""
-        return prod(max(0, value(c, numbers)) for c in self.counts)
+        found = [value_of(c, numbers) for c in self.counts]
+        assert None not in found, f"a loop of {self.kernel.name} has bounds that no number binds"
+        return prod(max(0, n) for n in found if n is not None)
 
 
 def launches(kernel: Kernel) -> tuple[Launch, ...]:
@@ -166,22 +168,6 @@ def _place(loop: For, k: int, counts: tuple[Expr, ...]) -> Expr:
     if k > 0:
         at = Binary("%", at, counts[k], i32)
     return simplify(Binary("+", loop.lo, Binary("*", Const(loop.step), at, i32), i32))
-
-
-def value(e: Expr, numbers: Mapping[str, int | float]) -> int:
-    """An expression of numbers that are all known."""
-    match e:
-        case Const(v):
-            return int(v)
-        case Var(name):
-            return int(numbers[name])
-        case Binary(op, a, b):
-            x, y = value(a, numbers), value(b, numbers)
-            if op in ("//", "%"):
-                quotient = abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1)
-                return quotient if op == "//" else x - quotient * y
-            return {"+": x + y, "-": x - y, "*": x * y, "min": min(x, y), "max": max(x, y)}[op]
-    raise AssertionError(f"no bound of a loop: {e!r}")
 
 
 def keeps_places(kernel: Kernel, a: str, b: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 
 from skosh.base.errors import ModelError
 from skosh.emit.exact_floats import computes_with_floats
@@ -18,9 +18,10 @@ from skosh.emit.functions import body_text, builtins_used, function_text
 from skosh.emit.lines import WIDTH, comment, wrapped
 from skosh.emit.model import fill
 from skosh.emit.tidy import declared_twice, plain_comment, tidied
-from skosh.ir.kernel import Function, Kernel, Param, Var, functions, walk_expr
+from skosh.ir.kernel import Function, Kernel, Param, functions
+from skosh.ir.simplify import value_of
 from skosh.lower.program import ArenaPointer, LayerCall, Number, Program, Routine
-from skosh.machines.gpu.grid import ITEM, Launch, in_order, keeps_places, launches, value
+from skosh.machines.gpu.grid import ITEM, Launch, in_order, keeps_places, launches
 
 HELPERS = {
     "bits_of_f32": "static inline int32_t {name}(float x)\n{{\n    return as_int(x);\n}}\n",
@@ -101,9 +102,8 @@ def needs_order(program: Program, call: LayerCall) -> bool:
 
 def _most_bytes(p: Param, numbers: Mapping[str, int | float]) -> float:
     """Of a buffer; without end where its code doesn't depend on its size."""
-    if not all(v.name in numbers for d in p.shape for v in walk_expr(d) if isinstance(v, Var)):
-        return float("inf")
-    return prod(value(d, numbers) for d in p.shape) * p.dtype.bytes
+    sizes = [value_of(d, numbers) for d in p.shape]
+    return inf if None in sizes else prod(n for n in sizes if n is not None) * p.dtype.bytes
 
 
 def numbers_of(routine: Routine, call: LayerCall) -> dict[str, int | float]:
